@@ -1,0 +1,63 @@
+"""What a result was made from: the hash of the code that a step can reach.
+
+A rule carries `code_hash("rescore.clips.store")` in its `params:`, so a changed line is seen whatever the clocks say, and a
+change to a figure retrains nothing. The hash covers the module and everything it imports inside the package, found by
+reading the sources (nothing is imported, so no framework is loaded to answer).
+"""
+
+import ast
+import functools
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGE = "rescore"
+ROOT = Path(__file__).parent
+
+
+def module_path(module: str) -> Path | None:
+    """The source file of a module of this package, or None where the name is no module (an attribute, say)."""
+    base = ROOT.joinpath(*module.split(".")[1:])
+    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
+        if candidate.is_file() and module.split(".")[0] == PACKAGE:
+            return candidate
+    return None
+
+
+def imported_modules(path: Path) -> Iterator[str]:
+    """Names of the package's modules that a file imports anywhere, inside functions too (imports are lazy where they are slow)."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@functools.cache
+def import_closure(module: str) -> tuple[Path, ...]:
+    """Source files that importing `module` can reach inside the package, sorted.
+
+    Raises:
+        ValueError: `module` is not a module of this package.
+    """
+    start = module_path(module)
+    if start is None:
+        raise ValueError(f"{module} is not a module of {PACKAGE}")
+    found, waiting = set(), [start]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting += [target for name in imported_modules(path) if (target := module_path(name))]
+    return tuple(sorted(found))
+
+
+@functools.cache
+def code_hash(module: str) -> str:
+    """First 16 hexadecimal digits of the SHA-256 over the import closure's relative paths and bytes."""
+    digest = hashlib.sha256()
+    for path in import_closure(module):
+        digest.update(f"{path.relative_to(ROOT).as_posix()}\0".encode())
+        digest.update(path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
