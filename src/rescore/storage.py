@@ -121,6 +121,8 @@ def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
             header = json.loads((stream.metadata() or {}).get(HEADER_KEY, "{}"))
             return {name: stream.get_tensor(name) for name in stream.keys()}, header  # noqa: SIM118 - not a dict
     except FileNotFoundError as error:
-        raise RescoreError(f"{path}: no such checkpoint. Run the step that writes it (`rescore plan` names it).") from error
+        raise RescoreError(
+            f"{path}: no such checkpoint. Run the step that writes it (`rescore plan` names it)."
+        ) from error
     except (SafetensorError, json.JSONDecodeError, OSError) as error:
         raise RescoreError(f"{path}: not a readable safetensors file ({error}). Delete it and run again.") from error

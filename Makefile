@@ -1,0 +1,42 @@
+# The two commands of a fresh machine:
+#   make reproduce   set up, then regenerate every table and figure (scale demo, and open where its data is at hand)
+#   make test        set up, then pass the linters and every test, the whole workflow at scale smoke included
+VENV ?= .venv
+PYTHON ?= python3.11
+SCALE ?= demo
+BIN = $(abspath $(VENV))/bin
+# The set-up is redone when the lock file changes or the checkout that the environment points to moves.
+STAMP = $(VENV)/.rescore-$(shell cat requirements.lock pyproject.toml | sha256sum | cut -c 1-16)-$(shell pwd | sha256sum | cut -c 1-8)
+export PATH := $(BIN):$(PATH)
+
+.PHONY: setup reproduce test test-fast lint clean
+
+reproduce: setup
+	snakemake --cores all --config scale=$(SCALE)
+	@echo "Read results/$(SCALE)/index.html"
+
+test: lint
+	pytest
+
+test-fast: setup
+	pytest -m "not slow"
+
+lint: setup
+	ruff check .
+	ruff format --check .
+	mypy
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+
+setup: $(STAMP)
+
+$(STAMP):
+	$(PYTHON) -c "import sys; sys.exit(0 if sys.version_info >= (3, 11) else 'rescore needs Python 3.11 or newer')"
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	rm -f $(VENV)/.rescore-*
+	touch $@
+
+clean:
+	rm -rf data/demo data/smoke runs results/demo results/smoke results/open logs

@@ -1,0 +1,29 @@
+"""rescore: rerun the papers' experiments and hold each reported number against a recomputed one.
+
+    snakemake --cores all                          the scale that params.yaml names (demo: a CPU, minutes)
+    snakemake --cores all --config scale=open      real public data that needs no video
+    snakemake -n --config scale=paper              what the official videos would take
+
+Rules live in workflow/rules/, one family a room of src/rescore, left to right: data, backbones, aqa7, open, report.
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "params.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/backbones.smk"
+include: "workflow/rules/aqa7.smk"
+include: "workflow/rules/open.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        pages(),

@@ -1,0 +1,209 @@
+"""The command line: `rescore plan | fetch | check | score` for people, `rescore step` for the workflow's rules.
+
+Modules are imported only when their command runs: `rescore --help` loads no framework.
+"""
+
+import argparse
+import importlib
+import inspect
+import json
+import os
+import sys
+import types
+import typing
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rescore import __version__
+from rescore.errors import RescoreError
+
+DESCRIPTION = """Rerun the experiments of action-quality-assessment papers and hold each reported number against a recomputed one.
+
+The workflow itself is run by `snakemake --cores all`; these commands look at it, feed it, and use what it trained."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    parser = argparse.ArgumentParser(
+        "rescore", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--version", action="version", version=f"rescore {__version__}")
+    parser.add_argument("-v", "--verbose", action="store_true", help="show tracebacks of errors")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    plan = commands.add_parser("plan", help="experiments and their members: what is done, what is missing, and why")
+    add_scale(plan)
+
+    fetch = commands.add_parser(
+        "fetch", help="get public data from its origin, or from the folder named by RESCORE_MIRROR"
+    )
+    fetch.add_argument(
+        "names", nargs="*", metavar="SOURCE", help="sources to get; without any: list them with their state"
+    )
+    fetch.add_argument("--all", action="store_true", help="every source that can be fetched")
+    fetch.add_argument(
+        "--root", type=Path, default=Path("data/raw"), help="where sources are kept (default: %(default)s)"
+    )
+
+    check = commands.add_parser(
+        "check", help="problems of lists, manifests and videos, all at once; exit 1 where there is an error"
+    )
+    add_scale(check)
+
+    score = commands.add_parser("score", help="predict a video's score with the members of a trained experiment")
+    score.add_argument("video", type=Path)
+    score.add_argument(
+        "--experiment", default="all_action", help="all_action | zero_shot | fine_tuning (default: %(default)s)"
+    )
+    score.add_argument(
+        "--member", help="member of the experiment, for example all or single/diving (default: the one that fits)"
+    )
+    score.add_argument(
+        "--action", default="diving", help="the action shown, which fixes the unit of the score (default: %(default)s)"
+    )
+    score.add_argument("--plot", type=Path, help="PNG of how the score grows clip by clip (default: beside the video)")
+    score.add_argument("--no-plot", action="store_true", help="write no PNG")
+    add_scale(score)
+
+    step = commands.add_parser("step", help="one step of the workflow, as its rules call it", add_help=False)
+    step.add_argument("function", help="a function of the package, for example clips.store.write_clips")
+    step.add_argument("arguments", nargs=argparse.REMAINDER, help="its parameters, as --name value")
+    return parser
+
+
+def add_scale(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--scale", choices=["demo", "smoke", "open", "paper"], help="default: the one params.yaml names"
+    )
+
+
+def convert(annotation: Any) -> Callable[[str], Any]:
+    """How one command-line word becomes a value of a step parameter's type."""
+    kinds = [kind for kind in typing.get_args(annotation) if kind is not types.NoneType]
+    if isinstance(annotation, types.UnionType) and len(kinds) == 1:
+        return convert(kinds[0])
+    if annotation in (dict, dict[str, Any]) or typing.get_origin(annotation) is dict:
+        return json.loads
+    return annotation if callable(annotation) else str
+
+
+def step_parser(function: Callable[..., Any], name: str) -> argparse.ArgumentParser:
+    """A parser made from a step function's signature: `--name value` per parameter, `list[...]` taking several values."""
+    parser = argparse.ArgumentParser(f"rescore step {name}", description=inspect.getdoc(function))
+    hints = typing.get_type_hints(function)
+    for parameter in inspect.signature(function).parameters.values():
+        annotation, required = hints[parameter.name], parameter.default is inspect.Parameter.empty
+        option = f"--{parameter.name.replace('_', '-')}"
+        default = None if required else parameter.default
+        if typing.get_origin(annotation) is list:
+            kind = typing.get_args(annotation)[0]
+            parser.add_argument(
+                option, dest=parameter.name, type=convert(kind), nargs="*", required=required, default=default
+            )
+        else:
+            parser.add_argument(
+                option, dest=parameter.name, type=convert(annotation), required=required, default=default
+            )
+    return parser
+
+
+def run_step(name: str, arguments: Sequence[str]) -> None:
+    """Run one step function of the package.
+
+    Raises:
+        RescoreError: there is no such function.
+    """
+    module, _, attribute = name.rpartition(".")
+    try:
+        function = getattr(importlib.import_module(f"rescore.{module}"), attribute)
+    except (ImportError, AttributeError) as error:
+        raise RescoreError(
+            f"{name}: no such step ({error}). The rules under workflow/rules/ name the steps."
+        ) from error
+    function(**vars(step_parser(function, name).parse_args(list(arguments))))
+
+
+def run_plan(options: argparse.Namespace) -> int:
+    from rescore import parameters
+    from rescore.experiments import plan
+
+    scale, settings = parameters.load(scale=options.scale)
+    print(plan.describe(scale, settings, mirror()))
+    return 0
+
+
+def mirror() -> Path | None:
+    """The folder that holds copies of the sources, where the user has set one."""
+    return Path(os.environ["RESCORE_MIRROR"]) if os.environ.get("RESCORE_MIRROR") else None
+
+
+def run_fetch(options: argparse.Namespace) -> int:
+    from rescore.sources import fetch
+
+    if not options.names and not options.all:
+        print(fetch.describe(options.root))
+        return 0
+    names = options.names or fetch.fetchable()
+    for name in names:
+        fetch.fetch(name, options.root, mirror())
+    return 0
+
+
+def run_check(options: argparse.Namespace) -> int:
+    from rescore import parameters
+    from rescore.manifests import check
+
+    scale, settings = parameters.load(scale=options.scale)
+    findings = check.check_all(scale, settings, Path("data"), mirror())
+    print(check.describe(findings))
+    return 1 if any(finding.severity == "error" for finding in findings) else 0
+
+
+def run_score(options: argparse.Namespace) -> int:
+    from rescore import parameters
+    from rescore.experiments import score_video
+
+    scale, settings = parameters.load(scale=options.scale)
+    runs = Path("runs") / scale
+    plot = None if options.no_plot else options.plot or options.video.with_suffix(".score.png")
+    result = score_video.score_video(
+        options.video,
+        runs / options.experiment / "members.safetensors",
+        runs / "backbone" / "weights.safetensors",
+        settings,
+        options.action,
+        member=options.member,
+        plot=plot,
+    )
+    print(score_video.describe(result, scale))
+    return 0
+
+
+COMMANDS = {"plan": run_plan, "fetch": run_fetch, "check": run_check, "score": run_score}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of the console script. Errors that a user can mend come without a traceback; exit status 1."""
+    options = build_parser().parse_args(arguments)
+    try:
+        if options.command == "step":
+            run_step(options.function, options.arguments)
+            return 0
+        return COMMANDS[options.command](options)
+    except RescoreError as error:
+        if options.verbose:
+            raise
+        print(f"rescore: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # The reader (head, less) has gone; what it wanted was printed.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("rescore: interrupted; finished files are kept, run again to go on", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""From the clip store's bytes to a network's input: colour order, range and normalisation."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Colour:
+    """An input convention: `(value * scale - mean) / sd` per channel, value in 0..255."""
+
+    bgr: bool
+    scale: float
+    mean: tuple[float, float, float]
+    """In the order in which the network reads the channels."""
+    sd: tuple[float, float, float]
+
+
+COLOURS = {
+    "rgb_imagenet": Colour(False, 1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "bgr_sports1m": Colour(True, 1.0, (90.25, 97.66, 101.41), (1.0, 1.0, 1.0)),
+    "rgb_kinetics": Colour(False, 1 / 255, (0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989)),
+}
+
+
+def preprocess(frames: Tensor, colour: str) -> Tensor:
+    """Normalise clips on the device where they lie.
+
+    Args:
+        frames: uint8 (N, frames, height, width, 3) RGB, as the clip store keeps them.
+        colour: a key of `COLOURS`.
+
+    Returns:
+        float32 (N, 3, frames, height, width) in channels_last_3d, which is the store's own memory order: nothing is transposed.
+    """
+    convention = COLOURS[colour]
+    mean = torch.tensor(convention.mean, device=frames.device)  # (3,)
+    sd = torch.tensor(convention.sd, device=frames.device)  # (3,)
+    x = frames.flip(-1) if convention.bgr else frames  # (N, frames, height, width, 3)
+    x = x.float().mul_(convention.scale / sd).sub_(mean / sd)
+    return x.permute(0, 4, 1, 2, 3)  # (N, 3, frames, height, width)

@@ -1,0 +1,100 @@
+"""A step's hash sees what the step can reach, and nothing else."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from rescore import provenance
+
+ROOMS = ["sources", "manifests", "clips", "models", "features", "training", "experiments", "scoring", "reporting"]
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A small package with the same name, so that the closure is read from files that the test may change."""
+    files = {
+        "__init__.py": "",
+        "left.py": "VALUE = 1\n",
+        "step.py": "def run():\n    from rescore import left\n    return left.VALUE\n",
+        "right.py": "from rescore.step import run\n",
+        "room/__init__.py": "",
+        "room/inner.py": "import rescore.left\n",
+    }
+    for name, text in files.items():
+        path = tmp_path / "rescore" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    monkeypatch.setattr(provenance, "ROOT", tmp_path / "rescore")
+    provenance.import_closure.cache_clear()
+    provenance.code_hash.cache_clear()
+    yield tmp_path / "rescore"
+    provenance.import_closure.cache_clear()
+    provenance.code_hash.cache_clear()
+
+
+def rehash(module):
+    provenance.import_closure.cache_clear()
+    provenance.code_hash.cache_clear()
+    return provenance.code_hash(module)
+
+
+def test_imports_inside_functions_count(package):
+    names = [path.name for path in provenance.import_closure("rescore.step")]
+    assert "left.py" in names
+    assert "right.py" not in names
+
+
+def test_a_change_to_what_is_reached_changes_the_hash(package):
+    before = rehash("rescore.step"), rehash("rescore.room.inner")
+    (package / "left.py").write_text("VALUE = 2\n")
+    assert rehash("rescore.step") != before[0]
+    assert rehash("rescore.room.inner") != before[1]
+
+
+def test_a_change_to_what_is_not_reached_does_not(package):
+    before = rehash("rescore.step")
+    (package / "right.py").write_text("from rescore.step import run  # changed\n")
+    assert rehash("rescore.step") == before
+
+
+def test_unknown_module(package):
+    with pytest.raises(ValueError, match="not a module"):
+        provenance.code_hash("rescore.nothing")
+
+
+def sources():
+    return sorted(provenance.ROOT.rglob("*.py"))
+
+
+def room_of(path: Path) -> int:
+    """Position of a module in the design's line: -1 for what lies left of all rooms, 99 for the command line."""
+    first = path.relative_to(provenance.ROOT).parts[0]
+    return ROOMS.index(first) if first in ROOMS else (99 if first in ("cli.py", "__main__.py") else -1)
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(provenance.ROOT)))
+def test_no_module_imports_from_its_right(path):
+    targets = {provenance.module_path(name) for name in provenance.imported_modules(path)} - {None}
+    wrong = [str(target.relative_to(provenance.ROOT)) for target in targets if room_of(target) > room_of(path)]
+    assert not wrong
+
+
+FRAMEWORK_ROOMS = {"models", "features", "training", "experiments"}
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(provenance.ROOT)))
+def test_only_the_rooms_that_compute_import_torch(path):
+    names = {
+        name.split(".")[0]
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    room = path.relative_to(provenance.ROOT).parts[0]
+    assert room in FRAMEWORK_ROOMS or not names & {"torch", "torchvision"}

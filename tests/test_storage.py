@@ -1,0 +1,99 @@
+"""Files are written whole or not at all, and equal content gives equal bytes."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rescore import storage
+from rescore.errors import RescoreError
+
+
+def test_equal_values_have_one_spelling():
+    assert storage.canonical_json({"b": [1, 2.5], "a": None}) == storage.canonical_json({"a": None, "b": [1, 2.5]})
+    with pytest.raises(ValueError, match="JSON compliant"):
+        storage.canonical_json({"a": float("nan")})
+
+
+def test_a_failure_leaves_the_old_file_and_no_litter(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("old")
+    with pytest.raises(RuntimeError, match="stop"), storage.atomic_path(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError("stop")
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["table.csv"]
+
+
+def test_a_full_disk_names_the_file(tmp_path):
+    with pytest.raises(RescoreError, match=r"x\.csv: the disk is full"), storage.atomic_path(tmp_path / "x.csv"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(not os.access("/dev/full", os.W_OK), reason="no /dev/full")
+def test_a_really_full_device(tmp_path):
+    with pytest.raises(RescoreError, match="the disk is full"), storage.atomic_path(tmp_path / "x.txt") as temporary:
+        temporary.unlink()
+        temporary.symlink_to("/dev/full")
+        temporary.write_text("x")
+
+
+def test_a_killed_writer_leaves_no_half_file(tmp_path):
+    path = tmp_path / "table.csv"
+    script = (
+        "import os, signal, sys; from pathlib import Path; from rescore import storage\n"
+        "with storage.atomic_path(Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_tables_round_trip_with_equal_bytes(tmp_path, suffix):
+    table = pd.DataFrame({"row": ["a", "b"], "value": [0.1, 0.30000000000000004]})
+    for name in "ab":
+        storage.write_table(tmp_path / f"{name}{suffix}", table)
+    pd.testing.assert_frame_equal(storage.read_table(tmp_path / f"a{suffix}"), table)
+    assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
+
+
+def test_unreadable_tables_say_what_to_do(tmp_path):
+    with pytest.raises(RescoreError, match="no such file"):
+        storage.read_table(tmp_path / "x.parquet")
+    (tmp_path / "x.parquet").write_bytes(b"PAR1 this is not a table")
+    with pytest.raises(RescoreError, match="not a readable table"):
+        storage.read_table(tmp_path / "x.parquet")
+
+
+def test_arrays_round_trip_with_their_header(tmp_path):
+    arrays = {"weight": np.arange(6, dtype=np.float32).reshape(2, 3).T, "steps": np.array(7)}
+    storage.save_arrays(tmp_path / "w.safetensors", arrays, {"seed": 3, "parameters": {"width": 0.5}})
+    loaded, header = storage.load_arrays(tmp_path / "w.safetensors")
+    assert header == {"seed": 3, "parameters": {"width": 0.5}}
+    assert loaded.keys() == arrays.keys()
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(loaded[name], array)
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"\x80\x04pickle" + data]
+)
+def test_a_damaged_checkpoint_is_named(tmp_path, damage):
+    path = tmp_path / "w.safetensors"
+    storage.save_arrays(path, {"weight": np.zeros(100)}, {})
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(RescoreError, match=r"w\.safetensors: not a readable safetensors file"):
+        storage.load_arrays(path)
+
+
+def test_a_missing_checkpoint_is_named(tmp_path):
+    with pytest.raises(RescoreError, match="no such checkpoint"):
+        storage.load_arrays(tmp_path / "w.safetensors")

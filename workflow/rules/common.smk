@@ -1,0 +1,47 @@
+# What every rule family needs: the scale's settings, the hash of a step's code, and which real data is within reach.
+
+import os
+import sys
+from pathlib import Path
+
+from rescore import parameters
+from rescore.errors import RescoreError
+from rescore.provenance import code_hash
+from rescore.storage import canonical_json
+from snakemake.exceptions import WorkflowError
+
+# Rules call `rescore`; it lies beside the Python that runs this file, whether or not its environment is activated.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+# One thread pool a job: the numerical libraries read this before they start.
+os.environ.setdefault("OMP_NUM_THREADS", str(workflow.cores or 1))
+
+try:
+    SCALE, SETTINGS = parameters.from_config(
+        config, None, Path(workflow.basedir) / parameters.SCHEMA, "params.yaml"
+    )
+except RescoreError as error:
+    raise WorkflowError(str(error))
+
+DATA, RUNS, RESULTS, LOGS = (
+    f"{room}/{SCALE}" for room in ("data", "runs", "results", "logs")
+)
+VIDEO_SCALE = SCALE != "open"
+SYNTHETIC = VIDEO_SCALE and SETTINGS["sources"]["aqa7_videos"] == "synthetic"
+
+
+def settings(*names, **more):
+    """The sections of params.yaml that a step reads, as the JSON that its command carries: what reruns it when changed."""
+    return canonical_json({**parameters.section(SETTINGS, *names), **more})
+
+
+def code(step):
+    """Hash of the code that a step (module.function) can reach."""
+    return code_hash(f"rescore.{step.rpartition('.')[0]}")
+
+
+def at_hand(source):
+    """Whether a source of real data is fetched already or can be copied from a mirror."""
+    return (
+        Path("data/raw", source, "SOURCE.json").exists()
+        or bool(os.environ.get("RESCORE_MIRROR"))
+    )
