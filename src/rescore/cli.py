@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rescore import __version__
+from rescore import __version__, processes
 from rescore.errors import RescoreError
 
 DESCRIPTION = """Rerun the experiments of action-quality-assessment papers and hold each reported number against a recomputed one.
@@ -121,6 +121,7 @@ def run_step(name: str, arguments: Sequence[str]) -> None:
         raise RescoreError(
             f"{name}: no such step ({error}). The rules under workflow/rules/ name the steps."
         ) from error
+    processes.exit_with_run()
     function(**vars(step_parser(function, name).parse_args(list(arguments))))
 
 

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from rescore import parameters
+from rescore import parameters, processes
 from rescore.errors import RescoreError
 from rescore.provenance import code_hash
 from rescore.storage import canonical_json
@@ -14,6 +14,12 @@ from snakemake.exceptions import WorkflowError
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 # One thread pool a job: the numerical libraries read this before they start.
 os.environ.setdefault("OMP_NUM_THREADS", str(workflow.cores or 1))
+
+# Asking (a dry run, a listing, the lint) needs no lock; running does.
+ASKING = {"-n", "--dry-run", "--dryrun", "--lint", "--list", "-l", "-D", "--detailed-summary", "--summary", "-S", "--dag", "--rulegraph", "--unlock", "--report"}
+if workflow.is_main_process and not ASKING & set(sys.argv):
+    if not processes.hold_run_lock(Path(".snakemake")):
+        raise WorkflowError("another run is at work in this directory; wait for it, or run in another clone")
 
 try:
     SCALE, SETTINGS = parameters.from_config(

@@ -63,9 +63,7 @@ def choose_and_fit(
     kernel, c, epsilon = max(correlations, key=lambda candidate: correlations[candidate])
     pipeline = make_pipeline(StandardScaler(), SVR(kernel=kernel, C=c, epsilon=epsilon))
     chosen = {"kernel": kernel, "c": c, "epsilon": epsilon}
-    return SupportVectorModel(
-        pipeline.fit(features, targets), score_sd, chosen, correlations[kernel, c, epsilon]
-    )
+    return SupportVectorModel(pipeline.fit(features, targets), score_sd, chosen, correlations[kernel, c, epsilon])
 
 
 def fit_predict(

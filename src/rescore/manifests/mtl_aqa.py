@@ -3,7 +3,7 @@
     Ready_2_Use/MTL-AQA_split_0_data/final_annotations_dict.pkl   (event, dive) -> frames, dive class, difficulty, score
                                      final_captions_dict.pkl      (event, dive) -> words of the commentary
                                      train_split_0.pkl, test_split_0.pkl, vocab.json
-    Ready_2_Use/smaller_training_sets/size_N/train_split_0.pkl    the training sets of the paper's Table 10
+    Ready_2_Use/smaller_training_sets/size_N/train_split_0.pkl    the training sets of the paper's Table 8
     Ready_2_Use/UNLV_Dive_split_4/{train,test}_split_370_4.pkl    UNLV-Dive's split in this data set's keys
 
 The pickles are read by a restricted unpickler. What contradicts itself and would spoil a result is raised; what is merely
@@ -14,6 +14,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -206,15 +207,19 @@ def annotation_problems(annotations: Mapping[Key, Mapping[str, Any]]) -> list[st
 
 
 def is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+    return isinstance(value, Real) and math.isfinite(value)
 
 
 def split_problems(annotations: Mapping[Key, Any], splits: Mapping[str, list[Key]]) -> list[str]:
     """Samples that a split names twice, that both name, that have no annotation, or that no split names."""
     problems = []
     for name, keys in splits.items():
-        problems += [f"{sample_name(key)}: {count} times in {name}" for key, count in Counter(keys).items() if count > 1]
-        problems += [f"{sample_name(key)}: in {name} without annotation" for key in sorted(set(keys) - set(annotations))]
+        problems += [
+            f"{sample_name(key)}: {count} times in {name}" for key, count in Counter(keys).items() if count > 1
+        ]
+        problems += [
+            f"{sample_name(key)}: in {name} without annotation" for key in sorted(set(keys) - set(annotations))
+        ]
     both = set(splits["train"]) & set(splits["test"])
     problems += [f"{sample_name(key)}: in train and test" for key in sorted(both)]
     neither = set(annotations) - set(splits["train"]) - set(splits["test"])
@@ -225,8 +230,12 @@ def caption_findings(
     annotations: Mapping[Key, Any], captions: Mapping[Key, list[str]], vocabulary: list[str]
 ) -> list[str]:
     """Captions without annotation, annotations without caption, words outside the vocabulary."""
-    findings = [f"{sample_name(key)}: commentary without annotation" for key in sorted(set(captions) - set(annotations))]
-    findings += [f"{sample_name(key)}: annotation without commentary" for key in sorted(set(annotations) - set(captions))]
+    findings = [
+        f"{sample_name(key)}: commentary without annotation" for key in sorted(set(captions) - set(annotations))
+    ]
+    findings += [
+        f"{sample_name(key)}: annotation without commentary" for key in sorted(set(annotations) - set(captions))
+    ]
     unknown = {word for words in captions.values() for word in words} - set(vocabulary)
     if unknown:
         findings.append(f"{len(unknown)} words of the commentary are not in the vocabulary, such as {min(unknown)!r}")

@@ -60,7 +60,9 @@ class C3DBody(nn.Module):
         groups = [name[4] for name, _ in layout] + [""]
         self.convolution_names = tuple(name for name, _ in layout)
         # Group number where a pooling follows the convolution, "" where none does.
-        self.pool_after = tuple(group if group != after else "" for group, after in zip(groups, groups[1:], strict=False))
+        self.pool_after = tuple(
+            group if group != after else "" for group, after in zip(groups, groups[1:], strict=False)
+        )
         channels = 3
         for name, at_width_1 in layout:
             self.add_module(name, nn.Conv3d(channels, scaled(at_width_1, width), kernel_size=3, padding=1))

@@ -55,9 +55,9 @@ def lstm_states(weights: Weights, clips: Tensor) -> tuple[Tensor, Tensor, Tensor
     members, steps, batch, _ = clips.shape
     width = weights["fc.weight"].shape[1]
     # The input's share of all gates of all steps is one product: only the recurrent share has to wait for its step.
-    gates = torch.baddbmm(
-        weights["lstm.bias"].unsqueeze(1), clips.flatten(1, 2), weights["lstm.weight_ih"].mT
-    ).view(members, steps, batch, 4 * width)  # (M, T, B, 4H)
+    gates = torch.baddbmm(weights["lstm.bias"].unsqueeze(1), clips.flatten(1, 2), weights["lstm.weight_ih"].mT).view(
+        members, steps, batch, 4 * width
+    )  # (M, T, B, 4H)
     cells, squashed, hidden = clips.new_empty(3, members, steps, batch, width)  # (M, T, B, H) each
     recurrent = weights["lstm.weight_hh"].mT  # (M, H, 4H)
     for t in range(steps):

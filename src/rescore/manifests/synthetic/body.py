@@ -96,9 +96,7 @@ def body_joints(poses: Array) -> Array:
 
 def _direction(angle: Array, sideways: Array) -> Array:
     """Unit vectors (frames, 3) that point to the feet at angle 0, to the front at 90 degrees, leaning `sideways`."""
-    return np.stack(
-        [-np.cos(angle) * np.cos(sideways), np.sin(angle) * np.cos(sideways), np.sin(sideways)], axis=-1
-    )
+    return np.stack([-np.cos(angle) * np.cos(sideways), np.sin(angle) * np.cos(sideways), np.sin(sideways)], axis=-1)
 
 
 def centre_of_mass(joints: Array) -> Array:

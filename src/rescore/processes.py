@@ -1,0 +1,89 @@
+"""Runs that are killed: one run at a time in a directory, no stale locks, and no job that outlives its run.
+
+`kill -9` gives the workflow engine no chance to clean up: its lock files stay, and jobs that it started go on writing.
+Both are mended here, so that the next run goes on without hand work.
+"""
+
+import fcntl
+import os
+import shutil
+import threading
+import time
+from pathlib import Path
+from typing import IO
+
+RUN_VARIABLE = "RESCORE_RUN"
+"""Environment variable with the process number of the run that a step belongs to."""
+
+_held: list[IO[str]] = []  # an open file keeps its lock; the kernel drops it however the process ends
+
+
+def hold_run_lock(engine_directory: Path) -> bool:
+    """Become the only run in this directory, and remove the engine's lock files if a killed run left them.
+
+    The kernel ties an flock to the process, so whoever gets it knows that no other run is alive and that any lock file
+    found is stale.
+
+    Returns:
+        False where another run is alive.
+    """
+    engine_directory.mkdir(parents=True, exist_ok=True)
+    handle = (engine_directory / "rescore.lock").open("w")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle.close()
+        return False
+    shutil.rmtree(engine_directory / "locks", ignore_errors=True)
+    _held.append(handle)
+    os.environ[RUN_VARIABLE] = str(os.getpid())
+    return True
+
+
+def exit_with(process: int, every: float = 0.5) -> None:
+    """End this process soon after another one has gone: a step with its run, a pool's worker with its step.
+
+    Args:
+        process: process number to watch.
+        every: seconds between looks.
+    """
+
+    def watch() -> None:
+        while is_alive(process):
+            time.sleep(every)
+        os._exit(137)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def exit_with_run() -> None:
+    """`exit_with` the run that started this step, where one did."""
+    if os.environ.get(RUN_VARIABLE, "").isdecimal():
+        exit_with(int(os.environ[RUN_VARIABLE]))
+
+
+def exit_with_parent() -> None:
+    """`exit_with` the process that started this one: the initializer of every process pool."""
+    exit_with(os.getppid())
+
+
+def is_alive(process: int) -> bool:
+    """Whether a process exists and is not a zombie."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        if Path("/proc/self/stat").exists():
+            return False
+        return _answers(process)
+    return fields[0] != "Z"
+
+
+def _answers(process: int) -> bool:
+    """`is_alive` where there is no /proc (macOS)."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,136 @@
+"""predictions.parquet: read and checked against the samples that should have been predicted.
+
+Everything wrong with a file is named together, with its rows; nothing is dropped, filled in or averaged away.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from rescore.errors import raise_together
+from rescore.storage import read_table
+
+COLUMNS = ("experiment", "member", "seed", "iteration", "dataset", "sample", "action", "split", "target", "predicted", "unit")
+KEY = ["member", "seed", "iteration", "dataset", "sample"]
+UNIT = "points"
+ONE_SEED = ("svr/",)
+"""Members whose training has no randomness (support vector regression): one repetition, whatever `seeds` says."""
+SHOWN = 5
+"""Rows or samples named in one line of an error."""
+
+
+def shown(names: list[str]) -> str:
+    """The first few names and how many more there are."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def row_names(table: pd.DataFrame, mask: pd.Series) -> str:
+    """Bad rows as `row 3 (all, seed 0, iteration 100, diving/054)`."""
+    bad = table[mask]
+    return shown(
+        [
+            f"row {index} ({row.member}, seed {row.seed}, iteration {row.iteration}, {row.sample})"
+            for index, row in zip(bad.index, bad[KEY].itertuples(index=False), strict=True)
+        ]
+    )
+
+
+def value_problems(table: pd.DataFrame) -> Iterator[str]:
+    """Rows that are wrong by themselves: NaN or infinite numbers, another unit, the same prediction twice."""
+    for column in ("predicted", "target"):
+        bad = ~np.isfinite(table[column].astype(float))
+        if bad.any():
+            yield f"{bad.sum()} {column} values are NaN or infinite: {row_names(table, bad)}"
+    bad = table["unit"] != UNIT
+    if bad.any():
+        yield f"{bad.sum()} rows are in the unit {shown(sorted(map(str, table.loc[bad, 'unit'].unique())))}, not {UNIT}: {row_names(table, bad)}"
+    bad = table.duplicated(KEY, keep="first")
+    if bad.any():
+        yield f"{bad.sum()} duplicate rows: {row_names(table, bad)}"
+
+
+def target_problems(table: pd.DataFrame, rows: pd.DataFrame) -> Iterator[str]:
+    """Samples that the data set does not have, and targets that are not its scores (divided by a standard deviation, say)."""
+    score = table["sample"].map(rows.set_index("sample")["score"])
+    bad = score.isna()
+    if bad.any():
+        yield f"{bad.sum()} rows name samples that the data set does not have: {row_names(table, bad)}"
+    # float32 storage keeps 7 digits; a target further off is another number.
+    bad = score.notna() & np.isfinite(table["target"]) & ~np.isclose(table["target"], score, rtol=1e-4, atol=1e-4)
+    if bad.any():
+        yield f"{bad.sum()} targets differ from the samples' scores (another unit?): {row_names(table, bad)}"
+
+
+def seed_problems(table: pd.DataFrame, seeds: int) -> Iterator[str]:
+    """Members with fewer or more seeds than declared, and seeds that stopped at another iteration than their fellows."""
+    for member, group in table.groupby("member", sort=True):
+        declared = 1 if str(member).startswith(ONE_SEED) else seeds
+        found = sorted(group["seed"].unique())
+        if len(found) != declared:
+            yield f"{member}: {len(found)} seeds ({shown(list(map(str, found)))}), declared {declared}"
+        iterations = group.groupby("seed")["iteration"].agg(lambda column: tuple(sorted(set(column))))
+        if iterations.nunique() > 1:
+            yield f"{member}: seeds were evaluated at different iterations, the last at {shown([str(max(i)) for i in iterations])}"
+
+
+def sample_problems(table: pd.DataFrame, rows: pd.DataFrame, samples: int | None) -> Iterator[str]:
+    """Missing samples: of the test split of each action that a member was tested on, or of a declared number per member."""
+    expected = {action: set(group["sample"]) for action, group in rows[rows["split"] == "test"].groupby("action")}
+    for (member, seed, iteration), group in table.groupby(["member", "seed", "iteration"], sort=True):
+        where = f"{member}, seed {seed}, iteration {iteration}"
+        if samples is not None:
+            if group["sample"].nunique() != samples:
+                yield f"{where}: {group['sample'].nunique()} test samples, declared {samples}"
+            continue
+        for action, part in group.groupby("action", sort=True):
+            missing = sorted(expected.get(str(action), set()) - set(part["sample"]))
+            if missing:
+                yield f"{where}: {len(missing)} of {len(expected[str(action)])} test samples of {action} are missing: {shown(missing)}"
+
+
+def coverage_problems(table: pd.DataFrame, needed: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    """Members, or actions of a member, that a table needs and the file does not hold."""
+    for member, actions in needed.items():
+        found = set(table.loc[table["member"] == member, "action"])
+        if not found:
+            yield f"{member}: no predictions"
+        elif missing := [action for action in actions if action not in found]:
+            yield f"{member}: no predictions for {', '.join(missing)}"
+
+
+def read_predictions(
+    path: Path,
+    rows: pd.DataFrame,
+    seeds: int,
+    samples: int | None = None,
+    needed: Mapping[str, tuple[str, ...]] | None = None,
+) -> pd.DataFrame:
+    """Read predictions and check them.
+
+    Args:
+        path: predictions.parquet.
+        rows: the data set's rows (sample, action, split, score); samples that were dropped from it are not expected.
+        seeds: declared number of seeds of every trained member.
+        samples: declared number of test samples of each member (fine-tuning draws its own); None: the whole test split.
+        needed: members that must be there, each with the actions it must have been tested on.
+
+    Returns:
+        The test predictions in a fixed order.
+
+    Raises:
+        RescoreError: columns, samples, members or seeds are missing, rows are duplicated, or values are NaN, infinite, or in
+            another unit: all of them together, each with its rows.
+    """
+    table = read_table(path)
+    remedy = f"delete {path} and rerun the experiment that writes it."
+    missing = [column for column in COLUMNS if column not in table.columns]
+    raise_together(f"{path}: bad predictions", [f"no column '{column}'" for column in missing], remedy)
+    if samples is None:
+        table = table[table["split"] == "test"]
+    problems = [*value_problems(table), *target_problems(table, rows), *seed_problems(table, seeds)]
+    problems += [*sample_problems(table, rows, samples), *coverage_problems(table, needed or {})]
+    raise_together(f"{path}: bad predictions", problems, remedy)
+    return table.sort_values(KEY).reset_index(drop=True)

@@ -1,0 +1,277 @@
+"""Bring a source's files: from a mirror where one is set, else from the origin by git, else over HTTP; verify every byte."""
+
+import difflib
+import http.client
+import os
+import subprocess
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from rescore.errors import RescoreError, raise_together
+from rescore.sources.catalogue import BY_NAME, OriginFile, Source
+from rescore.storage import atomic_path, canonical_json, sha256_file, write_json
+
+RECORD = "SOURCE.json"
+ATTEMPTS = 3
+TIMEOUT = 60  # seconds without a byte
+
+
+class OriginUnavailable(Exception):
+    """git could not bring the commit; another way may."""
+
+
+def find(name: str) -> Source:
+    """The catalogue's entry.
+
+    Raises:
+        RescoreError: no source has this name.
+    """
+    if name not in BY_NAME:
+        near = difflib.get_close_matches(name, BY_NAME, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise RescoreError(f"{name}: no such source{hint} Known: {', '.join(BY_NAME)}.")
+    return BY_NAME[name]
+
+
+def fetch(name: str, root: Path = Path("data/raw"), mirror: Path | None = None) -> Path:
+    """Bring the files of a source into `root/name` and verify them; with everything in place, do nothing.
+
+    Files that are right are kept, whatever stops the rest. A manual source prints what a person has to do.
+
+    Returns:
+        The source's folder.
+
+    Raises:
+        RescoreError: unknown source; files missing from or wrong at the origin (all named together); no origin reachable.
+    """
+    return fetch_source(find(name), root, mirror)
+
+
+def fetch_source(source: Source, root: Path, mirror: Path | None = None) -> Path:
+    """`fetch` for a catalogue entry of one's own."""
+    folder = root / source.name
+    print(f"{source.name}: {source.note}\n  licence: {source.licence}\n  please cite:\n{source.citation}")
+    if source.manual is not None:
+        print(f"  to do by hand: {source.manual}")
+        return folder
+    wanted = [file for file in source.files if fault(folder / file.name, file) is not None]
+    problems = obtain(source, wanted, folder, mirror) if wanted else []
+    where = f"the mirror {mirror}" if mirror else (source.repository or source.url)
+    raise_together(
+        f"{source.name}: files that could not be fetched from {where}",
+        problems,
+        "the right files are kept; run the same command again, or compare the origin with the commit in the catalogue.",
+    )
+    write_record(source, folder / RECORD)
+    print(f"  {len(source.files)} files verified in {folder}" + ("" if wanted else " (already there)"))
+    return folder
+
+
+def fault(path: Path, file: OriginFile) -> str | None:
+    """What is wrong with a file: missing, wrong size, wrong checksum; None where it is the catalogue's."""
+    if not path.is_file():
+        return "missing"
+    if path.stat().st_size != file.size:
+        return f"{path.stat().st_size} bytes instead of {file.size}"
+    digest = sha256_file(path)
+    return None if digest == file.sha256 else f"SHA-256 {digest} instead of {file.sha256}"
+
+
+def locate(name: str, root: Path = Path("data/raw"), mirror: Path | None = None) -> Path | None:
+    """The folder that holds a source's files, fetched or in the mirror, by presence and size; None where there is none."""
+    source = find(name)
+    candidates = [root / source.name] + ([mirror / source.mirror] if mirror and source.mirror else [])
+    for folder in candidates:
+        paths = [(folder / file.name, file.size) for file in source.files]
+        if paths and all(path.is_file() and path.stat().st_size == size for path, size in paths):
+            return folder
+    return None
+
+
+def obtain(source: Source, wanted: Sequence[OriginFile], folder: Path, mirror: Path | None) -> list[str]:
+    """Bring the wanted files by the first way that is open; a problem a file that is not right afterwards."""
+    if mirror is not None:
+        return from_mirror(source, wanted, folder, mirror)
+    if source.repository is None:
+        return from_http(source, wanted, folder)
+    try:
+        return from_git(source, wanted, folder)
+    except OriginUnavailable as error:
+        if source.url is None:
+            return [f"{source.repository} at {source.commit}: {error}"]
+        print(f"  git failed ({error}); trying {source.url}")
+        return from_http(source, wanted, folder)
+
+
+def place(content: bytes, file: OriginFile, folder: Path, origin: str) -> str | None:
+    """Write a file's bytes if they are the right ones; else say what is wrong and write nothing."""
+    with tempfile.TemporaryDirectory() as scratch:
+        received = Path(scratch) / "file"
+        received.write_bytes(content)
+        wrong = fault(received, file)
+    if wrong is not None:
+        return f"{file.name}: {origin} has {wrong}"
+    with atomic_path(folder / file.name) as temporary:
+        temporary.write_bytes(content)
+    return None
+
+
+def from_mirror(source: Source, wanted: Sequence[OriginFile], folder: Path, mirror: Path) -> list[str]:
+    problems: list[str | None] = []
+    for file in wanted:
+        path = mirror / (source.mirror or source.name) / file.name
+        if path.is_file():
+            problems.append(place(path.read_bytes(), file, folder, str(path)))
+        else:
+            problems.append(f"{file.name}: {path} is missing (unset RESCORE_MIRROR to fetch from the origin)")
+    return [problem for problem in problems if problem is not None]
+
+
+def git(directory: Path, *arguments: str) -> bytes:
+    """Standard output of a git command.
+
+    Raises:
+        OriginUnavailable: git is not installed or says no.
+    """
+    environment = os.environ | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    try:
+        done = subprocess.run(["git", *arguments], cwd=directory, env=environment, capture_output=True, check=False)
+    except FileNotFoundError as error:
+        raise OriginUnavailable("git is not installed") from error
+    if done.returncode != 0:
+        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or [f"exit {done.returncode}"]
+        raise OriginUnavailable(last[0])
+    return done.stdout
+
+
+def fetch_commit(directory: Path, repository: str, commit: str) -> str:
+    """Fetch one commit into a fresh repository, without history where the server allows it; return its full name."""
+    git(directory, "init", "--quiet")
+    git(directory, "remote", "add", "origin", repository)
+    try:
+        git(directory, "fetch", "--quiet", "--depth", "1", "origin", commit)
+        return git(directory, "rev-parse", "FETCH_HEAD^{commit}").decode().strip()
+    except OriginUnavailable:  # an abbreviated name, or a server that gives out branches only
+        git(directory, "fetch", "--quiet", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*")
+        return git(directory, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}").decode().strip()
+
+
+def from_git(source: Source, wanted: Sequence[OriginFile], folder: Path) -> list[str]:
+    """Fetch the commit into a temporary repository and take the wanted files' exact bytes out of it.
+
+    `git cat-file` and no checkout: a checkout may change line ends by the user's settings.
+
+    Raises:
+        OriginUnavailable: the commit could not be fetched.
+    """
+    if source.repository is None or source.commit is None:
+        raise ValueError(f"{source.name}: no repository in the catalogue")
+    problems: list[str | None] = []
+    with tempfile.TemporaryDirectory(prefix="rescore-fetch-") as scratch:
+        directory = Path(scratch)
+        commit = fetch_commit(directory, source.repository, source.commit)
+        tree = git(directory, "ls-tree", "-r", "-z", "--name-only", commit).decode().split("\0")
+        for file in wanted:
+            path = path_in_tree(source, file, tree)
+            if path is None:
+                problems.append(f"{file.name}: {origin_path(source, file)} is not in commit {commit}")
+            else:
+                content = git(directory, "cat-file", "blob", f"{commit}:{path}")
+                problems.append(place(content, file, folder, f"{source.repository} at {commit}"))
+    return [problem for problem in problems if problem is not None]
+
+
+def origin_path(source: Source, file: OriginFile) -> str:
+    return file.origin if file.origin is not None else str(PurePosixPath(source.path) / file.name)
+
+
+def path_in_tree(source: Source, file: OriginFile, tree: Sequence[str]) -> str | None:
+    """The catalogue's path, or the only file of that name elsewhere in the tree; the checksum decides afterwards."""
+    path = origin_path(source, file)
+    if path in tree:
+        return path
+    namesakes = [other for other in tree if PurePosixPath(other).name == PurePosixPath(path).name]
+    return namesakes[0] if len(namesakes) == 1 else None
+
+
+def from_http(source: Source, wanted: Sequence[OriginFile], folder: Path) -> list[str]:
+    problems = []
+    for file in wanted:
+        url = f"{source.url}/{origin_path(source, file)}"
+        problem = download(url, file, folder)
+        if problem is not None:
+            problems.append(problem)
+    return problems
+
+
+def download(url: str, file: OriginFile, folder: Path) -> str | None:
+    """Download one file through NAME.part, which a later call goes on from; say what is wrong, or None.
+
+    A transfer that breaks off is resumed up to ATTEMPTS times; a whole file with the wrong checksum is deleted, because
+    resuming it would keep the error.
+    """
+    target, part = folder / file.name, folder / f"{file.name}.part"
+    part.parent.mkdir(parents=True, exist_ok=True)
+    trouble = ""
+    for _ in range(ATTEMPTS):
+        try:
+            transfer(url, part, file.size)
+        except urllib.error.HTTPError as error:
+            return f"{file.name}: {url} answers {error.code} {error.reason}"
+        except (OSError, http.client.HTTPException) as error:
+            trouble = f"{type(error).__name__}: {error}"
+        received = part.stat().st_size if part.exists() else 0
+        if received == file.size:
+            wrong = fault(part, file)
+            if wrong is None:
+                part.replace(target)
+                return None
+            part.unlink()
+            return f"{file.name}: {url} has {wrong}"
+        if received > file.size:
+            part.unlink()
+            return f"{file.name}: {url} has more than the {file.size} bytes of the catalogue"
+        trouble = trouble or f"only {received} of {file.size} bytes came"
+    return f"{file.name}: {url} broke off {ATTEMPTS} times ({trouble}); what came is kept and the next fetch goes on from it"
+
+
+def transfer(url: str, part: Path, size: int) -> None:
+    """Append to `part` what is missing of `url`; a server without ranges sends it whole and the part starts again."""
+    have = part.stat().st_size if part.exists() else 0
+    if have >= size:
+        part.unlink()
+        have = 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+        resumed = answer.status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+        with part.open("ab" if resumed else "wb") as stream:
+            while block := answer.read(1 << 20):
+                stream.write(block)
+                if stream.tell() > size:  # never fill the disk with what is not wanted
+                    return
+
+
+def write_record(source: Source, path: Path) -> None:
+    """SOURCE.json: the origin, the same by whichever way the files came."""
+    record = {
+        "name": source.name,
+        "note": source.note,
+        "origin": {"repository": source.repository, "commit": source.commit, "path": source.path, "url": source.url},
+        "licence": source.licence,
+        "citation": source.citation,
+        "files": [{"name": file.name, "bytes": file.size, "sha256": file.sha256} for file in source.files],
+    }
+    if not path.is_file() or canonical_json(record) not in _canonical(path):
+        write_json(path, record)
+
+
+def _canonical(path: Path) -> str:
+    import json
+
+    try:
+        return canonical_json(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError:
+        return ""

@@ -1,0 +1,396 @@
+"""Train many small networks of one shape at once, their weights stacked (models.c3d_lstm).
+
+C3D is frozen in AQA-7's experiments, so a member (training subset x initialisation x seed) is an LSTM on stored features.
+One member's step is too small to fill even a CPU; stacked, all members' steps are the same few products. A member knows
+nothing of its fellows: its initial weights and its sample order are pure functions of its seed and name.
+
+An epoch of a member is every (training sample, temporal offset) pair once, in an order of its own: with six offsets the
+paper's 4818 = 803 x 6 training samples (AQA-7, Sec. 5). Epochs follow one another without a gap, so a batch may span two.
+"""
+
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from rescore.errors import RescoreError, raise_together
+from rescore.models.c3d_lstm import Weights, initial_weights, loss_and_gradients, predict_steps, weight_shapes
+from rescore.provenance import code_hash
+from rescore.storage import canonical_json, load_arrays, save_arrays, sha256_text
+from rescore.training.schedule import annealed
+
+EVALUATION_BATCH = 64  # samples a member; changes speed and memory only
+CPU_BYTES = 4 << 30  # what stacked members may take without a GPU
+GPU_SHARE = 0.5  # of the GPU's whole memory (what is free varies from run to run, and so would the stacks)
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network to train: on which samples, towards what, evaluated where, and from which weights."""
+
+    name: str
+    seed: int
+    train_rows: np.ndarray
+    """(n,) row numbers of the feature array."""
+    train_targets: np.ndarray
+    """(n,) scores in standard deviations."""
+    evaluate_rows: np.ndarray
+    """(e,) row numbers of the samples to predict."""
+    initial: Mapping[str, np.ndarray] | None = None
+    """Weights to start from; None draws gaussian ones from the seed and the name."""
+
+    @property
+    def label(self) -> str:
+        return f"{self.name} (seed {self.seed})"
+
+    def generator(self, *purpose: int) -> np.random.Generator:
+        """A random generator that depends on the member's seed and name and on the purpose, and on nothing else."""
+        return np.random.default_rng([self.seed, zlib.crc32(self.name.encode()), *purpose])
+
+
+@dataclass(frozen=True)
+class TrainedMember:
+    member: Member
+    weights: dict[str, np.ndarray]
+    """After the last iteration, without the member axis."""
+    predictions: dict[int, np.ndarray]
+    """(e,) predictions in standard deviations, by the number of iterations done."""
+
+
+@dataclass
+class Stack:
+    """Stacked members in the middle of their training: all that a restart needs."""
+
+    weights: Weights
+    moments: list[Weights]
+    """Adam's first and second moments."""
+    iteration: int
+    """Iterations done; -1 before the first evaluation."""
+    predictions: dict[int, np.ndarray] = field(default_factory=dict)
+    """(M, e) padded to the longest member, by iteration."""
+
+
+@dataclass(frozen=True)
+class Batches:
+    """What a stack reads, all of it on the device before the first step: a step then is a few kernels and no copying."""
+
+    table: Tensor
+    """(items x T, D) features; an item is a sample's temporal copy."""
+    clips: int
+    """T"""
+    items: Tensor
+    """(M, iterations, B) int32: each member's batches."""
+    targets: Tensor
+    """(M, iterations, B) float32."""
+    evaluation: Tensor
+    """(M, e) int32: items to predict; shorter members are padded with item 0, whose prediction is cut off later."""
+
+
+def train_members(
+    features: np.ndarray,
+    members: Sequence[Member],
+    settings: Mapping[str, Any],
+    test_offset: int = 0,
+    evaluate_at_start: bool = False,
+    restart: Path | None = None,
+    members_at_once: int | None = None,
+    data_hash: str = "",
+) -> list[TrainedMember]:
+    """Train all members and predict their evaluation samples every `evaluate_every` iterations and after the last.
+
+    Args:
+        features: (sample, temporal offset, clip, width); copies that were not computed are NaN and are not drawn.
+        members: networks to train, in the order of the result.
+        settings: the `lstm` section: `width`, `initial_sd`, `learning_rate`, `anneal_every`, `anneal_factor`,
+            `iterations`, `batch`, `evaluate_every`, `checkpoint_every`. With 0 iterations the initial weights are evaluated.
+        test_offset: the copy that evaluation reads.
+        evaluate_at_start: also predict before the first iteration.
+        restart: directory of restart points, one file a stack; a killed run called again goes on from them and ends with
+            the same weights and predictions. The caller removes it when its results are safe.
+        members_at_once: members a stack; None fills the memory.
+        data_hash: of the features; a restart point of other features, members, settings or code is not used.
+
+    Raises:
+        RescoreError: a member has no training sample, a target is not finite, features are missing, initial weights
+            have another shape, the loss stops being finite (names members and iterations), or a restart point is damaged.
+    """
+    check_features(features, test_offset)
+    finite = np.stack([np.isfinite(sample).all(axis=(1, 2)) for sample in features])  # (sample, offset)
+    check_members(members, finite, weight_shapes(features.shape[3], settings["width"]), test_offset)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    table = feature_table(features, device)
+    at_once = members_at_once or stack_size(features.shape, settings, device)
+    trained: list[TrainedMember] = []
+    for first in range(0, len(members), at_once):
+        stacked = members[first : first + at_once]
+        items, targets = draw_tables(stacked, finite, settings, device)
+        evaluation = evaluation_table(stacked, finite.shape[1], test_offset, device)
+        batches = Batches(table, features.shape[2], items, targets, evaluation)
+        point = restart / f"{first:05d}.safetensors" if restart else None
+        identity = restart_identity(stacked, settings, test_offset, evaluate_at_start, data_hash)
+        stack = read_restart(point, identity, device) or fresh_stack(stacked, features.shape[3], settings, device)
+        for _ in train_stack(stack, stacked, batches, settings, evaluate_at_start):
+            write_restart(point, identity, stack)
+        trained += unstack(stack, stacked)
+    return trained
+
+
+def train_stack(
+    stack: Stack, members: Sequence[Member], batches: Batches, settings: Mapping[str, Any], evaluate_at_start: bool
+) -> Iterator[None]:
+    """Bring a stack, in place, from its iteration to the last; yields wherever a restart point is due."""
+    total = settings["iterations"]
+    optimiser = adam(stack)
+    evaluations = stops(total, settings["evaluate_every"], evaluate_at_start)
+    checkpoints = stops(total, settings["checkpoint_every"], False)
+    due = [stop for stop in sorted(evaluations | checkpoints) if stop > stack.iteration]
+    done = max(stack.iteration, 0)
+    with tqdm(total=total, initial=done, unit="it", disable=None, desc=f"{len(members)} members") as bar:
+        for stop in due:
+            start, stack.iteration = max(stack.iteration, 0), stop
+            check_losses(take_steps(stack.weights, optimiser, batches, start, stop, settings), members, start)
+            if stop in evaluations:
+                stack.predictions[stop] = evaluate(stack.weights, batches)
+            if stop in checkpoints:
+                yield
+            bar.update(stop - start)
+
+
+def stops(total: int, every: int, at_start: bool) -> set[int]:
+    """The iterations at which something is due: multiples of `every`, the last, and the start where wanted."""
+    return set(range(every, total + 1, every)) | {total} | ({0} if at_start else set())
+
+
+def take_steps(
+    weights: Weights,
+    optimiser: torch.optim.Optimizer,
+    batches: Batches,
+    start: int,
+    stop: int,
+    settings: Mapping[str, Any],
+) -> Tensor:
+    """Iterations `start` to `stop` of all members; their losses (stop - start, M), left on the device."""
+    losses = torch.zeros(stop - start, len(batches.items), device=batches.table.device)
+    for iteration in range(start, stop):
+        for group in optimiser.param_groups:
+            group["lr"] = annealed(
+                settings["learning_rate"], iteration, settings["anneal_every"], settings["anneal_factor"]
+            )
+        clips = gather(batches.table, batches.items[:, iteration], batches.clips)  # (M, T, B, D)
+        loss, gradients = loss_and_gradients(weights, clips, batches.targets[:, iteration])
+        for name, weight in weights.items():
+            weight.grad = gradients[name]
+        optimiser.step()
+        losses[iteration - start] = loss
+    return losses
+
+
+def gather(table: Tensor, items: Tensor, clips: int) -> Tensor:
+    """Clip features (M, T, B, D), float32, of the items (M, B); table (items x T, D)."""
+    steps = torch.arange(clips, dtype=items.dtype, device=items.device)
+    rows = items.unsqueeze(1) * clips + steps[:, None]  # (M, T, B)
+    return table.index_select(0, rows.flatten()).float().view(*rows.shape, table.shape[1])
+
+
+def evaluate(weights: Weights, batches: Batches) -> np.ndarray:
+    """Predictions (M, e) of the evaluation items, in standard deviations."""
+    blocks = [
+        predict_steps(weights, gather(batches.table, items, batches.clips))[:, -1]
+        for items in batches.evaluation.split(EVALUATION_BATCH, dim=1)
+    ]
+    return torch.cat(blocks, dim=1).cpu().numpy()
+
+
+def adam(stack: Stack) -> torch.optim.Optimizer:
+    """Adam with the stack's moments; fused, because a step's cost is the memory traffic of weights and moments."""
+    optimiser = torch.optim.Adam(list(stack.weights.values()), fused=True)
+    for name, weight in stack.weights.items():
+        optimiser.state[weight] = {
+            "step": torch.tensor(float(max(stack.iteration, 0)), device=weight.device),
+            "exp_avg": stack.moments[0][name],
+            "exp_avg_sq": stack.moments[1][name],
+        }
+    return optimiser
+
+
+def sample_order(member: Member, finite: np.ndarray, draws: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first `draws` items of a member's endless row of epochs, and their targets.
+
+    Returns:
+        Items (draws,) int32, each sample x offsets + offset, and targets (draws,) float32.
+    """
+    position, offset = np.nonzero(finite[member.train_rows])  # pairs (training sample, stored copy)
+    epochs = -(-draws // len(position))
+    order = [member.generator(1, epoch).permutation(len(position)) for epoch in range(epochs)]
+    drawn = np.concatenate(order)[:draws] if order else np.zeros(0, np.int64)
+    items = member.train_rows[position[drawn]] * finite.shape[1] + offset[drawn]
+    return items.astype(np.int32), member.train_targets[position[drawn]].astype(np.float32)
+
+
+def draw_tables(
+    members: Sequence[Member], finite: np.ndarray, settings: Mapping[str, Any], device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Every batch of every member: items int32 and targets float32, (M, iterations, B) each."""
+    iterations, batch = settings["iterations"], settings["batch"]
+    drawn = [sample_order(member, finite, iterations * batch) for member in members]
+    items, targets = (torch.from_numpy(np.stack(column)).to(device) for column in zip(*drawn, strict=True))
+    return items.view(-1, iterations, batch), targets.view(-1, iterations, batch)
+
+
+def evaluation_table(members: Sequence[Member], offsets: int, test_offset: int, device: torch.device) -> Tensor:
+    """Items to predict, int32 (M, longest e)."""
+    longest = max(len(member.evaluate_rows) for member in members)
+    rows = np.zeros((len(members), longest), np.int32)
+    for row, member in zip(rows, members, strict=True):
+        row[: len(member.evaluate_rows)] = member.evaluate_rows * offsets + test_offset
+    return torch.from_numpy(rows).to(device)
+
+
+def feature_table(features: np.ndarray, device: torch.device) -> Tensor:
+    """(sample x offset x clip, width) on the device: float16 as stored on a GPU, float32 on a CPU, which cannot widen for free."""
+    table = torch.from_numpy(np.ascontiguousarray(features).reshape(-1, features.shape[3]))
+    return table.to(device) if device.type == "cuda" else table.float()
+
+
+def fresh_stack(members: Sequence[Member], features: int, settings: Mapping[str, Any], device: torch.device) -> Stack:
+    """Initial weights of all members and moments of zero."""
+    each = [
+        member.initial or initial_weights(features, settings["width"], settings["initial_sd"], member.generator(0))
+        for member in members
+    ]
+    weights = {name: torch.from_numpy(np.stack([weights[name] for weights in each])).to(device) for name in each[0]}
+    return Stack(weights, [{name: torch.zeros_like(weight) for name, weight in weights.items()} for _ in range(2)], -1)
+
+
+def unstack(stack: Stack, members: Sequence[Member]) -> list[TrainedMember]:
+    weights = {name: weight.cpu().numpy() for name, weight in stack.weights.items()}
+    return [
+        TrainedMember(
+            member,
+            {name: weight[index] for name, weight in weights.items()},
+            {at: predicted[index, : len(member.evaluate_rows)] for at, predicted in stack.predictions.items()},
+        )
+        for index, member in enumerate(members)
+    ]
+
+
+def stack_size(shape: tuple[int, ...], settings: Mapping[str, Any], device: torch.device) -> int:
+    """How many members fit: weights, gradients and Adam's moments, and the activations of the largest batch."""
+    _, _, clips, features = shape
+    weights = sum(int(np.prod(size)) for size in weight_shapes(features, settings["width"]).values())
+    activations = max(settings["batch"], EVALUATION_BATCH) * clips * (2 * features + 12 * settings["width"])
+    share = CPU_BYTES if device.type == "cpu" else GPU_SHARE * torch.cuda.get_device_properties(device).total_memory
+    return max(1, int(share // (4 * (4 * weights + activations))))
+
+
+def restart_identity(
+    members: Sequence[Member], settings: Mapping[str, Any], test_offset: int, evaluate_at_start: bool, data_hash: str
+) -> str:
+    """Hash of everything that a stack's results depend on."""
+    described = [
+        [
+            member.label,
+            *(
+                sha256_text(array.tobytes().hex())
+                for array in (member.train_rows, member.train_targets, member.evaluate_rows)
+            ),
+            {name: sha256_text(np.asarray(value).tobytes().hex()) for name, value in (member.initial or {}).items()},
+        ]
+        for member in members
+    ]
+    return sha256_text(
+        canonical_json([described, dict(settings), test_offset, evaluate_at_start, data_hash, code_hash(__name__)])
+    )
+
+
+def write_restart(path: Path | None, identity: str, stack: Stack) -> None:
+    """Write a restart point where one is wanted; a kill while it is written leaves the one before it."""
+    if path is None:
+        return
+    groups = {"weights": stack.weights, "moment1": stack.moments[0], "moment2": stack.moments[1]}
+    arrays = {
+        f"{group}/{name}": value.cpu().numpy() for group, values in groups.items() for name, value in values.items()
+    }
+    arrays |= {f"predictions/{at}": predicted for at, predicted in stack.predictions.items()}
+    save_arrays(path, arrays, {"identity": identity, "iteration": stack.iteration})
+
+
+def read_restart(path: Path | None, identity: str, device: torch.device) -> Stack | None:
+    """The stack of a restart point; None where there is none or it belongs to other members, settings, data or code.
+
+    Raises:
+        RescoreError: the file is damaged.
+    """
+    if path is None or not path.exists():
+        return None
+    arrays, header = load_arrays(path)
+    if header.get("identity") != identity:
+        return None
+    groups: dict[str, dict[str, np.ndarray]] = {}
+    for name, array in arrays.items():
+        group, _, key = name.partition("/")
+        groups.setdefault(group, {})[key] = array
+    weights, first, second = (
+        {key: torch.from_numpy(groups[group][key]).to(device) for key in weight_shapes(1, 1)}
+        for group in ("weights", "moment1", "moment2")
+    )
+    predictions = {int(at): predicted for at, predicted in groups.get("predictions", {}).items()}
+    return Stack(weights, [first, second], header["iteration"], dict(sorted(predictions.items())))
+
+
+def check_features(features: np.ndarray, test_offset: int) -> None:
+    """Raise RescoreError for features of another shape than (sample, temporal offset, clip, width)."""
+    if features.ndim != 4 or not 0 <= test_offset < features.shape[1]:
+        raise RescoreError(
+            f"features of shape {features.shape}: (sample, temporal offset, clip, width) with offset {test_offset} "
+            "expected. Check backbone.test_offset and compute the features again."
+        )
+
+
+def check_members(
+    members: Sequence[Member], finite: np.ndarray, shapes: Mapping[str, tuple[int, ...]], test_offset: int
+) -> None:
+    """Raise one RescoreError for all members that cannot be trained or evaluated."""
+    problems = [problem for member in members for problem in member_problems(member, finite, shapes, test_offset)]
+    if not members:
+        problems = ["no members"]
+    raise_together("members cannot be trained", problems, "mend the manifest, or compute the features again.")
+
+
+def member_problems(
+    member: Member, finite: np.ndarray, shapes: Mapping[str, tuple[int, ...]], test_offset: int
+) -> Iterator[str]:
+    """What is wrong with one member, a line each; `finite` (sample, offset) says which copies have features."""
+    if len(member.train_rows) == 0:
+        yield f"{member.label}: no training samples"
+    if len(member.train_rows) != len(member.train_targets):
+        yield f"{member.label}: {len(member.train_rows)} training samples but {len(member.train_targets)} targets"
+    elif not np.isfinite(member.train_targets).all():
+        bad = member.train_rows[~np.isfinite(member.train_targets)]
+        yield f"{member.label}: targets of rows {bad[:5].tolist()} are not finite ({len(bad)} rows)"
+    for what, rows, there in (
+        ("training", member.train_rows, finite.any(axis=1)),
+        ("evaluation", member.evaluate_rows, finite[:, test_offset]),
+    ):
+        bad = rows[~there[rows]]
+        if len(bad):
+            yield f"{member.label}: no finite features of {what} rows {bad[:5].tolist()} ({len(bad)} rows)"
+    if member.initial is not None and {name: np.shape(value) for name, value in member.initial.items()} != shapes:
+        width, features = shapes["lstm.weight_hh"][1], shapes["lstm.weight_ih"][1]
+        yield f"{member.label}: initial weights are not those of lstm.width {width} on {features} features"
+
+
+def check_losses(losses: Tensor, members: Sequence[Member], start: int) -> None:
+    """Raise RescoreError naming each member whose loss is not finite and its first such iteration."""
+    bad = ~losses.isfinite().cpu().numpy()  # (iterations, M)
+    problems = [
+        f"{members[index].label}: loss is not finite from iteration {start + int(bad[:, index].argmax())}"
+        for index in np.flatnonzero(bad.any(axis=0))
+    ]
+    raise_together("training diverged", problems, "lower lstm.learning_rate or lstm.initial_sd.")

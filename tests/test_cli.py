@@ -1,0 +1,75 @@
+"""The command line: quick to start, plain about mistakes, and a step's options are its function's parameters."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rescore import cli
+from rescore.errors import RescoreError
+
+
+def rescore(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "rescore", *arguments], text=True, capture_output=True, env=os.environ | environment
+    )
+
+
+def example_step(output: Path, names: list[str], settings: dict, limit: int | None = None, plot: Path | None = None) -> None:
+    """An example of what steps look like."""
+
+
+def test_a_steps_options_are_its_functions_parameters():
+    words = ["--output", "a/b.csv", "--names", "x", "y", "--settings", '{"seed": 3}', "--limit", "4"]
+    values = vars(cli.step_parser(example_step, "example").parse_args(words))
+    assert values == {"output": Path("a/b.csv"), "names": ["x", "y"], "settings": {"seed": 3}, "limit": 4, "plot": None}
+
+
+def test_a_missing_step_option_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        cli.step_parser(example_step, "example").parse_args(["--output", "a.csv"])
+    assert "--names" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["nothing.here", "storage.nothing", "plain"])
+def test_an_unknown_step_is_one_error(name):
+    with pytest.raises(RescoreError, match="no such step"):
+        cli.run_step(name, [])
+
+
+def test_help_is_quick_because_it_loads_no_framework():
+    script = "import sys; from rescore import cli; cli.build_parser().format_help(); print(sorted({'torch', 'pandas', 'sklearn', 'cv2'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", script], text=True, capture_output=True).stdout.strip() == "[]"
+
+
+def test_help_names_the_commands():
+    done = rescore("--help")
+    assert done.returncode == 0
+    for command in ("plan", "fetch", "check", "score", "step"):
+        assert command in done.stdout
+
+
+def test_a_users_mistake_has_no_traceback_unless_asked_for():
+    plain = rescore("score", "missing.avi", "--scale", "smoke", "--no-plot")
+    assert plain.returncode == 1
+    assert plain.stderr.startswith("rescore: ")
+    assert "Traceback" not in plain.stderr
+    assert "Traceback" in rescore("-v", "score", "missing.avi", "--scale", "smoke", "--no-plot").stderr
+
+
+def test_plan_says_what_is_missing_and_how_to_get_it():
+    done = rescore("plan", "--scale", "paper", RESCORE_MIRROR="")
+    assert done.returncode == 0, done.stderr
+    assert "fine_tuning" in done.stdout
+    assert "data/raw/aqa7/videos" in done.stdout
+
+
+def test_an_interrupt_is_not_a_crash(monkeypatch, capsys):
+    def interrupted(options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(cli.COMMANDS, "plan", interrupted)
+    assert cli.main(["plan"]) == 130
+    assert "run again to go on" in capsys.readouterr().err

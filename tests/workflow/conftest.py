@@ -1,0 +1,57 @@
+"""Clones of the checkout as it stands, in which the real workflow runs with the real rules at smoke scale."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def environment(clone: Path, **more: str) -> dict[str, str]:
+    """The environment of a run in a clone: this Python's tools, the clone's own sources."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    inherited = {name: value for name, value in os.environ.items() if name not in ("RESCORE_RUN", "OMP_NUM_THREADS")}
+    return {**inherited, "PATH": path, "PYTHONPATH": str(clone / "src"), **more}
+
+
+def snakemake(clone: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run `snakemake` in a clone at smoke scale and return what it printed."""
+    command = [sys.executable, "-m", "snakemake", "--cores", "all", *arguments]
+    if "--config" not in arguments:
+        command += ["--config", "scale=smoke"]
+    return subprocess.run(
+        command, cwd=clone, env=environment(clone, **more), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+
+
+def make_clone(folder: Path) -> Path:
+    """What a `git clone` of the present working tree would hold."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True, capture_output=True, check=True
+    ).stdout.splitlines()
+    for name in listed:
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Path:
+    """A clone in which the whole workflow has run once from scratch."""
+    clone = make_clone(tmp_path_factory.mktemp("finished"))
+    done = snakemake(clone)
+    assert done.returncode == 0, done.stdout[-6000:]
+    return clone
+
+
+@pytest.fixture
+def edited(finished, tmp_path) -> Path:
+    """A copy of the finished clone that a test may change: modification times are kept."""
+    clone = tmp_path / "edited"
+    shutil.copytree(finished, clone, symlinks=True)
+    return clone

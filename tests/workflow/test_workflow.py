@@ -1,0 +1,143 @@
+"""The whole workflow at smoke scale: complete, repeatable byte by byte, restartable, and exact about what it reruns."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.workflow.conftest import environment, make_clone, snakemake
+
+pytestmark = pytest.mark.slow
+
+
+def results(clone: Path) -> dict[str, bytes]:
+    """Every table, figure and page of a clone, by path."""
+    return {str(path.relative_to(clone)): path.read_bytes() for path in sorted((clone / "results").rglob("*")) if path.is_file()}
+
+
+def planned(clone: Path, *arguments: str) -> set[str]:
+    """Rules that a dry run would run."""
+    done = snakemake(clone, "-n", "--quiet", "progress", *arguments)
+    assert done.returncode == 0, done.stdout[-4000:]
+    return set(re.findall(r"^rule (\w+):", done.stdout, re.M)) - {"all"}
+
+
+def test_every_table_and_figure_comes_out_and_says_synthetic(finished):
+    tables = finished / "results/smoke/tables"
+    for name in ("table1", "table2", "table3", "table4"):
+        table = pd.read_csv(tables / f"aqa7_{name}.csv", dtype=str)
+        reported = pd.read_csv(f"reported/aqa7/{name}.csv", dtype=str)
+        cells = set(zip(table["row"], table["column"], strict=True))
+        assert set(zip(reported["row"], reported["column"], strict=True)) <= cells
+        assert set(table["verdict"]) <= {"not comparable", "not run"}
+        for suffix in ("md", "tex"):
+            assert "synthetic" in (tables / f"aqa7_{name}.{suffix}").read_text().lower()
+    for name in ("figure1", "figure2", "figure3"):
+        assert (finished / f"results/smoke/figures/aqa7_{name}.svg").stat().st_size > 1000
+        assert (finished / f"results/smoke/figures/aqa7_{name}.png").stat().st_size > 1000
+    assert "synthetic" in (finished / "results/smoke/index.html").read_text().lower()
+
+
+def test_a_second_run_does_nothing(finished):
+    done = snakemake(finished)
+    assert done.returncode == 0
+    assert "Nothing to be done" in done.stdout
+
+
+def test_kill_9_again_and_again_ends_with_the_same_bytes(finished, tmp_path):
+    clone = make_clone(tmp_path)
+    command = [sys.executable, "-m", "snakemake", "--cores", "all", "--config", "scale=smoke"]
+    for seconds in (9, 14, 21, 32, 44):
+        run = subprocess.Popen(command, cwd=clone, env=environment(clone), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            run.wait(timeout=seconds)
+            break
+        except subprocess.TimeoutExpired:
+            run.send_signal(signal.SIGKILL)
+            run.wait()
+    else:
+        done = snakemake(clone)
+        assert done.returncode == 0, done.stdout[-6000:]
+    assert results(clone) == results(finished)
+
+
+@pytest.mark.parametrize(
+    ("section", "old", "new", "reruns", "keeps"),
+    [
+        ("scoring", "bootstrap: 100}", "bootstrap: 120}", {"aqa7_scores"}, {"all_action", "aqa7_features"}),
+        ("lstm", "width: 16", "width: 12", {"all_action", "zero_shot", "fine_tuning"}, {"pretrain", "aqa7_features", "aqa7_clips"}),
+        ("clips", "crop: 56", "crop: 48", {"aqa7_clips", "pretrain", "aqa7_features"}, {"aqa7_videos"}),
+    ],
+)
+def test_a_changed_parameter_reruns_what_it_touches(edited, section, old, new, reruns, keeps):
+    text = (edited / "params.yaml").read_text()
+    assert text.count(old) == 1, section
+    (edited / "params.yaml").write_text(text.replace(old, new))
+    rules = planned(edited)
+    assert reruns <= rules
+    assert not keeps & rules
+
+
+@pytest.mark.parametrize(
+    ("module", "reruns", "keeps"),
+    [
+        ("reporting/figures.py", {"aqa7_figures"}, {"aqa7_scores", "all_action", "aqa7_clips"}),
+        ("training/members.py", {"all_action", "zero_shot", "fine_tuning"}, {"pretrain", "aqa7_features"}),
+        ("scoring/correlation.py", {"aqa7_scores"}, {"all_action", "pretrain"}),
+    ],
+)
+def test_a_changed_line_reruns_what_can_reach_it(edited, module, reruns, keeps):
+    path = edited / "src/rescore" / module
+    before = path.stat()
+    path.write_text(path.read_text() + "\n# a line\n")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # the clock says nothing changed
+    rules = planned(edited)
+    assert reruns <= rules
+    assert not keeps & rules
+
+
+def test_a_wrong_parameter_stops_before_anything_runs(tmp_path):
+    clone = make_clone(tmp_path)
+    text = (clone / "params.yaml").read_text()
+    (clone / "params.yaml").write_text(text.replace("    iterations: 20000\n", "    iteratons: 20000\n"))
+    done = snakemake(clone)
+    assert done.returncode != 0
+    assert "unknown key 'iteratons', did you mean 'iterations'?" in done.stdout
+    assert not (clone / "data").exists()
+    assert "Traceback" not in done.stdout
+
+
+def test_two_runs_at_once_the_second_is_refused(tmp_path):
+    clone = make_clone(tmp_path)
+    command = [sys.executable, "-m", "snakemake", "--cores", "all", "--config", "scale=smoke"]
+    first = subprocess.Popen(command, cwd=clone, env=environment(clone), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        lock = clone / ".snakemake/rescore.lock"
+        while not lock.exists() and first.poll() is None:
+            time.sleep(0.2)
+        time.sleep(1)
+        second = snakemake(clone)
+        assert second.returncode != 0
+        assert "another run is at work in this directory" in second.stdout
+        assert first.poll() is None
+    finally:
+        first.kill()
+        first.wait()
+
+
+def test_without_real_data_the_page_says_how_to_get_it(tmp_path):
+    clone = make_clone(tmp_path)
+    done = snakemake(clone, "-n", "--quiet", "progress", RESCORE_MIRROR="")
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert "unlv_dive_s3d" not in done.stdout
+    plan = subprocess.run(
+        [sys.executable, "-m", "rescore", "plan"], cwd=clone, env=environment(clone, RESCORE_MIRROR=""), text=True, capture_output=True
+    )
+    assert plan.returncode == 0, plan.stderr
+    assert "rescore fetch unlv-dive-s3d" in plan.stdout
