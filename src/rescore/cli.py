@@ -4,6 +4,7 @@ Modules are imported only when their command runs: `rescore --help` loads no fra
 """
 
 import argparse
+import collections.abc
 import importlib
 import inspect
 import json
@@ -83,7 +84,7 @@ def convert(annotation: Any) -> Callable[[str], Any]:
     kinds = [kind for kind in typing.get_args(annotation) if kind is not types.NoneType]
     if isinstance(annotation, types.UnionType) and len(kinds) == 1:
         return convert(kinds[0])
-    if annotation in (dict, dict[str, Any]) or typing.get_origin(annotation) is dict:
+    if annotation is dict or typing.get_origin(annotation) in (dict, collections.abc.Mapping):
         return json.loads
     return annotation if callable(annotation) else str
 

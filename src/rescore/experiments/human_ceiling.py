@@ -3,7 +3,7 @@
 MTL-AQA (Sec. 6) cites 96% for human experts (Pirsiavash et al. 2014) and measures none. Here judge k's points
 (3 x mark x difficulty) are held against the points that the diving rule gives the other judges, so that no judge is
 compared with a score that contains that judge. Difficulty is common to both and lifts the correlation; the members
-`execution/k` compare the bare marks.
+`execution/k` compare the points before it is multiplied in (three times the mark).
 
 A judge's number is a seat, not a person: each event has its own panel.
 """
@@ -32,8 +32,8 @@ def run(directory: Path, predictions: Path, rule: Path, findings: Path) -> None:
 
     Args:
         directory: MTL-AQA's release (`Raw_Annotations` and `Ready_2_Use` lie in it).
-        predictions: written, Parquet: members `judge/k` (points) and `execution/k` (marks), a row a dive. Synchronised dives
-            are members `synchronised/judge/k`, `synchronised/execution/k`.
+        predictions: written, Parquet: members `judge/k` (points) and `execution/k` (points before the difficulty), a row a
+            dive. Synchronised dives are members `synchronised/judge/k`, `synchronised/execution/k`.
         rule: written, JSON: how many scores the diving rule gives exactly, by event and kind of panel.
         findings: written, CSV: unreadable rows, disagreements with the annotations, scores the rule does not give.
 
@@ -51,29 +51,25 @@ def run(directory: Path, predictions: Path, rule: Path, findings: Path) -> None:
 
 def leave_one_judge_out(dives: Sequence[SheetDive]) -> pd.DataFrame:
     """Predictions of every judge of every panel: `target` is what the others give."""
-    columns = ["member", "sample", "target", "predicted", "unit"]
     rows = []
     for dive in dives:
         prefix = "" if panel_kind(len(dive.marks)) == "individual" else "synchronised/"
         for seat, mark in enumerate(dive.marks):
             others = dive_points_without(dive.marks, seat, dive.difficulty)
             sample, alone = sample_name(dive.key), judge_points(mark, dive.difficulty)
-            rows.append((f"{prefix}judge/{seat + 1}", sample, others, alone, "points"))
-            rows.append((f"{prefix}execution/{seat + 1}", sample, others / (3 * dive.difficulty), mark, "marks"))
-    table = pd.DataFrame(rows, columns=columns)
+            rows.append((f"{prefix}judge/{seat + 1}", sample, others, alone))
+            rows.append((f"{prefix}execution/{seat + 1}", sample, others / dive.difficulty, judge_points(mark, 1.0)))
+    # Equal marks must stay equal points: a difference in the 15th digit would be a rank.
+    table = pd.DataFrame(rows, columns=["member", "sample", "score", "predicted"]).round(6)
+    # Judges learn nothing, so every dive is a test sample, whatever the official split says.
+    table = table.assign(dataset="mtl_aqa", action="diving", split="test")
     return pd.concat(
         [
-            member_rows(str(member), str(unit), group)
-            for (member, unit), group in table.groupby(["member", "unit"], sort=True)
+            prediction_rows(EXPERIMENT, str(member), group, group["predicted"].to_numpy())
+            for member, group in table.groupby("member", sort=True)
         ],
         ignore_index=True,
     )
-
-
-def member_rows(member: str, unit: str, group: pd.DataFrame) -> pd.DataFrame:
-    """Judges learn nothing, so every dive is a test sample, whatever the official split says."""
-    samples = group.assign(dataset="mtl_aqa", action="diving", split="test", score=group["target"])
-    return prediction_rows(EXPERIMENT, member, samples, group["predicted"].to_numpy(), unit=unit)
 
 
 def rule_difference(dive: SheetDive) -> float:

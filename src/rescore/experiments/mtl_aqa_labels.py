@@ -48,7 +48,7 @@ NUMBER_WORD = re.compile(
 )
 
 
-def run(directory: Path, predictions: Path, choice: Path, findings: Path, settings: Mapping[str, Any]) -> None:
+def run(directory: Path, predictions: Path, choice: Path, findings: Path, settings: dict[str, Any]) -> None:
     """Fit all members and predict the test dives.
 
     Args:

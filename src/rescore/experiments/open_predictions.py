@@ -15,21 +15,20 @@ def prediction_rows(
     samples: pd.DataFrame,
     predicted: np.ndarray,
     *,
-    unit: str = "points",
     seed: int = 0,
 ) -> pd.DataFrame:
     """Rows of the predictions contract for one member that is fitted once and in no iterations (`iteration` 0).
 
     Args:
         samples: columns `dataset, sample, action, split, score`; `score` becomes `target`.
-        predicted: (samples,), in the unit of `score`.
+        predicted: (samples,), points.
     """
     rows = samples[["dataset", "sample", "action", "split"]].reset_index(drop=True)
     rows.insert(0, "experiment", experiment)
     rows.insert(1, "member", member)
     rows.insert(2, "seed", seed)
     rows.insert(3, "iteration", 0)
-    return rows.assign(target=samples["score"].to_numpy(float), predicted=np.asarray(predicted, float), unit=unit)
+    return rows.assign(target=samples["score"].to_numpy(float), predicted=np.asarray(predicted, float), unit="points")
 
 
 def write_findings(path: Path, findings: Iterable[tuple[str, Sequence[str]]]) -> None:

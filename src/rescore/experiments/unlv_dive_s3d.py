@@ -1,6 +1,6 @@
 """Support vector regression on the S3D authors' features of UNLV-Dive (Xiang et al., S3D, ICIP 2018; MTL-AQA, Table 7).
 
-Command: `rescore unlv-dive-s3d`. Cost: seconds. To expect: about 0.85; the paper prints 0.8600.
+Cost: seconds. To expect: 0.80 to 0.85 by member; the paper prints 0.8600.
 
     chosen                kernel, C and epsilon by cross-validation inside the 300 training dives: the honest figure
     grid/KERNEL/C/EPSILON each candidate of that grid, fitted to the training dives. The best of them on test is what choosing
@@ -33,7 +33,7 @@ def run(
     predictions: Path,
     choice: Path,
     findings: Path,
-    settings: Mapping[str, Any],
+    settings: dict[str, Any],
     mtl_aqa: Path | None = None,
 ) -> None:
     """Fit all members and predict the 70 test dives.

@@ -21,7 +21,9 @@ from typing import Any
 import pandas as pd
 
 from rescore.errors import RescoreError, raise_together
+from rescore.manifests.contract import write_manifest
 from rescore.sources.pickles import load_pickle
+from rescore.storage import write_table
 
 OFFICIAL = Path("Ready_2_Use/MTL-AQA_split_0_data")
 SMALLER = Path("Ready_2_Use/smaller_training_sets")
@@ -53,6 +55,22 @@ def sample_name(key: Key) -> str:
     return f"{key[0]:02d}/{key[1]:03d}"
 
 
+def build(directory: Path, videos: Path, manifest: Path, summary: Path, findings: Path) -> None:
+    """Write the manifest (Parquet), its summary (CSV, see `summarise`) and what is odd (CSV `source, finding`).
+
+    Args:
+        directory: MTL-AQA's release; `Ready_2_Use` lies in it.
+        videos: where the broadcasts lie or will lie, `NN.mp4`.
+
+    Raises:
+        RescoreError: see `read_manifest`.
+    """
+    table, odd = read_manifest(directory, videos)
+    write_manifest(manifest, table)
+    write_table(summary, summarise(table))
+    write_table(findings, pd.DataFrame([("Ready_2_Use", finding) for finding in odd], columns=["source", "finding"]))
+
+
 def read_manifest(directory: Path, videos: Path) -> tuple[pd.DataFrame, list[str]]:
     """The 1412 annotated dives as manifest rows, ordered by sample, and what is odd about the files.
 
@@ -78,6 +96,19 @@ def read_manifest(directory: Path, videos: Path) -> tuple[pd.DataFrame, list[str
         manifest_row(key, annotations[key], split_of[key], captions.get(key), videos) for key in sorted(annotations)
     ]
     return pd.DataFrame(rows), caption_findings(annotations, captions, read_vocabulary(directory))
+
+
+def summarise(manifest: pd.DataFrame) -> pd.DataFrame:
+    """What the paper prints about the data set (its Tables 1 and 2), measured: long table `row, column, value, n`."""
+    values = {
+        "# Samples": str(len(manifest)),
+        "# Events": str(manifest["event"].nunique()),
+        "Training samples": str((manifest["split"] == "train").sum()),
+        "# SS": f"{manifest['somersaults'].min():g} to {manifest['somersaults'].max():g}",
+        "# TW": f"{manifest['twists'].min():g} to {manifest['twists'].max():g}",
+    }
+    rows = [("MTL-AQA", column, value, len(manifest)) for column, value in values.items()]
+    return pd.DataFrame(rows, columns=["row", "column", "value", "n"])
 
 
 def manifest_row(

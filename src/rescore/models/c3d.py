@@ -10,11 +10,14 @@ Sports-1M port, and a classifier's weights load into a C3D.
 Source: Tran et al., Learning Spatiotemporal Features with 3D Convolutional Networks, ICCV 2015, Figure 3.
 """
 
+import itertools
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from rescore.errors import RescoreError
 
 # Name and output channels of each convolution, in order, at width 1, and the channels of fc6 and fc7.
 LAYOUTS: dict[int, tuple[tuple[str, int], ...]] = {
@@ -34,7 +37,8 @@ FC_CHANNELS = {8: 4096, 5: 2048}
 
 # Kernel (= stride) of the pooling after the last convolution of each group; pool1 leaves time alone.
 POOLS = {"1": (1, 2, 2), "2": (2, 2, 2), "3": (2, 2, 2), "4": (2, 2, 2), "5": (2, 2, 2)}
-PADDING = {"1": 0, "2": 0, "3": 0, "4": 0, "5": (0, 1, 1)}  # the odd 7x7 map of a 112 crop becomes 4x4
+# The odd 7x7 map before pool5 (112 crop) becomes 4x4.
+PADDING = {"1": (0, 0, 0), "2": (0, 0, 0), "3": (0, 0, 0), "4": (0, 0, 0), "5": (0, 1, 1)}
 SMALLEST_CROP = 16
 SMALLEST_CLIP = 16
 
@@ -55,14 +59,12 @@ class C3DBody(nn.Module):
     def __init__(self, width: float = 1.0, convolutions: int = 8) -> None:
         super().__init__()
         if convolutions not in LAYOUTS:
-            raise ValueError(f"convolutions is {convolutions}; C3D has layouts of {sorted(LAYOUTS)}")
+            raise RescoreError(f"backbone.convolutions is {convolutions}; C3D has layouts of {sorted(LAYOUTS)}.")
         layout = LAYOUTS[convolutions]
         groups = [name[4] for name, _ in layout] + [""]
         self.convolution_names = tuple(name for name, _ in layout)
         # Group number where a pooling follows the convolution, "" where none does.
-        self.pool_after = tuple(
-            group if group != after else "" for group, after in zip(groups, groups[1:], strict=False)
-        )
+        self.pool_after = tuple(group if group != after else "" for group, after in itertools.pairwise(groups))
         channels = 3
         for name, at_width_1 in layout:
             self.add_module(name, nn.Conv3d(channels, scaled(at_width_1, width), kernel_size=3, padding=1))
@@ -94,10 +96,13 @@ class C3DBody(nn.Module):
         """Values of a clip's flattened pool5: 8192 for a 112 crop at width 1.
 
         Raises:
-            ValueError: the crop or the clip is smaller than the poolings leave anything of.
+            RescoreError: the crop or the clip is smaller than the poolings leave anything of.
         """
         if crop < SMALLEST_CROP or frames < SMALLEST_CLIP:
-            raise ValueError(f"C3D needs {SMALLEST_CLIP} frames of {SMALLEST_CROP} pixels; got {frames} of {crop}")
+            raise RescoreError(
+                f"C3D's poolings need {SMALLEST_CLIP} frames of {SMALLEST_CROP} pixels, not {frames} of {crop}. "
+                "Raise backbone.clip_frames or clips.crop."
+            )
         side = (crop // 16) // 2 + 1  # pool5 pads each side by 1
         return self.channels * (frames // 16) * side * side
 

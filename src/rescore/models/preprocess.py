@@ -1,9 +1,13 @@
 """From the clip store's bytes to a network's input: colour order, range and normalisation."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from rescore.errors import RescoreError
 
 
 @dataclass(frozen=True)
@@ -40,3 +44,33 @@ def preprocess(frames: Tensor, colour: str) -> Tensor:
     x = frames.flip(-1) if convention.bgr else frames  # (N, frames, height, width, 3)
     x = x.float().mul_(convention.scale / sd).sub_(mean / sd)
     return x.permute(0, 4, 1, 2, 3)  # (N, 3, frames, height, width)
+
+
+def open_clips(path: Path, shape: tuple[int | None, ...]) -> np.ndarray:
+    """Memory map of a clip store.
+
+    Args:
+        path: uint8 .npy.
+        shape: what it must have; None for any size.
+
+    Raises:
+        RescoreError: the file is missing, truncated, no .npy, or of another shape or type.
+    """
+    try:
+        clips = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError as error:
+        raise RescoreError(
+            f"{path}: no such clips. Run the step that writes them (`rescore plan` names it)."
+        ) from error
+    except (ValueError, EOFError, OSError) as error:
+        raise RescoreError(f"{path}: not a readable clip store ({error}). Delete it and run again.") from error
+    fits = len(clips.shape) == len(shape) and all(
+        want in (None, size) for want, size in zip(shape, clips.shape, strict=True)
+    )
+    if not fits or clips.dtype != np.uint8:
+        wanted = " x ".join("any" if size is None else str(size) for size in shape)
+        raise RescoreError(
+            f"{path}: {clips.dtype} of {' x '.join(map(str, clips.shape))}, but its rows and the settings ask for uint8 of "
+            f"{wanted}. Run the step that writes the clips again."
+        )
+    return clips

@@ -33,9 +33,11 @@ def require_numbers(values: np.ndarray, samples: Sequence[str], what: str) -> No
     Raises:
         RescoreError: some values are not finite; the samples are named.
     """
-    bad = [str(samples[index]) for index in np.flatnonzero(~np.isfinite(values).reshape(-1, values.shape[-1]).all(axis=0))]
+    bad = [str(samples[int(index)]) for index in np.flatnonzero(~np.isfinite(values))]
     if bad:
-        raise RescoreError(f"{what} of {len(bad)} samples are NaN or infinite: {', '.join(bad[:20])}. Rerun the step that wrote them.")
+        raise RescoreError(
+            f"{what} of {len(bad)} samples are NaN or infinite: {', '.join(bad[:20])}. Rerun the step that wrote them."
+        )
 
 
 def spearman(target: np.ndarray, predicted: np.ndarray, samples: Sequence[str] | None = None) -> Correlation:
@@ -170,10 +172,10 @@ def bootstrap_spearman(
 ) -> Estimate:
     """Mean over seeds of Spearman's rho, with bootstrap replicates over seeds and test samples.
 
-    A replicate draws seeds with replacement, then test samples. Seeds tested on the same samples share the drawn samples:
-    their errors are common, and independent draws would average them away and make the interval too narrow. Seeds tested on
-    different samples draw their own. Draws depend on the sample names and the member name only, so two cells on the same
-    samples are resampled together and their difference can be resampled too.
+    A replicate draws seeds with replacement, then test samples: one draw from all the seeds' samples, of which each seed
+    sees its own. Seeds share test samples, so their errors are common; independent draws for each seed would average them
+    away and make the interval too narrow. Draws depend on the sample names and the member name only, so two cells on the
+    same samples are resampled together and their difference can be resampled too.
 
     Args:
         target: (seeds, n) true scores.
@@ -191,42 +193,26 @@ def bootstrap_spearman(
     """
     seeds, n = predicted.shape
     points = [spearman(target[s], predicted[s], list(samples[s])) for s in range(seeds)]
-    reason = next((point.reason for point in points if point.reason), "")
     value = float(np.mean([point.value for point in points]))
-    if reason:
+    if reason := next((point.reason for point in points if point.reason), ""):
         return Estimate(value, np.full(replicates, np.nan), n, seeds, {}, reason)
-    keys = ["\n".join(names) for names in samples]
-    counts = {key: draw_counts(stable_generator(seed, "samples", key), replicates, n) for key in dict.fromkeys(keys)}
-    rho = np.stack([resample_spearman(target[s], predicted[s], counts[keys[s]]) for s in range(seeds)], axis=1)
+    everyone = sorted(set(samples.ravel().tolist()))
+    place = {name: index for index, name in enumerate(everyone)}
+    own = np.array([[place[name] for name in names] for names in samples])  # (seeds, n)
+    key = "\n".join(everyone)
+
+    def by_seed(counts: np.ndarray) -> np.ndarray:
+        return np.stack([resample_spearman(target[s], predicted[s], counts[:, own[s]]) for s in range(seeds)], axis=1)
+
+    rho = by_seed(draw_counts(stable_generator(seed, "samples", key), replicates, len(everyone)))
     chosen = draw_counts(stable_generator(seed, "seeds", member), replicates, seeds)
     # A seed drawn zero times must not spoil a replicate in which its own resample is constant.
-    drawn = np.where(chosen > 0, chosen * np.where(chosen > 0, rho, 0), 0).sum(axis=1) / seeds
-    return Estimate(value, drawn, n, seeds, leave_one_out(target, predicted, keys, member, np.array([p.value for p in points])))
-
-
-def leave_one_out(
-    target: np.ndarray, predicted: np.ndarray, keys: Sequence[str], member: str, points: np.ndarray
-) -> dict[str, np.ndarray]:
-    """The mean over seeds with each sample, and each seed, left out once.
-
-    Args:
-        target: (seeds, n) true scores.
-        predicted: (seeds, n) predictions.
-        keys: the joined sample names of each seed; seeds with equal keys share their samples.
-        member: name of the trained member.
-        points: (seeds,) rho of each seed.
-    """
-    seeds, n = predicted.shape
-    without = np.ones((n, n), dtype=np.float32) - np.eye(n, dtype=np.float32)
-    groups = {}
-    for key in dict.fromkeys(keys):
-        mine = [s for s in range(seeds) if keys[s] == key]
-        others = points.sum() - points[mine].sum()
-        rho = np.stack([resample_spearman(target[s], predicted[s], without) for s in mine])
-        groups[f"samples {key}"] = (rho.sum(axis=0) + others) / seeds
+    drawn = np.where(chosen > 0, chosen * rho, 0).sum(axis=1) / seeds
+    without = np.ones((len(everyone), len(everyone)), dtype=np.float32) - np.eye(len(everyone), dtype=np.float32)
+    jackknife = {f"samples {key}": by_seed(without).mean(axis=1)}
     if seeds > 1:
-        groups[f"seeds {member}"] = (points.sum() - points) / (seeds - 1)
-    return groups
+        jackknife[f"seeds {member}"] = np.array([seeds * value - point.value for point in points]) / (seeds - 1)
+    return Estimate(value, drawn, n, seeds, jackknife)
 
 
 def combine(estimates: Sequence[Estimate], function: Callable[[np.ndarray], np.ndarray]) -> Estimate:

@@ -5,6 +5,7 @@ Everything wrong with a file is named together, with its rows; nothing is droppe
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,19 @@ import pandas as pd
 from rescore.errors import raise_together
 from rescore.storage import read_table
 
-COLUMNS = ("experiment", "member", "seed", "iteration", "dataset", "sample", "action", "split", "target", "predicted", "unit")
+COLUMNS = (
+    "experiment",
+    "member",
+    "seed",
+    "iteration",
+    "dataset",
+    "sample",
+    "action",
+    "split",
+    "target",
+    "predicted",
+    "unit",
+)
 KEY = ["member", "seed", "iteration", "dataset", "sample"]
 UNIT = "points"
 ONE_SEED = ("svr/",)
@@ -27,7 +40,7 @@ def shown(names: list[str]) -> str:
     return ", ".join(names[:SHOWN]) + more
 
 
-def row_names(table: pd.DataFrame, mask: pd.Series) -> str:
+def row_names(table: pd.DataFrame, mask: Any) -> str:
     """Bad rows as `row 3 (all, seed 0, iteration 100, diving/054)`."""
     bad = table[mask]
     return shown(
@@ -40,13 +53,15 @@ def row_names(table: pd.DataFrame, mask: pd.Series) -> str:
 
 def value_problems(table: pd.DataFrame) -> Iterator[str]:
     """Rows that are wrong by themselves: NaN or infinite numbers, another unit, the same prediction twice."""
+    bad: Any
     for column in ("predicted", "target"):
         bad = ~np.isfinite(table[column].astype(float))
         if bad.any():
             yield f"{bad.sum()} {column} values are NaN or infinite: {row_names(table, bad)}"
     bad = table["unit"] != UNIT
     if bad.any():
-        yield f"{bad.sum()} rows are in the unit {shown(sorted(map(str, table.loc[bad, 'unit'].unique())))}, not {UNIT}: {row_names(table, bad)}"
+        units = shown(sorted(map(str, table.loc[bad, "unit"].unique())))
+        yield f"{bad.sum()} rows are in the unit {units}, not {UNIT}: {row_names(table, bad)}"
     bad = table.duplicated(KEY, keep="first")
     if bad.any():
         yield f"{bad.sum()} duplicate rows: {row_names(table, bad)}"
@@ -55,7 +70,7 @@ def value_problems(table: pd.DataFrame) -> Iterator[str]:
 def target_problems(table: pd.DataFrame, rows: pd.DataFrame) -> Iterator[str]:
     """Samples that the data set does not have, and targets that are not its scores (divided by a standard deviation, say)."""
     score = table["sample"].map(rows.set_index("sample")["score"])
-    bad = score.isna()
+    bad: Any = score.isna()
     if bad.any():
         yield f"{bad.sum()} rows name samples that the data set does not have: {row_names(table, bad)}"
     # float32 storage keeps 7 digits; a target further off is another number.
@@ -71,24 +86,27 @@ def seed_problems(table: pd.DataFrame, seeds: int) -> Iterator[str]:
         found = sorted(group["seed"].unique())
         if len(found) != declared:
             yield f"{member}: {len(found)} seeds ({shown(list(map(str, found)))}), declared {declared}"
-        iterations = group.groupby("seed")["iteration"].agg(lambda column: tuple(sorted(set(column))))
-        if iterations.nunique() > 1:
-            yield f"{member}: seeds were evaluated at different iterations, the last at {shown([str(max(i)) for i in iterations])}"
+        iterations = {tuple(sorted(set(part))) for _, part in group.groupby("seed")["iteration"]}
+        if len(iterations) > 1:
+            last = shown(sorted(str(max(part)) for part in iterations))
+            yield f"{member}: seeds were evaluated at different iterations, the last at {last}"
 
 
 def sample_problems(table: pd.DataFrame, rows: pd.DataFrame, samples: int | None) -> Iterator[str]:
     """Missing samples: of the test split of each action that a member was tested on, or of a declared number per member."""
     expected = {action: set(group["sample"]) for action, group in rows[rows["split"] == "test"].groupby("action")}
+    actions = {str(member): sorted(group["action"].unique()) for member, group in table.groupby("member")}
     for (member, seed, iteration), group in table.groupby(["member", "seed", "iteration"], sort=True):
         where = f"{member}, seed {seed}, iteration {iteration}"
         if samples is not None:
             if group["sample"].nunique() != samples:
                 yield f"{where}: {group['sample'].nunique()} test samples, declared {samples}"
             continue
-        for action, part in group.groupby("action", sort=True):
-            missing = sorted(expected.get(str(action), set()) - set(part["sample"]))
+        for action in actions[str(member)]:
+            declared = expected.get(action, set())
+            missing = sorted(declared - set(group["sample"]))
             if missing:
-                yield f"{where}: {len(missing)} of {len(expected[str(action)])} test samples of {action} are missing: {shown(missing)}"
+                yield f"{where}: {len(missing)} of {len(declared)} test samples of {action} are missing: {shown(missing)}"
 
 
 def coverage_problems(table: pd.DataFrame, needed: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
@@ -106,7 +124,6 @@ def read_predictions(
     rows: pd.DataFrame,
     seeds: int,
     samples: int | None = None,
-    needed: Mapping[str, tuple[str, ...]] | None = None,
 ) -> pd.DataFrame:
     """Read predictions and check them.
 
@@ -115,13 +132,12 @@ def read_predictions(
         rows: the data set's rows (sample, action, split, score); samples that were dropped from it are not expected.
         seeds: declared number of seeds of every trained member.
         samples: declared number of test samples of each member (fine-tuning draws its own); None: the whole test split.
-        needed: members that must be there, each with the actions it must have been tested on.
 
     Returns:
         The test predictions in a fixed order.
 
     Raises:
-        RescoreError: columns, samples, members or seeds are missing, rows are duplicated, or values are NaN, infinite, or in
+        RescoreError: columns, samples or seeds are missing, rows are duplicated, or values are NaN, infinite, or in
             another unit: all of them together, each with its rows.
     """
     table = read_table(path)
@@ -131,6 +147,6 @@ def read_predictions(
     if samples is None:
         table = table[table["split"] == "test"]
     problems = [*value_problems(table), *target_problems(table, rows), *seed_problems(table, seeds)]
-    problems += [*sample_problems(table, rows, samples), *coverage_problems(table, needed or {})]
+    problems += sample_problems(table, rows, samples)
     raise_together(f"{path}: bad predictions", problems, remedy)
     return table.sort_values(KEY).reset_index(drop=True)

@@ -358,7 +358,8 @@ SOURCES = (
         citation=AQA7_PAPER,
         manual="Download http://rtis.oit.unlv.edu/datasets/AQA-7.zip, unpack it, and put the contents of AQA-7/Actions "
         "(diving, gym_vault, ski_big_air, snowboard_big_air, sync_diving_3m, sync_diving_10m and, if you like, "
-        "trampoline; each holds 001.avi, 002.avi, ...) into data/raw/aqa7/videos/. Then run `rescore check data/raw/aqa7/videos`.",
+        "trampoline; each holds 001.avi, 002.avi, ...) into data/raw/aqa7/videos/. "
+        "Then run `rescore check data/raw/aqa7/videos`.",
     ),
     Source(
         name="ucf101-videos",

@@ -1,7 +1,9 @@
 """Bring a source's files: from a mirror where one is set, else from the origin by git, else over HTTP; verify every byte."""
 
 import difflib
+import hashlib
 import http.client
+import json
 import os
 import subprocess
 import tempfile
@@ -11,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from rescore.errors import RescoreError, raise_together
-from rescore.sources.catalogue import BY_NAME, OriginFile, Source
-from rescore.storage import atomic_path, canonical_json, sha256_file, write_json
+from rescore.sources.catalogue import BY_NAME, SOURCES, OriginFile, Source
+from rescore.storage import atomic_path, sha256_file, write_text
 
 RECORD = "SOURCE.json"
 ATTEMPTS = 3
@@ -74,9 +76,13 @@ def fault(path: Path, file: OriginFile) -> str | None:
     """What is wrong with a file: missing, wrong size, wrong checksum; None where it is the catalogue's."""
     if not path.is_file():
         return "missing"
-    if path.stat().st_size != file.size:
-        return f"{path.stat().st_size} bytes instead of {file.size}"
-    digest = sha256_file(path)
+    size = path.stat().st_size
+    return difference(size, sha256_file(path) if size == file.size else "", file)
+
+
+def difference(size: int, digest: str, file: OriginFile) -> str | None:
+    if size != file.size:
+        return f"{size} bytes instead of {file.size}"
     return None if digest == file.sha256 else f"SHA-256 {digest} instead of {file.sha256}"
 
 
@@ -89,6 +95,22 @@ def locate(name: str, root: Path = Path("data/raw"), mirror: Path | None = None)
         if paths and all(path.is_file() and path.stat().st_size == size for path, size in paths):
             return folder
     return None
+
+
+def fetchable() -> list[str]:
+    """Names of the sources that a program can bring and verify."""
+    return [source.name for source in SOURCES if source.files]
+
+
+def describe(root: Path = Path("data/raw")) -> str:
+    """Every source with its state under `root`, what it is, its licence, and what is to be done by hand."""
+    lines = []
+    for source in SOURCES:
+        present = sum(fault(root / source.name / file.name, file) is None for file in source.files)
+        state = f"{present} of {len(source.files)} files" if source.files else "by hand"
+        lines += [f"{source.name} ({state})", f"  {source.note}", f"  licence: {source.licence}"]
+        lines += [f"  {source.manual}"] if source.manual else []
+    return "\n".join(lines)
 
 
 def obtain(source: Source, wanted: Sequence[OriginFile], folder: Path, mirror: Path | None) -> list[str]:
@@ -108,10 +130,7 @@ def obtain(source: Source, wanted: Sequence[OriginFile], folder: Path, mirror: P
 
 def place(content: bytes, file: OriginFile, folder: Path, origin: str) -> str | None:
     """Write a file's bytes if they are the right ones; else say what is wrong and write nothing."""
-    with tempfile.TemporaryDirectory() as scratch:
-        received = Path(scratch) / "file"
-        received.write_bytes(content)
-        wrong = fault(received, file)
+    wrong = difference(len(content), hashlib.sha256(content).hexdigest(), file)
     if wrong is not None:
         return f"{file.name}: {origin} has {wrong}"
     with atomic_path(folder / file.name) as temporary:
@@ -264,14 +283,6 @@ def write_record(source: Source, path: Path) -> None:
         "citation": source.citation,
         "files": [{"name": file.name, "bytes": file.size, "sha256": file.sha256} for file in source.files],
     }
-    if not path.is_file() or canonical_json(record) not in _canonical(path):
-        write_json(path, record)
-
-
-def _canonical(path: Path) -> str:
-    import json
-
-    try:
-        return canonical_json(json.loads(path.read_text(encoding="utf-8")))
-    except ValueError:
-        return ""
+    text = json.dumps(record, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+    if not path.is_file() or path.read_bytes() != text.encode():  # an unchanged record keeps its time
+        write_text(path, text)

@@ -10,7 +10,7 @@ paper's 4818 = 803 x 6 training samples (AQA-7, Sec. 5). Epochs follow one anoth
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,10 @@ from tqdm import tqdm
 
 from rescore.errors import RescoreError, raise_together
 from rescore.models.c3d_lstm import Weights, initial_weights, loss_and_gradients, predict_steps, weight_shapes
+from rescore.models.device import choose_device
 from rescore.provenance import code_hash
-from rescore.storage import canonical_json, load_arrays, save_arrays, sha256_text
+from rescore.storage import canonical_json, sha256_text
+from rescore.training.restart import Stack, read_restart, write_restart
 from rescore.training.schedule import annealed
 
 EVALUATION_BATCH = 64  # samples a member; changes speed and memory only
@@ -61,19 +63,6 @@ class TrainedMember:
     """After the last iteration, without the member axis."""
     predictions: dict[int, np.ndarray]
     """(e,) predictions in standard deviations, by the number of iterations done."""
-
-
-@dataclass
-class Stack:
-    """Stacked members in the middle of their training: all that a restart needs."""
-
-    weights: Weights
-    moments: list[Weights]
-    """Adam's first and second moments."""
-    iteration: int
-    """Iterations done; -1 before the first evaluation."""
-    predictions: dict[int, np.ndarray] = field(default_factory=dict)
-    """(M, e) padded to the longest member, by iteration."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +111,9 @@ def train_members(
     """
     check_features(features, test_offset)
     finite = np.stack([np.isfinite(sample).all(axis=(1, 2)) for sample in features])  # (sample, offset)
-    check_members(members, finite, weight_shapes(features.shape[3], settings["width"]), test_offset)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    shapes = weight_shapes(features.shape[3], settings["width"])
+    check_members(members, finite, shapes, test_offset, settings["iterations"])
+    device = choose_device()
     table = feature_table(features, device)
     at_once = members_at_once or stack_size(features.shape, settings, device)
     trained: list[TrainedMember] = []
@@ -226,7 +216,7 @@ def sample_order(member: Member, finite: np.ndarray, draws: int) -> tuple[np.nda
         Items (draws,) int32, each sample x offsets + offset, and targets (draws,) float32.
     """
     position, offset = np.nonzero(finite[member.train_rows])  # pairs (training sample, stored copy)
-    epochs = -(-draws // len(position))
+    epochs = -(-draws // max(len(position), 1))
     order = [member.generator(1, epoch).permutation(len(position)) for epoch in range(epochs)]
     drawn = np.concatenate(order)[:draws] if order else np.zeros(0, np.int64)
     items = member.train_rows[position[drawn]] * finite.shape[1] + offset[drawn]
@@ -240,7 +230,8 @@ def draw_tables(
     iterations, batch = settings["iterations"], settings["batch"]
     drawn = [sample_order(member, finite, iterations * batch) for member in members]
     items, targets = (torch.from_numpy(np.stack(column)).to(device) for column in zip(*drawn, strict=True))
-    return items.view(-1, iterations, batch), targets.view(-1, iterations, batch)
+    shape = len(members), iterations, batch
+    return items.view(shape), targets.view(shape)
 
 
 def evaluation_table(members: Sequence[Member], offsets: int, test_offset: int, device: torch.device) -> Tensor:
@@ -253,8 +244,8 @@ def evaluation_table(members: Sequence[Member], offsets: int, test_offset: int, 
 
 
 def feature_table(features: np.ndarray, device: torch.device) -> Tensor:
-    """(sample x offset x clip, width) on the device: float16 as stored on a GPU, float32 on a CPU, which cannot widen for free."""
-    table = torch.from_numpy(np.ascontiguousarray(features).reshape(-1, features.shape[3]))
+    """(sample x offset x clip, width) on the device: float16 as stored on a GPU, float32 on a CPU."""
+    table = torch.from_numpy(np.array(features).reshape(-1, features.shape[3]))  # a copy: torch refuses read-only maps
     return table.to(device) if device.type == "cuda" else table.float()
 
 
@@ -309,41 +300,6 @@ def restart_identity(
     )
 
 
-def write_restart(path: Path | None, identity: str, stack: Stack) -> None:
-    """Write a restart point where one is wanted; a kill while it is written leaves the one before it."""
-    if path is None:
-        return
-    groups = {"weights": stack.weights, "moment1": stack.moments[0], "moment2": stack.moments[1]}
-    arrays = {
-        f"{group}/{name}": value.cpu().numpy() for group, values in groups.items() for name, value in values.items()
-    }
-    arrays |= {f"predictions/{at}": predicted for at, predicted in stack.predictions.items()}
-    save_arrays(path, arrays, {"identity": identity, "iteration": stack.iteration})
-
-
-def read_restart(path: Path | None, identity: str, device: torch.device) -> Stack | None:
-    """The stack of a restart point; None where there is none or it belongs to other members, settings, data or code.
-
-    Raises:
-        RescoreError: the file is damaged.
-    """
-    if path is None or not path.exists():
-        return None
-    arrays, header = load_arrays(path)
-    if header.get("identity") != identity:
-        return None
-    groups: dict[str, dict[str, np.ndarray]] = {}
-    for name, array in arrays.items():
-        group, _, key = name.partition("/")
-        groups.setdefault(group, {})[key] = array
-    weights, first, second = (
-        {key: torch.from_numpy(groups[group][key]).to(device) for key in weight_shapes(1, 1)}
-        for group in ("weights", "moment1", "moment2")
-    )
-    predictions = {int(at): predicted for at, predicted in groups.get("predictions", {}).items()}
-    return Stack(weights, [first, second], header["iteration"], dict(sorted(predictions.items())))
-
-
 def check_features(features: np.ndarray, test_offset: int) -> None:
     """Raise RescoreError for features of another shape than (sample, temporal offset, clip, width)."""
     if features.ndim != 4 or not 0 <= test_offset < features.shape[1]:
@@ -354,20 +310,26 @@ def check_features(features: np.ndarray, test_offset: int) -> None:
 
 
 def check_members(
-    members: Sequence[Member], finite: np.ndarray, shapes: Mapping[str, tuple[int, ...]], test_offset: int
+    members: Sequence[Member],
+    finite: np.ndarray,
+    shapes: Mapping[str, tuple[int, ...]],
+    test_offset: int,
+    iterations: int,
 ) -> None:
     """Raise one RescoreError for all members that cannot be trained or evaluated."""
-    problems = [problem for member in members for problem in member_problems(member, finite, shapes, test_offset)]
+    problems = [
+        problem for member in members for problem in member_problems(member, finite, shapes, test_offset, iterations)
+    ]
     if not members:
         problems = ["no members"]
     raise_together("members cannot be trained", problems, "mend the manifest, or compute the features again.")
 
 
 def member_problems(
-    member: Member, finite: np.ndarray, shapes: Mapping[str, tuple[int, ...]], test_offset: int
+    member: Member, finite: np.ndarray, shapes: Mapping[str, tuple[int, ...]], test_offset: int, iterations: int
 ) -> Iterator[str]:
     """What is wrong with one member, a line each; `finite` (sample, offset) says which copies have features."""
-    if len(member.train_rows) == 0:
+    if iterations and len(member.train_rows) == 0:
         yield f"{member.label}: no training samples"
     if len(member.train_rows) != len(member.train_targets):
         yield f"{member.label}: {len(member.train_rows)} training samples but {len(member.train_targets)} targets"
@@ -388,9 +350,9 @@ def member_problems(
 
 def check_losses(losses: Tensor, members: Sequence[Member], start: int) -> None:
     """Raise RescoreError naming each member whose loss is not finite and its first such iteration."""
-    bad = ~losses.isfinite().cpu().numpy()  # (iterations, M)
+    bad = losses.isfinite().logical_not().cpu()  # (iterations, M)
     problems = [
-        f"{members[index].label}: loss is not finite from iteration {start + int(bad[:, index].argmax())}"
-        for index in np.flatnonzero(bad.any(axis=0))
+        f"{members[index].label}: loss is not finite from iteration {start + int(bad[:, index].int().argmax())}"
+        for index in bad.any(dim=0).nonzero().flatten().tolist()
     ]
     raise_together("training diverged", problems, "lower lstm.learning_rate or lstm.initial_sd.")

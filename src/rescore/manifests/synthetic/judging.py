@@ -20,10 +20,10 @@ LARGEST = {
     "lowness": 1.0,  # share of the action's range of heights that is missing
     "splash": 1.0,  # share of the largest splash
     "landing": 1.0,  # 0 stuck; HAND_TOUCH, FALL below
-    "lag": 0.32,  # seconds between synchronised divers
+    "lag": 0.24,  # seconds between synchronised divers
 }
 """Each element's value at full deduction."""
-HAND_TOUCH, FALL = 0.55, 0.78
+HAND_TOUCH, FALL = 0.42, 0.58
 """Landing values above which a hand touches the ground, and above which the athlete goes down."""
 SKILLS = 10
 
@@ -42,23 +42,24 @@ class Rule:
     """Standard deviation of what all judges of a performance have in common, marks."""
 
 
-_DIVE = {"split": 1.5, "looseness": 1.7, "rotation": 2.0, "wobble": 1.0, "splash": 2.2, "lowness": 0.6}
+_DIVE = {"split": 1.1, "looseness": 1.2, "rotation": 1.4, "wobble": 0.7, "splash": 1.7, "lowness": 0.4}
+_PAIR = {"split": 1.4, "looseness": 1.5, "rotation": 1.8, "wobble": 0.9, "splash": 2.1, "lowness": 0.5}
 RULES = {
-    "diving": Rule(_DIVE, (21.60, 102.60), 0.45, 0.16),
+    "diving": Rule(_DIVE, (21.60, 102.60), 0.5, 0.22),
     "gymvault": Rule(
-        {"split": 0.6, "looseness": 0.7, "rotation": 0.5, "wobble": 0.3, "lowness": 0.6, "landing": 1.5},
+        {"split": 0.4, "looseness": 0.5, "rotation": 0.3, "wobble": 0.2, "lowness": 0.4, "landing": 1.1},
         (12.30, 16.87),
-        0.14,
-        0.07,
+        0.16,
+        0.11,
     ),
-    "skiing": Rule({"split": 2.5, "looseness": 3.0, "rotation": 2.0, "wobble": 2.5}, (8.0, 50.0), 2.0, 1.2),
-    "snowboard": Rule({"looseness": 4.0, "rotation": 2.5, "wobble": 3.5}, (8.0, 50.0), 2.0, 1.2),
-    "sync_diving_3m": Rule(_DIVE, (46.20, 104.88), 0.4, 0.14),
-    "sync_diving_10m": Rule(_DIVE, (49.80, 99.36), 0.4, 0.14),
-    "trampoline": Rule({"split": 0.12, "looseness": 0.18, "rotation": 0.1, "wobble": 0.1}, (6.72, 62.99), 0.25, 0.1),
+    "skiing": Rule({"split": 3.5, "looseness": 4.0, "rotation": 3.0, "wobble": 3.0}, (8.0, 50.0), 2.0, 1.2),
+    "snowboard": Rule({"looseness": 5.0, "rotation": 4.0, "wobble": 4.0}, (8.0, 50.0), 2.0, 1.2),
+    "sync_diving_3m": Rule(_PAIR, (46.20, 104.88), 0.5, 0.25),
+    "sync_diving_10m": Rule(_PAIR, (49.80, 99.36), 0.5, 0.25),
+    "trampoline": Rule({"split": 0.12, "looseness": 0.18, "rotation": 0.1, "wobble": 0.1}, (6.72, 62.99), 0.3, 0.25),
 }
 # Big air: shares of difficulty, execution, amplitude and landing in the mark, and what is left of it after a fall.
-BIG_AIR = {"skiing": (0.32, 0.26, 0.14, 0.28, 0.5), "snowboard": (0.36, 0.18, 0.22, 0.24, 0.42)}
+BIG_AIR = {"skiing": (0.32, 0.26, 0.14, 0.28, 0.38), "snowboard": (0.36, 0.18, 0.22, 0.24, 0.32)}
 
 
 @dataclass(frozen=True)
@@ -102,13 +103,13 @@ def draw_elements(names: tuple[str, ...], generator: np.random.Generator) -> Ele
     ability, moment = generator.standard_normal(), generator.standard_normal(len(names))
     signs = generator.choice([-1.0, 1.0], size=len(names))
     ranks = 0.5 + 0.5 * np.tanh(0.8 * (0.6 * ability + 0.8 * moment))  # close to uniform in (0, 1)
-    values = {name: float(LARGEST[name] * rank**1.5) for name, rank in zip(names, ranks, strict=True)}
+    values = {name: float(LARGEST[name] * rank**2.0) for name, rank in zip(names, ranks, strict=True)}
     if "rotation" in values:
         values["rotation"] *= float(signs[names.index("rotation")])
         fault = abs(values["rotation"]) / LARGEST["rotation"]
         for name in ("splash", "landing"):  # a crooked body lands badly and splashes
             if name in values:
-                values[name] = float(np.clip(0.65 * values[name] + 0.45 * fault, 0, 1))
+                values[name] = float(np.clip(0.7 * values[name] + 0.45 * fault, 0, 1))
     return {name: round(value, 4) for name, value in values.items()}
 
 
@@ -146,7 +147,7 @@ def _dive(action: str, generator: np.random.Generator) -> Performance:
     each diver (the middle one counts) and five for synchronisation (the middle three), times 0.6."""
     rule, synchronised = RULES[action], action != "diving"
     platform = action != "sync_diving_3m"
-    required = synchronised and generator.random() < 0.3
+    required = synchronised and generator.random() < 0.35
     dive = draw_dive_class(generator, platform, required)
     value = 2.0 if required else difficulty(dive)
     names = tuple(rule.deductions)
@@ -156,7 +157,7 @@ def _dive(action: str, generator: np.random.Generator) -> Performance:
         execution = float(judge(mark, 7, 2, 0.5, rule, generator).sum())
         return Performance(action, (first,), value, execution, value * 3 * mark, round(value * execution, 2), dive)
     second = draw_elements(names, generator)
-    lag = float(LARGEST["lag"] * abs(np.tanh(0.55 * generator.standard_normal())))
+    lag = float(LARGEST["lag"] * abs(np.tanh(0.5 * generator.standard_normal())))
     second["lag"] = round(lag * float(generator.choice([-1, 1])), 4)
     second_mark = max(0.0, 10 - deduction(second, rule))
     together = synchronisation_mark(first, second, rule)
@@ -189,8 +190,8 @@ def _vault(action: str, generator: np.random.Generator) -> Performance:
 def _big_air(action: str, generator: np.random.Generator) -> Performance:
     """Holistic mark of six judges (0..50, the middle four's mean): shares of difficulty, execution, amplitude and landing."""
     rule = RULES[action]
-    halves = int(generator.choice([2, 4, 6], p=[0.4, 0.45, 0.15]))
-    twists = int(generator.integers(1, 7))
+    halves = int(generator.choice([2, 4, 6], p=[0.45, 0.4, 0.15]))
+    twists = int(generator.integers(0, 7))
     position = int(generator.choice([1, 2]))
     value = round(1.0 + 0.5 * halves + 0.45 * twists, 2)
     elements = draw_elements((*rule.deductions, "lowness", "landing"), generator)

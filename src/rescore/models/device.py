@@ -1,4 +1,4 @@
-"""Where training runs and how it is kept reproducible."""
+"""Where networks run and how their results are kept reproducible."""
 
 import ctypes
 import os
@@ -24,8 +24,8 @@ def make_deterministic(threads: int | None = None) -> None:
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is reproducible with a fixed workspace only
     torch.use_deterministic_algorithms(True, warn_only=True)
-    # The mode also fills every fresh tensor with NaN, a whole extra write of each activation; nothing here reads unwritten memory.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    # The mode also fills every fresh tensor with NaN, one more write of each activation; nothing here reads unwritten memory.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False  # it picks kernels by their timing, so results could change from run to run
     if threads is not None:
         torch.set_num_threads(threads)

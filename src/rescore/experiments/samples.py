@@ -1,0 +1,206 @@
+"""What the experiments on AQA-7's features share: the samples read, scores scaled, predictions and checkpoints written."""
+
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rescore.actions import BY_NAME, EXPERIMENT_ACTIONS
+from rescore.errors import RescoreError, raise_together
+from rescore.provenance import code_hash
+from rescore.storage import load_arrays, read_table, save_arrays, sha256_file, sha256_text, write_table
+from rescore.training.members import TrainedMember
+
+COLUMNS = ("dataset", "sample", "action", "split", "score")
+PREDICTION_COLUMNS = (
+    *("experiment", "member", "seed", "iteration"),
+    *("dataset", "sample", "action", "split", "target", "predicted", "unit"),
+)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The features of a data set and the table that says what they are of."""
+
+    features: np.ndarray
+    """float16 (sample, temporal offset, clip, width), a memory map."""
+    rows: pd.DataFrame
+    """The manifest's rows in the same order, numbered from 0."""
+    hashes: dict[str, str]
+    """SHA-256 of the two files: `features`, `rows`."""
+
+    @property
+    def data_hash(self) -> str:
+        return sha256_text(self.hashes["features"] + self.hashes["rows"])
+
+    def of(self, actions: Iterable[str], split: str | None = None) -> np.ndarray:
+        """Row numbers of the samples of some actions, of one split or of both, in the table's order."""
+        wanted = self.rows["action"].isin(list(actions))
+        return np.flatnonzero(wanted & (self.rows["split"] == split) if split else wanted)
+
+    def scores(self, rows: np.ndarray) -> np.ndarray:
+        """Scores in points, float64."""
+        return self.rows["score"].to_numpy(np.float64)[rows]
+
+    def training_sd(self, action: str) -> float:
+        """Standard deviation of an action's training scores, in points (AQA-7, Sec. 5 Data Preparation).
+
+        The population's (divided by n): the paper does not say which, and rank correlations do not depend on it.
+        """
+        return float(self.scores(self.of([action], "train")).std())
+
+    def training_sds(self) -> dict[str, float]:
+        return {action: self.training_sd(action) for action in EXPERIMENT_ACTIONS}
+
+    def targets(self, rows: np.ndarray) -> np.ndarray:
+        """Scores of rows, each divided by the training standard deviation of its action."""
+        sd = self.rows["action"].loc[rows].map(self.training_sds()).to_numpy(np.float64)
+        return self.scores(rows) / sd
+
+
+def read_samples(features: Path, rows: Path) -> Samples:
+    """Read features (by memory map) and their rows.
+
+    Raises:
+        RescoreError: a file is missing or damaged, the two do not belong together, or rows are wrong (all bad rows together).
+    """
+    table = read_rows(rows)
+    try:
+        array = np.load(features, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError as error:
+        raise RescoreError(f"{features}: no such file. Run the features step (`rescore plan` names it).") from error
+    except (ValueError, OSError, EOFError) as error:
+        raise RescoreError(f"{features}: not a readable .npy file ({error}). Delete it and run again.") from error
+    if array.ndim != 4 or len(array) != len(table):
+        raise RescoreError(
+            f"{features}: shape {array.shape} for {len(table)} rows of {rows}; (sample, temporal offset, clip, width) "
+            "expected. Delete both and compute the features again."
+        )
+    return Samples(array, table, {"features": sha256_file(features), "rows": sha256_file(rows)})
+
+
+def read_rows(path: Path) -> pd.DataFrame:
+    """The table of the features' samples, checked; `RescoreError` names all bad rows together."""
+    table = read_table(path).reset_index(drop=True)
+    missing = [column for column in COLUMNS if column not in table]
+    raise_together(f"{path}: columns are missing", missing, "delete it and compute the features again.")
+    checks = (
+        ("score is not finite", ~np.isfinite(table["score"].to_numpy(np.float64))),
+        (f"unknown action (valid: {', '.join(BY_NAME)})", ~table["action"].isin(list(BY_NAME)).to_numpy()),
+        ("split is neither train nor test", ~table["split"].isin(["train", "test"]).to_numpy()),
+        ("sample appears twice", table.duplicated(["dataset", "sample"]).to_numpy()),
+    )
+    problems = [f"row {row} ({table['sample'][row]}): {what}" for what, bad in checks for row in np.flatnonzero(bad)]
+    for action in EXPERIMENT_ACTIONS:
+        there = table[table["action"] == action]
+        problems += [
+            f"{action}: no {split} samples" for split in ("train", "test") if not (there["split"] == split).any()
+        ]
+        if there.loc[there["split"] == "train", "score"].nunique() == 1:
+            problems.append(
+                f"{action}: all training scores are equal, so they cannot be scaled by their standard deviation"
+            )
+    raise_together(f"{path}: samples that no experiment can use", problems, "mend the manifest and run again.")
+    return table
+
+
+def trained_predictions(
+    experiment: str, samples: Samples, trained: Sequence[TrainedMember], sds: Sequence[Mapping[str, float]]
+) -> pd.DataFrame:
+    """Rows of the predictions contract, in points, ordered by member, seed, iteration and sample as they come.
+
+    A prediction is multiplied by the standard deviation of its sample's action (AQA-7, Sec. 5: "of the appropriate
+    action"), also where the member never saw that action; within an action no rank depends on it.
+
+    Args:
+        experiment: name of the experiment.
+        samples: the data set.
+        trained: members with their predictions in standard deviations.
+        sds: for each of them, the standard deviation in points by action.
+    """
+    parts = []
+    for result, sd_of_action in zip(trained, sds, strict=True):
+        member = result.member
+        sd = samples.rows["action"].loc[member.evaluate_rows].map(sd_of_action).to_numpy(np.float64)
+        for iteration, predicted in sorted(result.predictions.items()):
+            points = predicted.astype(np.float64) * sd
+            parts.append(
+                prediction_rows(experiment, samples, member.name, member.seed, iteration, member.evaluate_rows, points)
+            )
+    return pd.concat(parts, ignore_index=True)
+
+
+def prediction_rows(
+    experiment: str, samples: Samples, member: str, seed: int, iteration: int, rows: np.ndarray, predicted: np.ndarray
+) -> pd.DataFrame:
+    """One member's predictions (points) of some rows after an iteration, as rows of the predictions contract.
+
+    `split` is the role in the experiment: what is predicted is tested on.
+    """
+    table = samples.rows.loc[rows, ["dataset", "sample", "action"]].reset_index(drop=True)
+    table = table.assign(experiment=experiment, member=member, seed=seed, iteration=iteration, split="test")
+    table = table.assign(target=samples.scores(rows), predicted=predicted, unit="points")
+    return table[list(PREDICTION_COLUMNS)]
+
+
+def write_results(
+    experiment: str,
+    module: str,
+    samples: Samples,
+    trained: Sequence[TrainedMember],
+    sds: Sequence[Mapping[str, float]],
+    table: pd.DataFrame,
+    predictions: Path,
+    members: Path,
+    settings: Mapping[str, Any],
+    backbone: Path | None,
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the checkpoint of all members, then their predictions.
+
+    The checkpoint's header names members (in the order of the member axis), each with the standard deviations by action
+    that make its predictions points, parameters, and the hashes of code, data and backbone.
+    """
+    arrays = {name: np.stack([result.weights[name] for result in trained]) for name in trained[0].weights}
+    header = {
+        "experiment": experiment,
+        "members": [
+            {"member": result.member.name, "seed": result.member.seed, "score_sd": dict(sd)}
+            for result, sd in zip(trained, sds, strict=True)
+        ],
+        "settings": dict(settings),
+        "code": code_hash(module),
+        "features_sha256": samples.hashes["features"],
+        "rows_sha256": samples.hashes["rows"],
+        "backbone_sha256": sha256_file(backbone) if backbone else None,
+        **(details or {}),
+    }
+    save_arrays(members, arrays, header)
+    write_table(predictions, table)
+
+
+def restart_directory(members: Path, restart: Path | None) -> Path:
+    """Where restart points lie: as asked, or beside the checkpoint that they grow into."""
+    return restart or members.with_suffix(".restart")
+
+
+def remove_restart(restart: Path) -> None:
+    """Remove the restart points of a finished experiment."""
+    shutil.rmtree(restart, ignore_errors=True)
+
+
+def read_members(path: Path, wanted: Sequence[tuple[str, int]]) -> dict[tuple[str, int], dict[str, np.ndarray]]:
+    """Weights of members, by name and seed, from an experiment's checkpoint.
+
+    Raises:
+        RescoreError: the file is missing or damaged, or lacks members (all of them are named).
+    """
+    arrays, header = load_arrays(path)
+    places = {(entry["member"], entry["seed"]): index for index, entry in enumerate(header.get("members", []))}
+    missing = [f"{name} (seed {seed})" for name, seed in wanted if (name, seed) not in places]
+    raise_together(f"{path}: members are missing", missing, "run the experiment that writes it with the same `seeds`.")
+    return {key: {name: np.array(array[places[key]]) for name, array in arrays.items()} for key in wanted}

@@ -1,0 +1,139 @@
+"""UCF-101's official lists and videos, to a manifest: the backbone's pre-training set (AQA-7, Sec. 5 Implementation details).
+
+classInd.txt       "1 ApplyEyeMakeup"
+trainlist01.txt    "ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01.avi 1"
+testlist01.txt     the same, with or without the label
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rescore.errors import RescoreError, raise_together
+from rescore.manifests.contract import write_manifest as write_checked
+from rescore.manifests.videos import Container, probe_all
+from rescore.storage import read_table
+
+CLASS_LINE = re.compile(r"(\d+) (\w+)")
+VIDEO_LINE = re.compile(r"(\w+)/(v_\w+\.avi)(?: (\d+))?")
+
+
+def read_lines(path: Path) -> list[str]:
+    """Lines that are not empty, without line ends (the lists come with either kind).
+
+    Raises:
+        RescoreError: the file is missing, empty, or no text.
+    """
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except FileNotFoundError as error:
+        raise RescoreError(f"{path}: missing; `rescore fetch ucf101-lists` brings it") from error
+    except UnicodeDecodeError as error:
+        raise RescoreError(f"{path}: not a text file") from error
+    if not lines:
+        raise RescoreError(f"{path}: empty")
+    return lines
+
+
+def read_classes(path: Path) -> tuple[dict[str, int], list[str]]:
+    """Class -> number of the class index, and what is wrong with it."""
+    classes: dict[str, int] = {}
+    problems = []
+    for row, line in enumerate(read_lines(path), start=1):
+        match = CLASS_LINE.fullmatch(line)
+        if match is None:
+            problems.append(f"{path}: line {row} {line[:80]!r} is not `number ClassName`")
+        elif match[2] in classes or int(match[1]) in classes.values():
+            problems.append(f"{path}: line {row} {line!r} repeats a class or a number")
+        else:
+            classes[match[2]] = int(match[1])
+    return classes, problems
+
+
+def read_split(path: Path, split: str, classes: dict[str, int]) -> tuple[list[dict[str, str]], list[str]]:
+    """Rows `action, video, sample, split` of a list, and what is wrong with it."""
+    rows, problems = [], []
+    for number, line in enumerate(read_lines(path), start=1):
+        match = VIDEO_LINE.fullmatch(line)
+        if match is None:
+            problems.append(f"{path}: line {number} {line[:80]!r} is not `ClassName/v_....avi [label]`")
+            continue
+        name, file, label = match.groups()
+        if name not in classes:
+            problems.append(f"{path}: line {number} has the class {name}, which the class index does not know")
+        elif label is not None and int(label) != classes[name]:
+            problems.append(f"{path}: line {number} labels {name} {label}; the class index says {classes[name]}")
+        elif split == "train" and label is None:
+            problems.append(f"{path}: line {number} {line[:80]!r} has no label, which a training list has")
+        else:
+            rows.append({"action": name, "file": f"{name}/{file}", "sample": f"{name}/{file[:-4]}", "split": split})
+    return rows, problems
+
+
+def find_list_problems(directory: Path) -> tuple[pd.DataFrame, list[str]]:
+    """Split 1 in one table, training rows first, and everything that is wrong with the three files."""
+    classes: dict[str, int] = {}
+    rows: list[dict[str, str]] = []
+    problems: list[str] = []
+    try:
+        classes, problems = read_classes(directory / "classInd.txt")
+    except RescoreError as error:
+        return pd.DataFrame(), [str(error)]
+    for split in ("train", "test"):
+        try:
+            found, wrong = read_split(directory / f"{split}list01.txt", split, classes)
+        except RescoreError as error:
+            found, wrong = [], [str(error)]
+        rows += found
+        problems += wrong
+    lists = pd.DataFrame(rows, columns=["action", "file", "sample", "split"])
+    doubled = lists.loc[lists.duplicated("sample", keep=False), "sample"].drop_duplicates()
+    return lists, problems + [f"{directory}: {sample} is listed more than once" for sample in doubled]
+
+
+def read_lists(directory: Path) -> pd.DataFrame:
+    """UCF-101's split 1: `action` (class name), `file`, `sample`, `split`, training rows first.
+
+    Raises:
+        RescoreError: all problems of classInd.txt, trainlist01.txt and testlist01.txt together.
+    """
+    lists, problems = find_list_problems(directory)
+    shown = problems[:20] + ([f"and {len(problems) - 20} more"] if len(problems) > 20 else [])
+    raise_together(
+        f"{directory}: UCF-101's official lists are not right",
+        shown,
+        "run `rescore fetch ucf101-lists`, which verifies their checksums.",
+    )
+    return lists
+
+
+def write_manifest(lists: Path, index: Path, manifest: Path, settings: dict[str, Any], workers: int = 4) -> None:
+    """Write the manifest of UCF-101's split 1: `action` is the class name; score and difficulty are empty.
+
+    Args:
+        lists: directory of classInd.txt, trainlist01.txt and testlist01.txt.
+        index: CSV of `manifests.videos.index_videos`.
+        settings: {"clips": {"on_bad_video": fail | drop}}, as for AQA-7.
+
+    Raises:
+        RescoreError: wrong lists; under `fail` every missing or broken video, together.
+    """
+    table = read_lists(lists)
+    paths = [Path(video) for video in read_table(index)["video"].astype(str)]
+    known = {f"{path.parent.name}/{path.name}": path.as_posix() for path in paths}
+    base = paths[0].parent.parent if paths else Path()
+    table["video"] = [known.get(file, (base / file).as_posix()) for file in table["file"]]
+    containers = probe_all([Path(video) for video in table["video"]], workers)
+    if settings["clips"]["on_bad_video"] != "drop":
+        raise_together(
+            f"{index}: UCF-101 videos that are missing or broken",
+            [container for container in containers if isinstance(container, str)],
+            "complete the official videos (docs/data.md), or set clips.on_bad_video: drop in params.yaml.",
+        )
+    frames = [container.frames - 1 if isinstance(container, Container) else None for container in containers]
+    table["end_frame"] = pd.array(frames, dtype="Int64")
+    table = table.assign(dataset="ucf101", start_frame=0, score=np.nan, difficulty=np.nan).drop(columns="file")
+    write_checked(manifest, table, scored=False)

@@ -1,0 +1,152 @@
+"""The reviewer's page: one self-contained HTML file, a pure function of the results; no script, no network, no date."""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from rescore.errors import RescoreError, raise_together
+from rescore.reporting.tables import TITLES, VERDICTS, layout, note, read_result, records, scale_line
+from rescore.storage import write_text
+
+SOURCES = {
+    "reported": "in the reported numbers",
+    "last_iteration": "in ours, last iteration",
+    "best_iteration_on_test": "in ours, best iteration on test",
+}
+FIGURE_TITLES = {
+    "figure1": "Figure 1: preview of the data set",
+    "figure2": "Figure 2: the network",
+    "figure3": "Figure 3: fine-tuning from random and from multi-action weights",
+    "table2_forest": "Table 2, reported against recomputed",
+    "table3_forest": "Table 3, reported against recomputed",
+    "table4_forest": "Table 4, reported against recomputed",
+    "pretraining": "Pre-training of the backbone",
+}
+MIME = {".svg": "image/svg+xml", ".png": "image/png"}
+
+
+def data_uri(path: Path) -> str:
+    """A figure's bytes as a data URI: embedded images keep their identifiers apart from one another's."""
+    try:
+        return f"data:{MIME[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
+    except (KeyError, OSError) as error:
+        raise RescoreError(
+            f"{path}: not a figure that the page can show ({error!r}); it takes .svg and .png"
+        ) from error
+
+
+def name_of(path: Path) -> str:
+    """`table2` of `aqa7_table2.csv`, `table2_forest` of `aqa7_table2_forest.svg`."""
+    return path.stem.partition("_")[2]
+
+
+def table_section(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """What the template shows of one results table."""
+    result, table = read_result(path), name_of(path)
+    if table not in TITLES:
+        raise RescoreError(f"{path}: results tables are named <paper>_<table>.csv, with {', '.join(TITLES)}")
+    columns, lines = layout(result)
+    reasons = (
+        result[result["reported"] != ""].groupby(["verdict", "reason"], sort=False).size().reset_index(name="count")
+    )
+    return {
+        "id": table,
+        "title": TITLES[table],
+        "note": note(table, settings),
+        "columns": columns,
+        "lines": list(lines),
+        "reasons": records(reasons),
+    }
+
+
+def verdict_counts(tables: list[Path]) -> list[tuple[str, list[int]]]:
+    """How many reported numbers have each verdict, a table a line; a number compared under two protocols counts twice."""
+    counts = []
+    for path in tables:
+        result = read_result(path)
+        found = result.loc[result["reported"] != "", "verdict"].value_counts()
+        counts.append((TITLES[name_of(path)], [int(found.get(verdict, 0)) for verdict in VERDICTS]))
+    return counts
+
+
+def claim_lines(path: Path) -> list[dict[str, Any]]:
+    """One entry a claim with its findings in each source of numbers."""
+    claims = []
+    for _, group in read_result(path).groupby("id", sort=False):
+        first = group.iloc[0]
+        findings = [
+            (SOURCES.get(line["source"], line["source"]), line["result"], line["found"]) for line in records(group)
+        ]
+        claims.append(
+            {
+                "quote": first["quote"],
+                "section": first["section"],
+                "interpretation": first["interpretation"],
+                "findings": findings,
+            }
+        )
+    return claims
+
+
+def dropped_samples(paths: list[Path]) -> list[dict[str, Any]]:
+    """Every sample that clips left out, with its reason."""
+    parts = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in paths]
+    return [line for part in parts for line in records(part[["sample", "video", "reason"]])]
+
+
+def page(
+    tables: list[Path],
+    figures: list[Path],
+    output: Path,
+    settings: dict[str, Any],
+    claims: Path | None = None,
+    not_run: Path | None = None,
+    dropped: list[Path] | None = None,
+) -> None:
+    """Write the page.
+
+    Args:
+        tables: results tables `<paper>_<table>.csv`, in the order shown.
+        figures: `<paper>_<figure>.svg` or `.png`, in the order shown; embedded.
+        output: HTML file.
+        settings: `scale`, `sources`, `scoring`; optional `command` and `seeds`, shown at the top.
+        claims: what evaluate_claims writes.
+        not_run: CSV `what, why, command` of what this machine did not run.
+        dropped: CSVs of dropped samples.
+    """
+    missing = [
+        f"{path}: no such file"
+        for path in [*tables, *(dropped or []), *([claims] if claims else [])]
+        if not path.is_file()
+    ]
+    raise_together("the page lacks inputs", missing, "run the workflow, which writes them.")
+    absent = [] if not_run is None else records(read_result(not_run)[["what", "why", "command"]])
+    environment = Environment(
+        loader=PackageLoader("rescore.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    text = environment.get_template("page.html.j2").render(
+        scale=settings["scale"],
+        scale_line=scale_line(settings),
+        synthetic=scale_line(settings).startswith("SYNTHETIC"),
+        command=settings.get("command", f"snakemake --cores all --config scale={settings['scale']}"),
+        seeds=settings.get("seeds"),
+        verdicts=VERDICTS,
+        counts=verdict_counts(tables),
+        tables=[table_section(path, settings) for path in tables],
+        figures=[
+            {"title": FIGURE_TITLES.get(name_of(path), name_of(path)), "source": Markup(data_uri(path))}
+            for path in figures
+        ],
+        claims=[] if claims is None else claim_lines(claims),
+        not_run=absent,
+        dropped=None if dropped is None else dropped_samples(dropped),
+    )
+    write_text(output, text)

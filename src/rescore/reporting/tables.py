@@ -1,0 +1,279 @@
+"""Result tables: every reported number beside the recomputed one, with a verdict and its reason.
+
+The CSV holds every value as the text that Markdown, LaTeX and the page print: nothing is rounded twice.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rescore.errors import RescoreError, raise_together
+from rescore.scoring.aqa7 import PROTOCOLS
+from rescore.storage import read_table, write_table, write_text
+
+COLUMNS = ["row", "column", "protocol", "reported", "reproduced", "low", "high", "n", "seeds", "verdict", "reason"]
+VERDICTS = ("reproduced", "differs", "not comparable", "not run")
+TITLES = {
+    "table1": "Table 1: characteristics of AQA-7",
+    "table2": "Table 2: all-action against single-action models",
+    "table3": "Table 3: zero-shot assessment of an unseen action",
+    "table4": "Table 4: fine-tuning from scratch against fine-tuning from a multi-action model",
+}
+PROTOCOL_TITLES = {
+    "": "ours",
+    "last_iteration": "ours, last iteration",
+    "best_iteration_on_test": "ours, best iteration on test data",
+}
+BEST_ITERATION_TABLES = ("table4",)
+"""Tables whose caption says that the best of all iterations is printed."""
+NOT_RUN = {"Pose+DCT": "not run yet: needs a pose estimator for divers, which this project does not have"}
+NOT_RUN_OTHER = "not run at this scale: `snakemake --cores all --config scale=paper` with the official videos runs it"
+
+
+def scale_line(settings: dict[str, Any]) -> str:
+    """What the numbers of a scale are worth, in one line; synthetic is said first."""
+    scale, sources = settings["scale"], settings["sources"]
+    if scale == "smoke":
+        return "SYNTHETIC, smallest sizes (smoke): the numbers mean nothing; they show that every step runs."
+    if scale != "open" and sources["aqa7_videos"] == "synthetic":
+        return (
+            f"SYNTHETIC (scale {scale}): computed on the synthetic athlete, never comparable with the paper's numbers."
+        )
+    if scale != "open" and sources["pretraining_videos"] == "synthetic":
+        return f"SYNTHETIC PRE-TRAINING (scale {scale}): the backbone learned from synthetic motions."
+    return f"Scale {scale}: real data."
+
+
+def not_comparable(settings: dict[str, Any]) -> str:
+    """Why no number of this scale may be held against the paper's; empty where it may."""
+    return scale_line(settings).split(":")[0].lower() if scale_line(settings).startswith("SYNTHETIC") else ""
+
+
+def numbers_in(text: str) -> list[float]:
+    """The numbers of a cell such as `21.60 - 102.60`."""
+    return [float(part) for part in re.findall(r"(?<![\d.])-?\d+(?:\.\d+)?", text)]
+
+
+def same_to_printed_digits(reported: str, reproduced: str) -> bool:
+    """Whether a characteristic agrees: numbers rounded to the digits that the paper prints, words as they are."""
+    ours, theirs = numbers_in(reproduced), numbers_in(reported)
+    digits = [len(part.partition(".")[2]) for part in re.findall(r"\d+(?:\.\d+)?", reported)]
+    if not theirs or len(ours) != len(theirs):
+        return reported.strip() == reproduced.strip()
+    return all(abs(a - b) <= 0.5 * 10.0**-d + 1e-9 for a, b, d in zip(ours, theirs, digits, strict=True))
+
+
+def verdict(table: str, line: dict[str, str], settings: dict[str, Any]) -> tuple[str, str]:
+    """Verdict and reason of one line (values as text); docs/statistics.md gives the rules in this order."""
+    if not line["reported"]:
+        return "not comparable", "the paper prints no such number"
+    if not line["protocol"] and not line["reproduced"]:
+        return "not run", line.get("missing") or NOT_RUN.get(line["row"], NOT_RUN_OTHER)
+    if reason := not_comparable(settings):
+        return "not comparable", reason
+    if not line["reproduced"]:
+        return "not comparable", "undefined: constant predictions in some seed, or fewer than 4 samples"
+    if table == "table1":
+        same = same_to_printed_digits(line["reported"], line["reproduced"])
+        return ("reproduced", "equal to the printed digits") if same else ("differs", "another value in the data")
+    if table in BEST_ITERATION_TABLES and line["protocol"] != "best_iteration_on_test":
+        return "not comparable", "the paper prints the best of all iterations, this is the last"
+    if not line["low"]:
+        return "not comparable", "no interval is defined"
+    reported, low, high = float(line["reported"]), float(line["low"]), float(line["high"])
+    if low <= reported <= high:
+        return "reproduced", "the reported value lies in the interval"
+    return "differs", f"the reported value lies outside the interval by {max(low - reported, reported - high):.4f}"
+
+
+def four_digits(value: Any) -> str:
+    """A statistic as every table prints it; empty for NaN."""
+    return "" if pd.isna(value) else f"{float(value):.4f}"
+
+
+def read_scores(table: str, path: Path) -> pd.DataFrame:
+    """The reproduced side as text: row, column, protocol, reproduced, low, high, n, seeds.
+
+    Table 1 comes from the summary of a manifest (row, column, value, n, reason), whose reasons say what cannot be measured.
+
+    Raises:
+        RescoreError: columns are missing.
+    """
+    scores = read_table(path)
+    needed = (
+        ["row", "column", "value", "n", "reason"]
+        if table == "table1"
+        else ["row", "column", "statistic", "protocol", "value", "low", "high", "n", "seeds"]
+    )
+    missing = [f"no column '{name}'" for name in needed if name not in scores.columns]
+    raise_together(f"{path}: not a table of scores", missing, "delete it and run the workflow again.")
+    if table == "table1":
+        lines = read_result(path).rename(columns={"value": "reproduced", "reason": "missing"})
+        return lines.assign(protocol="", low="", high="", seeds="")
+    scores = scores[scores["statistic"] != "spearman_fisher_z_interval"].reset_index(drop=True)
+    statistics = pd.DataFrame({name: scores[name].map(four_digits) for name in ("value", "low", "high")}).rename(
+        columns={"value": "reproduced"}
+    )
+    return pd.concat([scores[["row", "column", "protocol"]], statistics, scores[["n", "seeds"]].astype(str)], axis=1)
+
+
+def read_reported(path: Path) -> pd.DataFrame:
+    """A reported table as text: row, column, value, n.
+
+    Raises:
+        RescoreError: the file is missing, or a cell stands twice.
+    """
+    try:
+        reported = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except FileNotFoundError as error:
+        raise RescoreError(f"{path}: no such file of reported numbers.") from error
+    twice = reported[reported.duplicated(["row", "column"])]
+    problems = [f"{row} / {column} stands twice" for row, column in zip(twice["row"], twice["column"], strict=True)]
+    raise_together(f"{path}: bad reported numbers", problems, "compare the file with the paper.")
+    return reported
+
+
+def join(table: str, reported: pd.DataFrame, scores: pd.DataFrame | None, settings: dict[str, Any]) -> pd.DataFrame:
+    """Reported and reproduced side by side with verdicts: the paper's cells in its order, then rows and columns of our own."""
+    empty = pd.DataFrame(columns=["row", "column", "protocol", "reproduced", "low", "high", "n", "seeds"])
+    theirs = reported.rename(columns={"value": "reported", "n": "reported_n"})
+    lines = theirs.merge(empty if scores is None else scores, how="outer", on=["row", "column"], sort=False).fillna("")
+    lines["n"] = lines["n"].where(lines["n"] != "", lines["reported_n"])
+    rows = list(dict.fromkeys([*reported["row"], *lines["row"]]))
+    columns = list(dict.fromkeys([*reported["column"], *lines["column"]]))
+    order = pd.DataFrame(
+        {
+            "row": lines["row"].map(rows.index),
+            "protocol": lines["protocol"].map(["", *PROTOCOLS].index),
+            "column": lines["column"].map(columns.index),
+        }
+    )
+    lines = lines.loc[order.sort_values(["row", "protocol", "column"], kind="stable").index].reset_index(drop=True)
+    judged = [verdict(table, line, settings) for line in records(lines)]
+    return lines.assign(verdict=[name for name, _ in judged], reason=[reason for _, reason in judged])[COLUMNS]
+
+
+def cell_text(line: dict[str, str]) -> str:
+    """`0.6478 [0.5512, 0.7203]`, the interval only where there is one; `undefined` for a correlation that is not."""
+    if not line["reproduced"]:
+        return "undefined" if line["protocol"] else ""
+    return f"{line['reproduced']} [{line['low']}, {line['high']}]" if line["low"] else line["reproduced"]
+
+
+def layout(result: pd.DataFrame) -> tuple[list[str], Iterator[tuple[str, str, dict[str, str]]]]:
+    """The printed form: for each row a line as reported, then a line for each of our protocols.
+
+    Returns:
+        The columns, and lines of (row, whose numbers, text by column).
+    """
+    columns = list(dict.fromkeys(result["column"]))
+
+    def lines() -> Iterator[tuple[str, str, dict[str, str]]]:
+        for row, group in result.groupby("row", sort=False):
+            reported = {line["column"]: line["reported"] for line in records(group) if line["reported"]}
+            if reported:
+                yield str(row), "reported", reported
+            for protocol, part in group.groupby("protocol", sort=False):
+                ours = {line["column"]: text for line in records(part) if (text := cell_text(line))}
+                if ours:
+                    yield str(row), PROTOCOL_TITLES[str(protocol)], ours
+                elif protocol == "":
+                    yield str(row), "ours", {columns[0]: "not run"}
+
+    return columns, lines()
+
+
+def markdown(table: str, result: pd.DataFrame, settings: dict[str, Any]) -> str:
+    """The table in Markdown, with its title and what its numbers are worth."""
+    columns, lines = layout(result)
+    text = [f"## {TITLES[table]}", "", f"**{scale_line(settings)}**", "", note(table, settings), ""]
+    text += ["| | | " + " | ".join(columns) + " |", "|---|---|" + "---:|" * len(columns)]
+    text += [
+        f"| {row} | {whose} | " + " | ".join(cells.get(column, "") for column in columns) + " |"
+        for row, whose, cells in lines
+    ]
+    return "\n".join(text) + "\n"
+
+
+def note(table: str, settings: dict[str, Any]) -> str:
+    """How to read the table's numbers."""
+    if table == "table1":
+        return "Numbers of samples, mean length in frames and score range of each action."
+    share = settings["scoring"]["confidence"]
+    text = f"Spearman's rho, mean over seeds, with {share:.0%} bootstrap intervals (BCa) over seeds and test samples."
+    text += " The best iteration is chosen on test data; its interval is conditional on that choice."
+    if table == "table3":
+        text += " The paper's averages are arithmetic means without the action trained on, though its caption says Fisher's z;"
+        text += " both are given."
+    return text
+
+
+LATEX_SPECIAL = str.maketrans({"#": r"\#", "%": r"\%", "&": r"\&", "_": r"\_", "`": "'"})
+
+
+def latex(table: str, result: pd.DataFrame, settings: dict[str, Any]) -> str:
+    r"""The table in LaTeX (booktabs), in a `table*` that is scaled to the text width by `\resizebox` of graphicx."""
+    columns, lines = layout(result)
+    head = " & ".join(["", "", *[column.translate(LATEX_SPECIAL) for column in columns]])
+    caption = f"{TITLES[table]}. {scale_line(settings)} {note(table, settings)}".translate(LATEX_SPECIAL)
+    text = [
+        "% needs \\usepackage{booktabs,graphicx}",
+        r"\begin{table*}",
+        rf"\caption{{{caption}}}",
+        r"\resizebox{\textwidth}{!}{%",
+    ]
+    text += [r"\begin{tabular}{ll" + "r" * len(columns) + "}", r"\toprule", head + r" \\"]
+    previous = ""
+    for row, whose, cells in lines:
+        text.append(r"\midrule") if row != previous else None
+        first = row.translate(LATEX_SPECIAL) if row != previous else ""
+        text.append(
+            " & ".join([first, whose, *[cells.get(column, "").translate(LATEX_SPECIAL) for column in columns]]) + r" \\"
+        )
+        previous = row
+    return "\n".join([*text, r"\bottomrule", r"\end{tabular}}", r"\end{table*}"]) + "\n"
+
+
+def make_table(
+    table: str,
+    reported: Path,
+    csv: Path,
+    markdown_file: Path,
+    latex_file: Path,
+    settings: dict[str, Any],
+    scores: Path | None = None,
+) -> None:
+    """Write one table of results in three forms.
+
+    Args:
+        table: table1 | table2 | table3 | table4.
+        reported: the paper's numbers.
+        csv, markdown_file, latex_file: outputs.
+        settings: `scale`, `sources`, `scoring`.
+        scores: scores.csv of the experiment, for table1 the summary (row, column, value); None: nothing was run.
+    """
+    if table not in TITLES:
+        raise RescoreError(f"no such table '{table}': {' | '.join(TITLES)}")
+    ours = None if scores is None else read_scores(table, scores)
+    result = join(table, read_reported(reported), ours, settings)
+    write_table(csv, result)
+    write_text(markdown_file, markdown(table, result, settings))
+    write_text(latex_file, latex(table, result, settings))
+
+
+def collect_markdown(parts: list[Path], output: Path) -> None:
+    """All tables in one Markdown file, in the order given."""
+    write_text(output, "# Reported and recomputed\n\n" + "\n".join(part.read_text(encoding="utf-8") for part in parts))
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table as mappings."""
+    return [{str(name): value for name, value in line.items()} for line in table.to_dict("records")]
+
+
+def read_result(path: Path) -> pd.DataFrame:
+    """A results table as text."""
+    return pd.read_csv(path, dtype=str, keep_default_na=False)

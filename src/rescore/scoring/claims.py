@@ -1,0 +1,364 @@
+"""The papers' claims about their own numbers, as statements that a program can check.
+
+A statement is one small mapping; its one key is the kind. Cells are selected by `{table, rows | row, columns | column}`, in
+the table's own order (`all` selects every one), as the product of rows and columns.
+
+    compare {left, right, relation, count | at_least}: pair by pair; one cell against many is allowed
+    bound {cells, measure, relation, value, at_least}: each cell, its absolute value or its row's minimum, against a number
+    arithmetic {operation, operands, relation, value, tolerance}: sum, product, difference, whole quotient or count of numbers
+        and cells
+    aggregate {table, row, columns, into, rule, tolerance}: a printed average recomputed by a rule
+    label {cells, equals}: words
+    significant {cells, level}: two-sided t test of a correlation at the cell's n
+    proportional {left, right, tolerance}: two lists of numbers
+    all [statements]: every one holds
+    unchecked reason: a claim that the paper's numbers cannot decide
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from scipy.stats import t as student_t
+
+from rescore.errors import RescoreError, raise_together
+from rescore.scoring.correlation import arithmetic_mean, fisher_z_average
+from rescore.storage import read_table, write_table
+
+Statement = dict[str, Any]
+RESULTS = ("holds", "does not hold", "undecided")
+
+RELATIONS: dict[str, Callable[[float, float], bool]] = {
+    "greater": lambda left, right: left > right,
+    "less": lambda left, right: left < right,
+    "at_least": lambda left, right: left >= right,
+    "at_most": lambda left, right: left <= right,
+}
+OPERATIONS: dict[str, Callable[[Sequence[float]], float]] = {
+    "sum": lambda numbers: float(np.sum(numbers)),
+    "product": lambda numbers: float(np.prod(numbers)),
+    "difference": lambda numbers: float(numbers[0] - np.sum(numbers[1:])),
+    "whole_quotient": lambda numbers: float(numbers[0] // numbers[1]),
+    "count": lambda numbers: float(len(numbers)),
+}
+RULES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "fisher_z": fisher_z_average,
+    "arithmetic_mean": arithmetic_mean,
+}
+
+NAMES = {"anyOf": [{"const": "all"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+
+
+def mapping(required: dict[str, Any], optional: dict[str, Any] | None = None) -> Statement:
+    """JSON schema of a mapping with no other keys."""
+    properties = {**required, **(optional or {})}
+    return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
+
+
+CELLS = mapping({"table": {"type": "string"}, "rows": NAMES, "columns": NAMES})
+NUMBERS = {"type": "array", "items": {"type": "number"}, "minItems": 2}
+SHARE = {"type": "number", "minimum": 0, "maximum": 1}
+RELATION = {"enum": list(RELATIONS)}
+KINDS: dict[str, Any] = {
+    "compare": mapping(
+        {"left": CELLS, "right": CELLS, "relation": RELATION}, {"count": {"type": "integer"}, "at_least": SHARE}
+    ),
+    "bound": mapping(
+        {"cells": CELLS, "relation": RELATION, "value": {"type": "number"}},
+        {"measure": {"enum": ["value", "absolute", "row_minimum"]}, "at_least": SHARE},
+    ),
+    "arithmetic": mapping(
+        {
+            "operation": {"enum": list(OPERATIONS)},
+            "operands": {"type": "array", "items": {"anyOf": [{"type": "number"}, CELLS]}, "minItems": 1},
+            "value": {"type": "number"},
+        },
+        {"relation": RELATION, "tolerance": {"type": "number", "minimum": 0}},
+    ),
+    "aggregate": mapping(
+        {
+            "table": {"type": "string"},
+            "row": {"type": "string"},
+            "columns": NAMES,
+            "into": {"type": "string"},
+            "rule": {"enum": list(RULES)},
+        },
+        {"tolerance": {"type": "number"}},
+    ),
+    "label": mapping({"cells": CELLS, "equals": {"type": "string"}}),
+    "significant": mapping({"cells": CELLS, "level": SHARE}),
+    "proportional": mapping({"left": NUMBERS, "right": NUMBERS, "tolerance": {"type": "number"}}),
+    "all": {"type": "array", "items": {"$ref": "#/$defs/statement"}, "minItems": 1},
+    "unchecked": {"type": "string"},
+}
+TEXT = {"type": "string", "minLength": 1}
+SCHEMA = {
+    "$defs": {"statement": mapping({}, KINDS) | {"minProperties": 1, "maxProperties": 1}},
+    "type": "array",
+    "items": mapping(
+        {
+            "id": TEXT,
+            "quote": TEXT,
+            "section": TEXT,
+            "tables": {"type": "array", "items": TEXT},
+            "statement": {"$ref": "#/$defs/statement"},
+        },
+        {"interpretation": TEXT, "concerns": {"const": "reported"}},
+    ),
+}
+
+
+class Undecided(Exception):
+    """The numbers at hand do not hold what a statement needs; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    result: str
+    found: str
+    """The numbers that decided, or what was missing."""
+
+
+def read_claims(path: Path) -> list[dict[str, Any]]:
+    """Read and check a file of claims.
+
+    Raises:
+        RescoreError: the file is missing, not YAML, two claims share an id, or a claim has not the form above; all together.
+    """
+    import jsonschema
+
+    try:
+        claims = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise RescoreError(f"{path}: not a readable YAML file ({error})") from error
+    problems = [
+        f"{'.'.join(map(str, error.absolute_path)) or 'top level'}: {error.message[:200]}"
+        for error in jsonschema.Draft202012Validator(SCHEMA).iter_errors(claims)
+    ]
+    if not problems:
+        names = pd.Series([claim["id"] for claim in claims])
+        problems = [f"{name}: two claims with this id" for name in names[names.duplicated()]]
+    raise_together(
+        f"{path}: bad claims", problems, "mend the file; rescore.scoring.claims describes the kinds of statement."
+    )
+    return list(claims)
+
+
+def select(cells: Statement, numbers: pd.DataFrame) -> pd.DataFrame:
+    """The selected cells (table, row, column, value as text, n), rows first, in the order asked for.
+
+    Raises:
+        Undecided: a cell is missing.
+    """
+    table = numbers[numbers["table"] == cells["table"]]
+    rows = list(dict.fromkeys(table["row"])) if cells["rows"] == "all" else cells["rows"]
+    columns = list(dict.fromkeys(table["column"])) if cells["columns"] == "all" else cells["columns"]
+    found = table.set_index(["row", "column"])
+    wanted = [(row, column) for row in rows for column in columns]
+    missing = [f"{row} / {column}" for row, column in wanted if (row, column) not in found.index]
+    if missing or not wanted:
+        raise Undecided(
+            f"no {cells['table']}: {', '.join(missing[:3]) or 'no numbers'}" + (" ..." if len(missing) > 3 else "")
+        )
+    return found.loc[wanted].reset_index()
+
+
+def values(cells: Statement, numbers: pd.DataFrame) -> np.ndarray:
+    """The selected cells as numbers.
+
+    Raises:
+        Undecided: a cell is missing or holds no number.
+    """
+    selected = select(cells, numbers)
+    result = pd.to_numeric(selected["value"], errors="coerce").to_numpy(dtype=float)
+    if not np.isfinite(result).all():
+        bad = selected[~np.isfinite(result)].iloc[0]
+        raise Undecided(f"{cells['table']}: {bad['row']} / {bad['column']} holds no number")
+    return result
+
+
+def decide(holds: bool, found: str) -> Finding:
+    return Finding("holds" if holds else "does not hold", found)
+
+
+def number(value: float) -> str:
+    return f"{value:.4f}".rstrip("0").rstrip(".")
+
+
+def check_compare(statement: Statement, numbers: pd.DataFrame) -> Finding:
+    left, right = values(statement["left"], numbers), values(statement["right"], numbers)
+    if len(left) != len(right) and 1 not in (len(left), len(right)):
+        raise Undecided(f"{len(left)} cells against {len(right)}: they cannot be paired")
+    left, right = np.broadcast_arrays(left, right)
+    kept = [RELATIONS[statement["relation"]](a, b) for a, b in zip(left, right, strict=True)]
+    pairs = ", ".join(f"{number(a)} : {number(b)}" for a, b in zip(left, right, strict=True))
+    found = f"{statement['relation'].replace('_', ' ')} in {sum(kept)} of {len(kept)} ({pairs})"
+    if "count" in statement:
+        return decide(sum(kept) == statement["count"], found)
+    return decide(sum(kept) >= statement.get("at_least", 1) * len(kept), found)
+
+
+def check_bound(statement: Statement, numbers: pd.DataFrame) -> Finding:
+    found = values(statement["cells"], numbers)
+    measure = statement.get("measure", "value")
+    if measure == "absolute":
+        found = np.abs(found)
+    elif measure == "row_minimum":
+        found = pd.Series(found).groupby(select(statement["cells"], numbers)["row"], sort=False).min().to_numpy()
+    kept = [RELATIONS[statement["relation"]](value, statement["value"]) for value in found]
+    relation, shown = statement["relation"].replace("_", " "), ", ".join(map(number, found))
+    text = f"{relation} {number(statement['value'])} in {sum(kept)} of {len(kept)} ({shown})"
+    return decide(sum(kept) >= statement.get("at_least", 1) * len(kept), text)
+
+
+def check_arithmetic(statement: Statement, numbers: pd.DataFrame) -> Finding:
+    operands: list[float] = []
+    for operand in statement["operands"]:
+        if not isinstance(operand, dict):
+            operands.append(float(operand))
+        elif statement["operation"] == "count":
+            operands += [np.nan] * len(select(operand, numbers))
+        else:
+            operands += values(operand, numbers).tolist()
+    result, stated = OPERATIONS[statement["operation"]](operands), statement["value"]
+    # The tolerance is half a unit of the last digit stated; float noise on top of it must not decide.
+    close = abs(result - stated) <= statement.get("tolerance", 0) + 1e-9
+    holds = RELATIONS[statement["relation"]](result, stated) if "relation" in statement else close
+    return decide(holds, f"{statement['operation'].replace('_', ' ')} is {number(result)}, stated {number(stated)}")
+
+
+def check_aggregate(statement: Statement, numbers: pd.DataFrame) -> Finding:
+    cells = {"table": statement["table"], "rows": [statement["row"]], "columns": statement["columns"]}
+    printed = values(cells | {"columns": [statement["into"]]}, numbers)[0]
+    parts = values(cells, numbers)
+    result = float(RULES[statement["rule"]](parts))
+    others = ", ".join(f"{rule.replace('_', ' ')} {number(float(function(parts)))}" for rule, function in RULES.items())
+    return decide(abs(result - printed) <= statement.get("tolerance", 0) + 1e-9, f"printed {number(printed)}; {others}")
+
+
+def check_label(statement: Statement, numbers: pd.DataFrame) -> Finding:
+    words = [str(word) for word in select(statement["cells"], numbers)["value"]]
+    return decide(all(word == statement["equals"] for word in words), ", ".join(words))
+
+
+def check_significant(statement: Statement, numbers: pd.DataFrame) -> Finding:
+    """t = rho sqrt((n - 2) / (1 - rho^2)) with n - 2 degrees of freedom (Kendall & Gibbons 1990, Sec. 4.14)."""
+    rho = values(statement["cells"], numbers)
+    n = pd.to_numeric(select(statement["cells"], numbers)["n"], errors="coerce").to_numpy(dtype=float)
+    if not np.isfinite(n).all():
+        raise Undecided("the number of samples behind the cell is unknown")
+    p = np.asarray(2 * student_t.sf(np.abs(rho) * np.sqrt((n - 2) / (1 - rho**2)), n - 2))
+    text = ", ".join(f"rho {number(r)}, n {int(m)}, p {number(q)}" for r, m, q in zip(rho, n, p, strict=True))
+    return decide(bool((p < statement["level"]).all()), text)
+
+
+def check_proportional(statement: Statement, numbers: pd.DataFrame) -> Finding:
+    ratio = np.array(statement["right"]) / np.array(statement["left"])
+    spread = ratio.max() / ratio.min() - 1
+    return decide(bool(spread <= statement["tolerance"]), f"ratios {', '.join(map(number, ratio))}")
+
+
+def check_all(statements: list[Statement], numbers: pd.DataFrame) -> Finding:
+    findings = [evaluate(statement, numbers) for statement in statements]
+    result = max((finding.result for finding in findings), key=["holds", "undecided", "does not hold"].index)
+    return Finding(result, "; ".join(finding.found for finding in findings))
+
+
+def check_unchecked(reason: str, numbers: pd.DataFrame) -> Finding:
+    raise Undecided(reason)
+
+
+CHECKS: dict[str, Callable[[Any, pd.DataFrame], Finding]] = {
+    "compare": check_compare,
+    "bound": check_bound,
+    "arithmetic": check_arithmetic,
+    "aggregate": check_aggregate,
+    "label": check_label,
+    "significant": check_significant,
+    "proportional": check_proportional,
+    "all": check_all,
+    "unchecked": check_unchecked,
+}
+
+
+def evaluate(statement: Statement, numbers: pd.DataFrame) -> Finding:
+    """Check a statement on a long table of numbers.
+
+    Args:
+        statement: one key, the kind, as the module describes.
+        numbers: columns table, row, column, value (text or number), n.
+
+    Returns:
+        Whether it holds, with the numbers found; `undecided` where a number is missing.
+    """
+    kind, content = next(iter(statement.items()))
+    try:
+        return CHECKS[kind](content, numbers)
+    except Undecided as reason:
+        return Finding("undecided", str(reason))
+
+
+def reported_numbers(directory: Path) -> pd.DataFrame:
+    """All reported tables of a paper as one long table, values as printed."""
+    paths = sorted(directory.glob("*.csv"))
+    if not paths:
+        raise RescoreError(f"{directory}: no reported tables (*.csv)")
+    return pd.concat(
+        [pd.read_csv(path, dtype=str, keep_default_na=False).assign(table=path.stem) for path in paths],
+        ignore_index=True,
+    )
+
+
+def reproduced_numbers(tables: Sequence[Path], curves: Path | None) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Our numbers as long tables, one for each protocol; figure 3's curve points are columns `Diving 25 at 100`."""
+    results = [
+        pd.read_csv(path, dtype=str, keep_default_na=False).assign(table=path.stem.rpartition("_")[2])
+        for path in tables
+    ]
+    parts = [result.rename(columns={"reproduced": "value"}) for result in results]
+    if curves is not None:
+        points = read_table(curves)
+        names = points["column"] + " at " + points["iteration"].astype(str)
+        parts.append(points.assign(table="figure3", column=names, protocol=""))
+    if not parts:
+        return
+    numbers = pd.concat(parts, ignore_index=True)
+    for protocol in sorted(set(numbers["protocol"]) - {""}):
+        kept = numbers[numbers["protocol"].isin([protocol, ""]) & (numbers["value"].astype(str) != "")]
+        yield protocol, kept[["table", "row", "column", "value", "n"]]
+
+
+def evaluate_claims(claims: Path, reported: Path, tables: list[Path], output: Path, curves: Path | None = None) -> None:
+    """Evaluate every claim in the reported numbers themselves and in ours.
+
+    Args:
+        claims: reported/<paper>/claims.yaml.
+        reported: directory of the reported tables.
+        tables: results tables (`<paper>_<table>.csv`); a missing cell leaves a claim undecided.
+        output: CSV: id, section, tables, quote, interpretation, source (reported or a protocol), result, found.
+        curves: scores of figure 3.
+    """
+    sources = [("reported", reported_numbers(reported)), *reproduced_numbers(tables, curves)]
+    rows = []
+    for claim in read_claims(claims):
+        for source, numbers in sources[:1] if claim.get("concerns") == "reported" else sources:
+            finding = evaluate(claim["statement"], numbers)
+            rows.append(
+                {
+                    "id": claim["id"],
+                    "section": claim["section"],
+                    "tables": " ".join(claim["tables"]),
+                    "quote": claim["quote"],
+                    "interpretation": claim.get("interpretation", ""),
+                    "statement": json.dumps(claim["statement"], sort_keys=True),
+                    "source": source,
+                    "result": finding.result,
+                    "found": finding.found,
+                }
+            )
+    write_table(output, pd.DataFrame(rows))

@@ -1,0 +1,261 @@
+"""Pre-training of C3D on a classification task (A, 5 Implementation details): windows of 16 frames, one class each."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from rescore.errors import RescoreError
+from rescore.models.backbones import input_colour
+from rescore.models.c3d import C3DClassifier, initialise
+from rescore.models.device import choose_device, derived_seed, make_deterministic, reuse_memory, seeded_generator
+from rescore.models.preprocess import open_clips, preprocess
+from rescore.provenance import code_hash
+from rescore.storage import canonical_json, load_arrays, read_table, save_arrays, sha256_file, sha256_text, write_table
+
+CURVE_ROWS_PER_VALIDATION = 10
+CURVE_COLUMNS = ["iteration", "loss", "learning_rate", "train_accuracy", "test_accuracy"]
+SLOTS = ("momentum_buffer", "step", "exp_avg", "exp_avg_sq")  # what SGD and Adam keep of each parameter
+
+
+def pretrain(clips: Path, rows: Path, weights: Path, curve: Path, settings: Mapping[str, Any]) -> None:
+    """Train C3D's classifier on stored windows and write its weights.
+
+    A killed run resumes from its last restart point, and ends with the bytes that an undisturbed one writes (on the CPU; on
+    CUDA to rounding): the order of the data and the dropout masks depend on the seed and the iteration alone.
+
+    Args:
+        clips: uint8 .npy (window, clip_frames, crop, crop, 3).
+        rows: table with `action` (the class) and `split` of each window, in the same order.
+        weights: written; safetensors with the names of the public port and a header.
+        curve: written; CSV of iteration, loss, learning_rate, train_accuracy (both over the iterations since the row before)
+            and test_accuracy (at validations only).
+        settings: sections `pretraining`, `backbone` and `clips` of params.yaml, and `seed`.
+
+    Raises:
+        RescoreError: data that do not fit together, or a loss that is not finite.
+    """
+    make_deterministic()
+    reuse_memory()
+    device = choose_device()
+    schedule, seed = settings["pretraining"], settings["seed"]
+    windows, labels, train, test, classes = read_windows(clips, rows, settings)
+    network, optimiser = build(settings, len(classes), device)
+    restart = weights.with_name(f"{weights.stem}.restart.safetensors")
+    data = {"clips": sha256_file(clips), "rows": sha256_file(rows)}
+    key = sha256_text(canonical_json({"settings": settings, "data": data, "code": code_hash(__name__)}))
+    first, curve_rows, totals = resume(restart, key, network, optimiser)
+
+    every = max(1, schedule["validate_every"] // CURVE_ROWS_PER_VALIDATION)
+    last = schedule["iterations"] - 1
+    for iteration in tqdm(
+        range(first, last + 1), initial=first, total=last + 1, desc="pretrain", unit="it", disable=None
+    ):
+        learning_rate = schedule["learning_rate"] * schedule["anneal_factor"] ** (iteration // schedule["anneal_every"])
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate
+
+        batch = train[batch_positions(seed, iteration, schedule["batch"], len(train))]
+        x = load_batch(windows, batch, settings, device)  # (N, 3, 16, crop, crop)
+        y = labels[batch].to(device)  # (N,)
+        if schedule.get("flip", False):
+            x = flip_some(x, seeded_generator(seed, "flip", iteration))
+        torch.manual_seed(derived_seed(seed, "dropout", iteration))
+        network.train()
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            logits = network(x)  # (N, classes)
+            loss = F.cross_entropy(logits.float(), y)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        # Sums over iterations since the last row of the curve: loss, right answers, windows.
+        totals += torch.stack(
+            [loss.detach().double(), (logits.argmax(1) == y).sum().double(), y.new_tensor(len(y)).double()]
+        )
+
+        done = iteration + 1
+        validates = done % schedule["validate_every"] == 0 or iteration == last
+        if done % every == 0 or validates:
+            iterations = done - (curve_rows[-1]["iteration"] if curve_rows else 0)
+            mean_loss, correct, seen = float(totals[0]) / iterations, float(totals[1]), float(totals[2])
+            check_loss(mean_loss, done, learning_rate)
+            accuracy = measure_accuracy(network, windows, labels, test, settings, device) if validates else None
+            curve_rows.append(
+                {
+                    "iteration": done,
+                    "loss": mean_loss,
+                    "learning_rate": learning_rate,
+                    "train_accuracy": correct / seen,
+                    "test_accuracy": accuracy,
+                }
+            )
+            totals.zero_()
+        if done % schedule["checkpoint_every"] == 0 and iteration != last:
+            save_restart(restart, key, done, network, optimiser, curve_rows, totals)
+
+    header = {
+        "what": "C3D classifier, pre-trained",
+        "parameters": dict(settings),
+        "code": code_hash(__name__),
+        "data": data,
+        "seed": seed,
+        "classes": classes,
+        "iterations": schedule["iterations"],
+        "test_accuracy": curve_rows[-1]["test_accuracy"],
+    }
+    write_table(curve, pd.DataFrame(curve_rows, columns=CURVE_COLUMNS))
+    save_arrays(weights, {name: to_numpy(value) for name, value in network.state_dict().items()}, header)
+    restart.unlink(missing_ok=True)
+
+
+def read_windows(
+    clips: Path, rows: Path, settings: Mapping[str, Any]
+) -> tuple[np.ndarray, Tensor, np.ndarray, np.ndarray, list[str]]:
+    """The window store: memory map, class numbers (windows,), indices of training and test windows, class names in order."""
+    table = read_table(rows)
+    crop, frames = settings["clips"]["crop"], settings["backbone"]["clip_frames"]
+    missing = {"action", "split"} - set(table.columns)
+    if missing:
+        raise RescoreError(
+            f"{rows}: no column {', '.join(sorted(missing))}. Run the step that writes the windows again."
+        )
+    windows = open_clips(clips, (len(table), frames, crop, crop, 3))
+    classes = sorted(table["action"].unique())
+    labels = torch.tensor([classes.index(name) for name in table["action"]])
+    train, test = (np.flatnonzero(table["split"] == split) for split in ("train", "test"))
+    if not len(train) or not len(test):
+        raise RescoreError(
+            f"{rows}: {len(train)} training and {len(test)} test windows; both are needed. Check the lists."
+        )
+    return windows, labels, train, test, [str(name) for name in classes]
+
+
+def build(
+    settings: Mapping[str, Any], classes: int, device: torch.device
+) -> tuple[C3DClassifier, torch.optim.Optimizer]:
+    """The classifier, seeded, and its optimiser."""
+    backbone, schedule = settings["backbone"], settings["pretraining"]
+    if backbone["network"] != "c3d":
+        raise RescoreError(
+            f"backbone.network is {backbone['network']}: only c3d is pre-trained here. Use its published weights."
+        )
+    network = C3DClassifier(
+        classes,
+        backbone["width"],
+        backbone["convolutions"],
+        settings["clips"]["crop"],
+        backbone["clip_frames"],
+        schedule["fc_dropout"],
+    )
+    initialise(network, seeded_generator(settings["seed"], "pretraining weights"))
+    network = network.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    rate, decay = schedule["learning_rate"], schedule["weight_decay"]
+    if schedule["optimiser"] == "sgd":
+        return network, torch.optim.SGD(network.parameters(), rate, schedule["momentum"], weight_decay=decay)
+    return network, torch.optim.Adam(network.parameters(), rate, weight_decay=decay)
+
+
+def batch_positions(seed: int, iteration: int, batch: int, windows: int) -> np.ndarray:
+    """Positions (batch,) of an iteration's windows: consecutive slices of seeded permutations, one permutation an epoch."""
+    epochs, places = np.divmod(np.arange(iteration * batch, (iteration + 1) * batch), windows)
+    numbers = np.empty(batch, np.int64)
+    for epoch in np.unique(epochs):
+        order = np.random.default_rng([seed, derived_seed(seed, "order"), epoch]).permutation(windows)
+        numbers[epochs == epoch] = order[places[epochs == epoch]]
+    return numbers
+
+
+def load_batch(windows: np.ndarray, batch: np.ndarray, settings: Mapping[str, Any], device: torch.device) -> Tensor:
+    """Windows of these numbers as network input (N, 3, clip_frames, crop, crop)."""
+    pixels = torch.from_numpy(np.stack([windows[index] for index in batch]))  # (N, frames, crop, crop, 3)
+    return preprocess(pixels.to(device), input_colour(settings["backbone"]))
+
+
+def flip_some(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Mirror half of the windows left to right, whole windows, drawn by the generator."""
+    chosen = (torch.rand(len(x), generator=generator) < 0.5).to(x.device)
+    return torch.where(chosen[:, None, None, None, None], x.flip(-1), x)
+
+
+def check_loss(loss: float, iteration: int, learning_rate: float) -> None:
+    if not np.isfinite(loss):
+        raise RescoreError(
+            f"pre-training diverged: the mean loss before iteration {iteration} is {loss} at learning rate {learning_rate:g}. "
+            "Lower pretraining.learning_rate."
+        )
+
+
+@torch.inference_mode()
+def measure_accuracy(
+    network: C3DClassifier,
+    windows: np.ndarray,
+    labels: Tensor,
+    test: np.ndarray,
+    settings: Mapping[str, Any],
+    device: torch.device,
+) -> float:
+    """Share of held-out windows whose class is right."""
+    network.eval()
+    correct = 0
+    for start in range(0, len(test), settings["backbone"]["batch"]):
+        batch = test[start : start + settings["backbone"]["batch"]]
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            predicted = network(load_batch(windows, batch, settings, device)).argmax(1)  # (N,)
+        correct += int((predicted.cpu() == labels[batch]).sum())
+    return correct / len(test)
+
+
+def to_numpy(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().cpu().contiguous().numpy()
+
+
+def save_restart(
+    path: Path,
+    key: str,
+    iteration: int,
+    network: C3DClassifier,
+    optimiser: torch.optim.Optimizer,
+    curve_rows: list[dict[str, Any]],
+    totals: Tensor,
+) -> None:
+    """A restart point: weights, the optimiser's state of each parameter, the curve so far and the running sums."""
+    arrays = {f"network.{name}": to_numpy(value) for name, value in network.state_dict().items()}
+    for name, parameter in network.named_parameters():
+        arrays |= {f"optimiser.{slot}.{name}": to_numpy(value) for slot, value in optimiser.state[parameter].items()}
+    arrays["totals"] = to_numpy(totals)
+    save_arrays(path, arrays, {"key": key, "iteration": iteration, "curve": curve_rows})
+
+
+def resume(
+    path: Path, key: str, network: C3DClassifier, optimiser: torch.optim.Optimizer
+) -> tuple[int, list[dict[str, Any]], Tensor]:
+    """Continue from a restart point of the same settings, data and code, if there is one.
+
+    Returns:
+        The next iteration, the rows of the curve so far and the running sums.
+    """
+    device = next(network.parameters()).device
+    totals = torch.zeros(3, dtype=torch.float64, device=device)
+    if not path.is_file():
+        return 0, [], totals
+    arrays, header = load_arrays(path)
+    if header.get("key") != key:
+        return 0, [], totals
+    network.load_state_dict({name: torch.from_numpy(arrays[f"network.{name}"]) for name in network.state_dict()})
+    for name, parameter in network.named_parameters():
+        for slot in SLOTS:
+            if (array := arrays.get(f"optimiser.{slot}.{name}")) is not None:
+                value = torch.from_numpy(array)
+                # Moments lie as their parameter does (channels_last_3d), so that the same kernels round in the same way.
+                scalar = slot == "step"
+                optimiser.state[parameter][slot] = (
+                    value.reshape(()) if scalar else torch.empty_like(parameter).copy_(value)
+                )
+    totals.copy_(torch.from_numpy(arrays["totals"]))
+    return header["iteration"], header["curve"], totals

@@ -1,0 +1,58 @@
+"""Restart points of stacked training: what a killed run goes on from."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from rescore.models.c3d_lstm import Weights, weight_shapes
+from rescore.storage import load_arrays, save_arrays
+
+
+@dataclass
+class Stack:
+    """Stacked members in the middle of their training: all that a restart needs."""
+
+    weights: Weights
+    moments: list[Weights]
+    """Adam's first and second moments."""
+    iteration: int
+    """Iterations done; -1 before the first evaluation."""
+    predictions: dict[int, np.ndarray] = field(default_factory=dict)
+    """(M, e) padded to the longest member, by iteration."""
+
+
+def write_restart(path: Path | None, identity: str, stack: Stack) -> None:
+    """Write a restart point where one is wanted; a kill while it is written leaves the one before it."""
+    if path is None:
+        return
+    groups = {"weights": stack.weights, "moment1": stack.moments[0], "moment2": stack.moments[1]}
+    arrays = {
+        f"{group}/{name}": value.cpu().numpy() for group, values in groups.items() for name, value in values.items()
+    }
+    arrays |= {f"predictions/{at}": predicted for at, predicted in stack.predictions.items()}
+    save_arrays(path, arrays, {"identity": identity, "iteration": stack.iteration})
+
+
+def read_restart(path: Path | None, identity: str, device: torch.device) -> Stack | None:
+    """The stack of a restart point; None where there is none or it belongs to other members, settings, data or code.
+
+    Raises:
+        RescoreError: the file is damaged.
+    """
+    if path is None or not path.exists():
+        return None
+    arrays, header = load_arrays(path)
+    if header.get("identity") != identity:
+        return None
+    groups: dict[str, dict[str, np.ndarray]] = {}
+    for name, array in arrays.items():
+        group, _, key = name.partition("/")
+        groups.setdefault(group, {})[key] = array
+    weights, first, second = (
+        {key: torch.from_numpy(groups[group][key]).to(device) for key in weight_shapes(1, 1)}
+        for group in ("weights", "moment1", "moment2")
+    )
+    predictions = {int(at): predicted for at, predicted in groups.get("predictions", {}).items()}
+    return Stack(weights, [first, second], header["iteration"], dict(sorted(predictions.items())))

@@ -1,0 +1,118 @@
+"""Scores on real public data: rows, protocols, and bad predictions."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+
+from rescore.errors import RescoreError
+from rescore.scoring import open as open_scores
+
+SETTINGS: dict[str, Any] = {"seed": 0, "scoring": {"bootstrap": 200, "confidence": 0.95}}
+CONTRACT = ["experiment", "row", "column", "statistic", "protocol", "value", "low", "high", "n", "seeds"]
+
+
+def predictions(members: dict[str, float], count: int = 60) -> pd.DataFrame:
+    """Predictions with the given noise (in standard deviations of the target)."""
+    generator = np.random.default_rng(1)
+    target = generator.normal(60, 10, count)
+    tables = [
+        pd.DataFrame(
+            {
+                "experiment": "test",
+                "member": member,
+                "seed": 0,
+                "iteration": 0,
+                "dataset": "mtl_aqa",
+                "sample": [f"{1 + number % 2:02d}/{number:03d}" for number in range(count)],
+                "action": "diving",
+                "split": "test",
+                "target": target,
+                "predicted": target + noise * generator.normal(0, 10, count),
+                "unit": "points",
+            }
+        )
+        for member, noise in members.items()
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def scored(tmp_path: Path, step: Callable[..., None], table: pd.DataFrame) -> pd.DataFrame:
+    table.to_parquet(tmp_path / "predictions.parquet")
+    step(tmp_path / "predictions.parquet", tmp_path / "scores.csv", SETTINGS)
+    return pd.read_csv(tmp_path / "scores.csv")
+
+
+S3D = {"chosen": 0.6, "plain/linear/100/8": 0.5, "authors/stage_mean": 0.5, "grid/a": 1.0, "grid/b": 0.3}
+
+
+def test_the_best_on_test_is_beside_the_honest_figure_and_says_so(tmp_path: Path) -> None:
+    table = predictions(S3D)
+    scores = scored(tmp_path, open_scores.score_unlv_dive_s3d, table)
+    assert list(scores) == CONTRACT
+    s3d = scores[scores["row"] == "S3D"].set_index("protocol")["value"]
+    for protocol, member in (("last_iteration", "chosen"), ("best_on_test", "grid/b")):
+        part = table[table["member"] == member]
+        assert s3d[protocol] == pytest.approx(spearmanr(part["target"], part["predicted"])[0])
+    assert (scores["low"] < scores["value"]).all()
+    assert (scores["value"] < scores["high"]).all()
+    assert set(scores["n"]) == {60}
+
+
+def test_every_label_has_a_row(tmp_path: Path) -> None:
+    members = dict.fromkeys(open_scores.LABEL_ROWS, 1.0)
+    scores = scored(tmp_path, open_scores.score_mtl_aqa_labels, predictions(members))
+    assert list(scores["row"]) == list(open_scores.LABEL_ROWS.values())
+
+
+def test_judges_are_scored_together_alone_and_by_event(tmp_path: Path) -> None:
+    members = {f"{kind}/{seat}": 0.3 for kind in ("judge", "execution") for seat in (1, 2, 10)}
+    scores = scored(tmp_path, open_scores.score_human_ceiling, predictions(members))
+    assert list(scores["column"].unique()) == ["Sp. Corr.", "Execution alone", "Event 01", "Event 02"]
+    assert list(scores["row"][:4]) == ["Human expert", "Judge 1", "Judge 2", "Judge 10"]
+    average, *seats = scores["value"][:4]
+    assert average == pytest.approx(np.tanh(np.arctanh(seats).mean()))
+    assert list(scores["n"].unique()) == [60, 30]
+    # Averaging seats on shared dives narrows the interval, but by far not threefold.
+    widths = (scores["high"] - scores["low"])[:4]
+    assert widths[0] < widths[1:].max()
+
+
+def test_synchronised_panels_have_their_own_rows(tmp_path: Path) -> None:
+    members = {f"{prefix}{kind}/1": 0.3 for prefix in ("", "synchronised/") for kind in ("judge", "execution")}
+    scores = scored(tmp_path, open_scores.score_human_ceiling, predictions(members))
+    assert {"Human expert, synchronised", "Judge 1, synchronised"} < set(scores["row"])
+    assert scores["row"].str.contains("synchronised").sum() == len(scores) / 2
+
+
+@pytest.mark.parametrize(
+    ("edit", "text"),
+    [
+        (lambda table: table.drop(columns="unit"), "no column 'unit'"),
+        (lambda table: table[table["member"] != "chosen"], "no predictions of chosen"),
+        (lambda table: table.assign(predicted=table["predicted"].where(table.index != 3)), "NaN or infinite"),
+        (lambda table: table.assign(target=np.inf), "NaN or infinite"),
+        (lambda table: pd.concat([table, table[:2]]), "duplicate"),
+        (lambda table: table.assign(unit="marks"), "marks"),
+    ],
+)
+def test_bad_predictions_are_refused(tmp_path: Path, edit: Callable[[pd.DataFrame], pd.DataFrame], text: str) -> None:
+    with pytest.raises(RescoreError, match=text):
+        scored(tmp_path, open_scores.score_unlv_dive_s3d, edit(predictions(S3D)))
+    assert not (tmp_path / "scores.csv").exists()
+
+
+def test_constant_predictions_leave_the_value_empty(tmp_path: Path) -> None:
+    table = predictions(S3D)
+    table.loc[table["member"] == "authors/stage_mean", "predicted"] = 60.0
+    scores = scored(tmp_path, open_scores.score_unlv_dive_s3d, table).set_index("row")
+    assert np.isnan(scores.loc["Mean of the stage scores", "value"])
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RescoreError, match="no such file"):
+        open_scores.score_unlv_dive_s3d(tmp_path / "none.parquet", tmp_path / "scores.csv", SETTINGS)
