@@ -20,7 +20,7 @@ MATRIX = 4096
 
 
 def interleaved(work: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """Seconds of each job, the jobs taking turns so that a busy moment of the machine falls on all alike; the first is warm-up."""
+    """Seconds of each job; they take turns, so that a busy moment of the machine falls on all alike. The first turn warms up."""
     seconds: dict[str, list[float]] = {name: [] for name in work}
     for _ in range(repeats + 1):
         for name, run in work.items():

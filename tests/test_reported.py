@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+
 from rescore.scoring.claims import evaluate, read_claims, reported_numbers
 from rescore.scoring.correlation import arithmetic_mean, fisher_z_average
 
@@ -23,7 +24,8 @@ def row(table: str, name: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("table", "rows", "columns", "missing"), [("table1", 7, 5, 0), ("table2", 4, 7, 6), ("table3", 8, 7, 0), ("table4", 2, 18, 0)]
+    ("table", "rows", "columns", "missing"),
+    [("table1", 7, 5, 0), ("table2", 4, 7, 6), ("table3", 8, 7, 0), ("table4", 2, 18, 0)],
 )
 def test_every_printed_cell_stands_once(table, rows, columns, missing):
     lines = read(table)
@@ -54,7 +56,9 @@ def test_samples_behind_cells_are_the_official_test_counts(table):
 
 
 def test_table4_has_its_own_training_sizes():
-    expected = [f"{a} {n}" for a in ACTIONS[:4] for n in (25, 75, 125)] + [f"{a} {n}" for a in ACTIONS[4:] for n in (15, 25, 35)]
+    expected = [f"{a} {n}" for a in ACTIONS[:4] for n in (25, 75, 125)] + [
+        f"{a} {n}" for a in ACTIONS[4:] for n in (15, 25, 35)
+    ]
     lines = read("table4")
     assert lines.loc[lines["row"] == "AA", "column"].tolist() == expected
     assert (lines["n"] == "50").all()
@@ -77,6 +81,7 @@ def test_table3_averages_are_arithmetic_means_without_the_diagonal(name):
         assert abs(fisher_z_average(np.array(cells)) - printed) > 1e-4
 
 
+NUMBERS = reported_numbers(REPORTED)
 CLAIMS = {claim["id"]: claim for claim in read_claims(REPORTED / "claims.yaml")}
 CONTRADICTED = {
     "samples_in_seven_actions",
@@ -85,22 +90,24 @@ CONTRADICTED = {
     "similar_dives_transfer",
     "iterations_proportional",
     "fewer_training_samples",
-    *(f"table3_average_{name}" for name in ("diving", "gymvault", "skiing", "snowboard", "sync_dive_3m", "sync_dive_10m", "multi_action")),
+    *(
+        f"table3_average_{name}"
+        for name in ("diving", "gymvault", "skiing", "snowboard", "sync_dive_3m", "sync_dive_10m", "multi_action")
+    ),
 }
 UNDECIDED = {"largest_data_set", "blue_above_red", "initial_gap", "low_starting_value", "quick_rise"}
 
 
 @pytest.mark.parametrize("name", CLAIMS)
 def test_each_claim_on_the_reported_numbers(name):
-    finding = evaluate(CLAIMS[name]["statement"], reported_numbers(REPORTED))
+    finding = evaluate(CLAIMS[name]["statement"], NUMBERS)
     expected = "does not hold" if name in CONTRADICTED else "undecided" if name in UNDECIDED else "holds"
     assert finding.result == expected, finding.found
     assert finding.found
 
 
 def test_the_named_numbers_are_found():
-    numbers = reported_numbers(REPORTED)
-    assert "16 of 18" in evaluate(CLAIMS["sixteen_of_eighteen"]["statement"], numbers).found
-    assert "5 of 6" in evaluate(CLAIMS["five_of_six"]["statement"], numbers).found
-    assert "0.1381" in evaluate(CLAIMS["snowboarding_less"]["statement"], numbers).found
-    assert "1189" in evaluate(CLAIMS["samples_in_seven_actions"]["statement"], numbers).found
+    assert "16 of 18" in evaluate(CLAIMS["sixteen_of_eighteen"]["statement"], NUMBERS).found
+    assert "5 of 6" in evaluate(CLAIMS["five_of_six"]["statement"], NUMBERS).found
+    assert "0.1381" in evaluate(CLAIMS["snowboarding_less"]["statement"], NUMBERS).found
+    assert "1189" in evaluate(CLAIMS["samples_in_seven_actions"]["statement"], NUMBERS).found

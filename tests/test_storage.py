@@ -81,6 +81,7 @@ def test_arrays_round_trip_with_their_header(tmp_path):
     assert loaded.keys() == arrays.keys()
     for name, array in arrays.items():
         np.testing.assert_array_equal(loaded[name], array)
+        assert loaded[name].shape == array.shape
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], header: Mapping[st
     """Write named arrays as safetensors; `header` (JSON) says what made them: data hash, code version, parameters, seed."""
     from safetensors.numpy import save_file
 
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     with atomic_path(path) as temporary:
         save_file(contiguous, temporary, metadata={HEADER_KEY: canonical_json(header)})
 

@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -45,7 +47,7 @@ def test_public_layout_has_the_public_ports_names_shapes_and_size() -> None:
     assert shapes["fc6.weight"] == (4096, 8192)
     assert shapes["fc8.weight"] == (487, 4096)
     channels = [3, 64, 128, 256, 256, 512, 512, 512, 512]
-    by_hand = sum(27 * a * b + b for a, b in zip(channels, channels[1:], strict=False))
+    by_hand = sum(27 * a * b + b for a, b in itertools.pairwise(channels))
     by_hand += 8193 * 4096 + 4097 * 4096 + 4097 * 487
     assert sum(value.numel() for value in network.parameters()) == by_hand == 79_991_015
     assert round((by_hand - 4097 * 487) / 1e6, 1) == 78.0  # the usual figure leaves fc8 out

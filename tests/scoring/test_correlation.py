@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from scipy.stats import bootstrap, spearmanr
+
 from rescore.errors import RescoreError
 from rescore.scoring.correlation import (
     Estimate,
@@ -16,7 +18,6 @@ from rescore.scoring.correlation import (
     resample_spearman,
     spearman,
 )
-from scipy.stats import bootstrap, spearmanr
 
 
 def names(n: int, seeds: int = 1) -> np.ndarray:
@@ -96,12 +97,19 @@ def test_bca_agrees_with_scipy_for_one_seed():
     predicted = 0.7 * target + generator.normal(size=40)
     ours = bca_interval(bootstrap_spearman(target[None], predicted[None], names(40), "all", 20000, 0))
     theirs = bootstrap(
-        (target, predicted), lambda x, y: spearmanr(x, y).statistic, paired=True, vectorized=False, n_resamples=4000, rng=1
+        (target, predicted),
+        lambda x, y: spearmanr(x, y).statistic,
+        paired=True,
+        vectorized=False,
+        n_resamples=4000,
+        rng=1,
     ).confidence_interval
     assert ours == pytest.approx((theirs.low, theirs.high), abs=0.02)
 
 
-def simulated(generator: np.random.Generator, seeds: int, n: int = 40, rho: float = 0.6) -> tuple[np.ndarray, np.ndarray]:
+def simulated(
+    generator: np.random.Generator, seeds: int, n: int = 40, rho: float = 0.6
+) -> tuple[np.ndarray, np.ndarray]:
     """Targets, and predictions of several seeds that share most of their errors, as networks trained on the same data do."""
     target = generator.normal(size=n)
     shared = generator.normal(size=n)

@@ -1,5 +1,6 @@
 """Scores on real public data: rows, protocols, and bad predictions."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from scipy.stats import spearmanr
 from rescore.errors import RescoreError
 from rescore.scoring import open as open_scores
 
+MIRROR = os.environ.get("RESCORE_MIRROR")
+REPORTED = Path(__file__).parents[2] / "reported" / "aqa7" / "table1.csv"
 SETTINGS: dict[str, Any] = {"seed": 0, "scoring": {"bootstrap": 200, "confidence": 0.95}}
 CONTRACT = ["experiment", "row", "column", "statistic", "protocol", "value", "low", "high", "n", "seeds"]
 
@@ -45,6 +48,22 @@ def scored(tmp_path: Path, step: Callable[..., None], table: pd.DataFrame) -> pd
     table.to_parquet(tmp_path / "predictions.parquet")
     step(tmp_path / "predictions.parquet", tmp_path / "scores.csv", SETTINGS)
     return pd.read_csv(tmp_path / "scores.csv")
+
+
+@pytest.mark.skipif(not MIRROR, reason="RESCORE_MIRROR is not set")
+def test_aqa7s_lists_give_table_1_but_for_what_needs_videos(tmp_path: Path) -> None:
+    open_scores.summarise_aqa7_lists(Path(str(MIRROR)) / "aqa7", tmp_path / "summary.csv")
+    summary = pd.read_csv(tmp_path / "summary.csv").set_index(["row", "column"])
+    reported = pd.read_csv(REPORTED, dtype=str).set_index(["row", "column"])["value"]
+    measured = summary["value"].dropna()
+    assert len(measured) == 6 * 3
+    assert (measured == reported[measured.index]).all()
+    assert summary.loc[("Big Air Skiing", "Avg. Seq. Len."), "reason"] == "sequence lengths need the videos"
+
+
+def test_missing_lists_are_named(tmp_path: Path) -> None:
+    with pytest.raises(RescoreError, match="consolidated_train_list"):
+        open_scores.summarise_aqa7_lists(tmp_path, tmp_path / "summary.csv")
 
 
 S3D = {"chosen": 0.6, "plain/linear/100/8": 0.5, "authors/stage_mean": 0.5, "grid/a": 1.0, "grid/b": 0.3}

@@ -62,3 +62,46 @@ rule fine_tuning:
         "rescore step experiments.fine_tuning.run --features {input.features} --rows {input.rows}"
         " --initial {input.initial} --predictions {output.predictions} --members {output.members}"
         " --settings {params.settings:q} > {log} 2>&1"
+
+
+# Which experiments' predictions each table is computed from. Table 3 reuses the single-action members of Table 2, so that
+# nothing is trained twice.
+PREDICTIONS = {
+    "table2": ["all_action"],
+    "table3": ["all_action", "zero_shot"],
+    "table4": ["fine_tuning"],
+    "figure3": ["fine_tuning"],
+}
+
+
+rule aqa7_summary:
+    input:
+        manifest=f"{DATA}/manifests/aqa7.parquet",
+    output:
+        summary=f"{RUNS}/summary/aqa7_table1.csv",
+    log:
+        f"{LOGS}/aqa7_summary.log",
+    params:
+        code=code("manifests.summary.write_summary"),
+    shell:
+        "rescore step manifests.summary.write_summary --manifest {input.manifest} --summary {output.summary} > {log} 2>&1"
+
+
+rule aqa7_scores:
+    input:
+        predictions=lambda wildcards: [
+            f"{RUNS}/{experiment}/predictions.parquet" for experiment in PREDICTIONS[wildcards.table]
+        ],
+        rows=f"{DATA}/features/aqa7.parquet",
+    output:
+        scores=f"{RUNS}/scores/aqa7_{{table}}.csv",
+    wildcard_constraints:
+        table="|".join(PREDICTIONS),
+    log:
+        f"{LOGS}/aqa7_scores_{{table}}.log",
+    params:
+        settings=settings("seed", "seeds", "lstm", "fine_tuning", "scoring"),
+        code=code("scoring.aqa7.score_aqa7"),
+    shell:
+        "rescore step scoring.aqa7.score_aqa7 --table {wildcards.table} --predictions {input.predictions}"
+        " --rows {input.rows} --scores {output.scores} --settings {params.settings:q} > {log} 2>&1"

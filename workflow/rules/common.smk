@@ -35,9 +35,13 @@ VIDEO_SCALE = SCALE != "open"
 SYNTHETIC = VIDEO_SCALE and SETTINGS["sources"]["aqa7_videos"] == "synthetic"
 
 
-def settings(*names, **more):
-    """The sections of params.yaml that a step reads, as the JSON that its command carries: what reruns it when changed."""
-    return canonical_json({**parameters.section(SETTINGS, *names), **more})
+def settings(*names, scale=SCALE):
+    """The sections of params.yaml that a step reads, as the JSON that its command carries: what reruns it when changed.
+
+    `"scale"` among the names hands over the scale's own name, which tables and figures print.
+    """
+    resolved = SETTINGS if scale == SCALE else parameters.resolve(config, scale)
+    return canonical_json(parameters.section({**resolved, "scale": scale}, *names))
 
 
 def code(step):

@@ -41,7 +41,7 @@ ON_VIDEOS = (
     ),
 )
 ON_REAL_DATA = (
-    Experiment("unlv_dive_s3d", "S3D on UNLV-Dive (MTL-AQA, Table 7)", lambda settings: 3, ("unlv-dive-s3d",)),
+    Experiment("unlv_dive_s3d", "S3D on UNLV-Dive (MTL-AQA, Table 7)", lambda settings: 3, ("unlv-dive-s3d", "mtl-aqa-annotations")),
     Experiment("mtl_aqa_labels", "MTL-AQA without video", lambda settings: 5, ("mtl-aqa-annotations",)),
     Experiment("human_ceiling", "MTL-AQA, 6: judges against judges", lambda settings: 1, ("mtl-aqa-annotations",)),
     Experiment(

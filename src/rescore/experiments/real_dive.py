@@ -60,7 +60,7 @@ def run(video: Path, lists: Path, record: Path, settings: dict[str, Any], weight
             "padding": padding,
             "resize": list(clips["resize"]),
             "frames": list(frames.shape),
-            "frames_sha256": hashlib.sha256(np.ascontiguousarray(frames)).hexdigest(),
+            "frames_sha256": hashlib.sha256(frames.tobytes()).hexdigest(),
             "frames_mean": round(float(frames.mean()), 3),
             "clips": list(batch.shape),
             "weights": "random" if weights is None else sha256_file(weights),
@@ -77,7 +77,7 @@ def load_network(settings: Mapping[str, Any], weights: Path | None) -> nn.Module
         return build_backbone(settings, weights)
     network = empty_backbone({**settings, "backbone": {**settings["backbone"], "weights": "random"}})
     initialise(network, seeded_generator(settings["seed"], "random backbone"))
-    return network.eval().to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    return network.eval().to(memory_format=torch.channels_last_3d)
 
 
 def cut_clips(frames: np.ndarray, clips: int, clip_frames: int, first: int) -> np.ndarray:

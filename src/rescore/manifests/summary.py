@@ -1,8 +1,11 @@
 """Table 1 of AQA-7 from a manifest or from the lists alone, and where it differs from the printed one."""
 
+from pathlib import Path
+
 import pandas as pd
 
 from rescore.actions import ACTIONS, BY_NAME
+from rescore.storage import read_table, write_table
 
 # The rows as the paper prints them (AQA-7, Table 1).
 TITLES = {
@@ -80,3 +83,8 @@ def compare(summary: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
     both.loc[~absent, "reason"] = "differs from the printed value"
     differing = both[absent | (both["measured"] != both["reported"])]
     return differing.reset_index(drop=True)
+
+
+def write_summary(manifest: Path, summary: Path) -> None:
+    """Write Table 1's characteristics of a manifest as CSV (`row, column, value, n, reason`)."""
+    write_table(summary, summarise(read_table(manifest)))

@@ -83,8 +83,12 @@ def checkpoint_files(directory: Path, epoch: int | None = None) -> dict[str, Pat
         if path.suffix in SUFFIXES and match and match[1] in modules and (epoch is None or match[2] == str(epoch)):
             found.setdefault(match[1], []).append(path)
     if not found:
-        raise RescoreError(f"{directory}: no checkpoint of the authors' here. Expected files like model_CNN_<epoch>.pth.")
-    several = [f"{module}: {', '.join(path.name for path in paths)}" for module, paths in found.items() if len(paths) > 1]
+        raise RescoreError(
+            f"{directory}: no checkpoint of the authors' here. Expected files like model_CNN_<epoch>.pth."
+        )
+    several = [
+        f"{module}: {', '.join(path.name for path in paths)}" for module, paths in found.items() if len(paths) > 1
+    ]
     raise_together(f"{directory}: several checkpoints of one module", several, "choose one by its epoch.")
     return {module: paths[0] for module, paths in found.items()}
 
@@ -103,9 +107,13 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             "Take the file from its origin again; never load it by other means."
         ) from error
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
-        raise RescoreError(f"{path}: not a readable PyTorch checkpoint ({error}). Take it from its origin again.") from error
+        raise RescoreError(
+            f"{path}: not a readable PyTorch checkpoint ({error}). Take it from its origin again."
+        ) from error
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise RescoreError(f"{path}: not a state dict (named tensors). Save it with torch.save(module.state_dict(), path).")
+        raise RescoreError(
+            f"{path}: not a state dict (named tensors). Save it with torch.save(module.state_dict(), path)."
+        )
     return {str(name): value for name, value in state.items()}
 
 
@@ -167,7 +175,9 @@ def authors_network(directory: Path, epoch: int | None = None) -> Network:
     modules = {"score": "model_score_regressor", "classes": classifier, "caption": "model_caption"}
     tasks = tuple(task for task, module in modules.items() if module in files)
     if not tasks:
-        raise RescoreError(f"{directory}: no head among the checkpoints. Expected one of {', '.join(modules.values())}.")
+        raise RescoreError(
+            f"{directory}: no head among the checkpoints. Expected one of {', '.join(modules.values())}."
+        )
     size = {}
     if "caption" in tasks:
         embedding = read_state_dict(files["model_caption"]).get("embedding.weight")

@@ -1,14 +1,15 @@
 """C3D-AVG: clip features averaged over the video, one trunk, three heads (What and How Well You Performed?, 4.1, Figure 2).
 
-    video ─► 6 clips ─► C3D to pool5 ─┬─► mean over clips ─► fully connected, ReLU ─┬─► score
-             (folded into the batch)  │              (trunk)                        └─► position, armstand, rotation type,
-                                      └─► captioner                                      somersaults, twists
+video ─► 6 clips ─► C3D to pool5 ─┬─► mean over clips ─► fully connected, ReLU ─┬─► score
+         (folded into the batch)  │              (trunk)                        └─► position, armstand, rotation type,
+                                  └─► captioner                                      somersaults, twists
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rescore.errors import RescoreError
 from rescore.models.c3d import C3DBody, scaled
 from rescore.models.captioner import CAPTION_TOKENS, PAPER_DROPOUT, PAPER_VOCABULARY, Captioner
 from rescore.models.losses import DIVE_CLASSES, TASKS, checked_tasks
@@ -22,10 +23,10 @@ def fold_clips(video: Tensor, clip_frames: int) -> Tensor:
     In channels_last_3d a video's clips already lie one after another, so this is a view, not a copy.
 
     Raises:
-        ValueError: the video's frames are no multiple of the clip's.
+        RescoreError: the video's frames are no multiple of the clip's.
     """
     if video.shape[2] % clip_frames:
-        raise ValueError(f"a video of {video.shape[2]} frames cannot be cut into clips of {clip_frames}")
+        raise RescoreError(f"a video of {video.shape[2]} frames cannot be cut into clips of {clip_frames}. Keep a multiple.")
     return video.unflatten(2, (-1, clip_frames)).transpose(1, 2).flatten(0, 1)
 
 
@@ -40,6 +41,9 @@ class C3DAverage(nn.Module):
         vocabulary: words of the captioner, <eos> and <sos> among them.
         caption_hidden, caption_embedding: widths of the captioner; they do not follow `width`.
         caption_dropout: 0.2 in the paper, 0.5 in the released code.
+
+    Raises:
+        RescoreError: unknown task; crop or clip so small that nothing is left after the poolings.
     """
 
     def __init__(

@@ -36,7 +36,9 @@ def check_tokens(tokens: Tensor, vocabulary: int) -> None:
     for row, caption in enumerate(tokens.tolist()):
         outside = sorted({token for token in caption if not 0 <= token < vocabulary})
         if outside:
-            problems.append(f"caption {row} of the batch: tokens {outside} are outside the vocabulary of {vocabulary} words")
+            problems.append(
+                f"caption {row} of the batch: tokens {outside} are outside the vocabulary of {vocabulary} words"
+            )
         elif caption[0] not in (SOS, EOS):
             problems.append(f"caption {row} of the batch: starts with token {caption[0]}, not with <sos> ({SOS})")
     raise_together(

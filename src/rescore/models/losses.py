@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from rescore.errors import RescoreError
+
 # Token 0 ends a caption and fills what follows, 1 starts it.
 EOS, SOS = 0, 1
 
@@ -29,11 +31,11 @@ def checked_tasks(tasks: tuple[str, ...]) -> tuple[str, ...]:
     """`tasks` in the order of `TASKS`.
 
     Raises:
-        ValueError: no task, or one that is not in `TASKS`.
+        RescoreError: no task, or one that is not in `TASKS`.
     """
     unknown = sorted(set(tasks) - set(TASKS))
     if unknown or not tasks:
-        raise ValueError(f"tasks are {list(tasks)}; a network needs at least one of {list(TASKS)} and no other")
+        raise RescoreError(f"tasks are {list(tasks)}: a network needs at least one of {list(TASKS)} and no other.")
     return tuple(task for task in TASKS if task in tasks)
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rescore.errors import RescoreError
 from rescore.models.c3d import scaled
 from rescore.models.captioner import CAPTION_TOKENS, PAPER_DROPOUT, PAPER_VOCABULARY, Captioner
 from rescore.models.losses import DIVE_CLASSES, TASKS, checked_tasks
@@ -147,7 +148,7 @@ class MSCADC(nn.Module):
         vocabulary, caption_hidden, caption_embedding, caption_dropout: as in C3DAverage.
 
     Raises:
-        ValueError: unknown task; crop or clip so small that nothing is left after the poolings.
+        RescoreError: unknown task; crop or clip so small that nothing is left after the poolings.
     """
 
     def __init__(
@@ -165,7 +166,9 @@ class MSCADC(nn.Module):
     ) -> None:
         super().__init__()
         if crop < SMALLEST_CROP or frames < SMALLEST_CLIP:
-            raise ValueError(f"MSCADC needs {SMALLEST_CLIP} frames of {SMALLEST_CROP} pixels; got {frames} of {crop}")
+            raise RescoreError(
+                f"MSCADC's poolings need {SMALLEST_CLIP} frames of {SMALLEST_CROP} pixels, not {frames} of {crop}. Raise the crop."
+            )
         self.tasks = checked_tasks(tasks)
         head_width = width if head_width is None else head_width
         self.body = Body(width, dropout)

@@ -1,6 +1,7 @@
 """The reviewer's page: one self-contained HTML file, a pure function of the results; no script, no network, no date."""
 
 import base64
+import json
 from pathlib import Path
 from typing import Any
 
@@ -102,10 +103,10 @@ def page(
     tables: list[Path],
     figures: list[Path],
     output: Path,
+    dropped: list[Path],
     settings: dict[str, Any],
     claims: Path | None = None,
-    not_run: Path | None = None,
-    dropped: list[Path] | None = None,
+    not_run: str = "[]",
 ) -> None:
     """Write the page.
 
@@ -113,18 +114,15 @@ def page(
         tables: results tables `<paper>_<table>.csv`, in the order shown.
         figures: `<paper>_<figure>.svg` or `.png`, in the order shown; embedded.
         output: HTML file.
+        dropped: CSVs of dropped samples; none where no clips were made.
         settings: `scale`, `sources`, `scoring`; optional `command` and `seeds`, shown at the top.
         claims: what evaluate_claims writes.
-        not_run: CSV `what, why, command` of what this machine did not run.
-        dropped: CSVs of dropped samples.
+        not_run: JSON list of {what, why, command}: what this machine did not run.
     """
     missing = [
-        f"{path}: no such file"
-        for path in [*tables, *(dropped or []), *([claims] if claims else [])]
-        if not path.is_file()
+        f"{path}: no such file" for path in [*tables, *dropped, *([claims] if claims else [])] if not path.is_file()
     ]
     raise_together("the page lacks inputs", missing, "run the workflow, which writes them.")
-    absent = [] if not_run is None else records(read_result(not_run)[["what", "why", "command"]])
     environment = Environment(
         loader=PackageLoader("rescore.reporting"),
         autoescape=True,
@@ -146,7 +144,7 @@ def page(
             for path in figures
         ],
         claims=[] if claims is None else claim_lines(claims),
-        not_run=absent,
-        dropped=None if dropped is None else dropped_samples(dropped),
+        not_run=json.loads(not_run),
+        dropped=dropped_samples(dropped) if dropped else None,
     )
     write_text(output, text)

@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 
 from rescore.errors import raise_together
+from rescore.manifests.aqa7 import read_lists
+from rescore.manifests.summary import summarise
 from rescore.scoring.correlation import Estimate, bca_interval, bootstrap_spearman, combine, fisher_z_average
 from rescore.scoring.predictions import COLUMNS, value_problems
 from rescore.storage import read_table, write_table
@@ -29,6 +31,15 @@ LABEL_ROWS = {
     "commentary_without_numbers": "Commentary without numbers",
     "combination": "Difficulty, class, event and commentary",
 }
+
+
+def summarise_aqa7_lists(lists: Path, summary: Path) -> None:
+    """Table 1's characteristics from AQA-7's official lists (CSV `row, column, value, n, reason`); lengths need the videos.
+
+    Raises:
+        RescoreError: the lists are missing or wrong.
+    """
+    write_table(summary, summarise(read_lists(lists)))
 
 
 def score_unlv_dive_s3d(predictions: Path, scores: Path, settings: dict[str, Any]) -> None:

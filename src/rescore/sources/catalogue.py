@@ -359,7 +359,7 @@ SOURCES = (
         manual="Download http://rtis.oit.unlv.edu/datasets/AQA-7.zip, unpack it, and put the contents of AQA-7/Actions "
         "(diving, gym_vault, ski_big_air, snowboard_big_air, sync_diving_3m, sync_diving_10m and, if you like, "
         "trampoline; each holds 001.avi, 002.avi, ...) into data/raw/aqa7/videos/. "
-        "Then run `rescore check data/raw/aqa7/videos`.",
+        "Then run `rescore check --scale paper`.",
     ),
     Source(
         name="ucf101-videos",
@@ -368,7 +368,7 @@ SOURCES = (
         citation=UCF101_PAPER,
         manual="Download https://www.crcv.ucf.edu/data/UCF101/UCF101.rar, unpack it (unrar x UCF101.rar), and put the 101 "
         "directories of UCF-101 (ApplyEyeMakeup, ...) into data/raw/ucf101/videos/. "
-        "Then run `rescore check data/raw/ucf101/videos`.",
+        "Then run `rescore check --scale paper`.",
     ),
     Source(
         name="sports1m-weights",

@@ -8,6 +8,7 @@ An epoch of a member is every (training sample, temporal offset) pair once, in a
 paper's 4818 = 803 x 6 training samples (AQA-7, Sec. 5). Epochs follow one another without a gap, so a batch may span two.
 """
 
+import contextlib
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from rescore.training.restart import Stack, read_restart, write_restart
 from rescore.training.schedule import annealed
 
 EVALUATION_BATCH = 64  # samples a member; changes speed and memory only
+SMALL_STEP = 300_000_000  # floating point operations of a step that more than one CPU thread does not speed up
 CPU_BYTES = 4 << 30  # what stacked members may take without a GPU
 GPU_SHARE = 0.5  # of the GPU's whole memory (what is free varies from run to run, and so would the stacks)
 
@@ -125,10 +127,27 @@ def train_members(
         point = restart / f"{first:05d}.safetensors" if restart else None
         identity = restart_identity(stacked, settings, test_offset, evaluate_at_start, data_hash)
         stack = read_restart(point, identity, device) or fresh_stack(stacked, features.shape[3], settings, device)
-        for _ in train_stack(stack, stacked, batches, settings, evaluate_at_start):
-            write_restart(point, identity, stack)
+        with threads_for(stack.weights, settings["batch"] * features.shape[2]):
+            for _ in train_stack(stack, stacked, batches, settings, evaluate_at_start):
+                write_restart(point, identity, stack)
         trained += unstack(stack, stacked)
     return trained
+
+
+@contextlib.contextmanager
+def threads_for(weights: Weights, clips: int) -> Iterator[None]:
+    """One CPU thread where a step's products are small, all of them else.
+
+    A step is some 150 short operations. Where others use the cores too, each one that is split waits until both halves got a
+    core: measured on a busy two-core machine, small stacks ran many times slower on two threads than on one.
+    """
+    threads = torch.get_num_threads()
+    if 6 * clips * sum(weight.numel() for weight in weights.values()) < SMALL_STEP:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def train_stack(
@@ -334,15 +353,15 @@ def member_problems(
     if len(member.train_rows) != len(member.train_targets):
         yield f"{member.label}: {len(member.train_rows)} training samples but {len(member.train_targets)} targets"
     elif not np.isfinite(member.train_targets).all():
-        bad = member.train_rows[~np.isfinite(member.train_targets)]
-        yield f"{member.label}: targets of rows {bad[:5].tolist()} are not finite ({len(bad)} rows)"
+        lost = member.train_rows[~np.isfinite(member.train_targets)]
+        yield f"{member.label}: targets of rows {lost[:5].tolist()} are not finite ({len(lost)} rows)"
     for what, rows, there in (
-        ("training", member.train_rows, finite.any(axis=1)),
+        ("training", member.train_rows, np.asarray(finite.any(axis=1))),
         ("evaluation", member.evaluate_rows, finite[:, test_offset]),
     ):
-        bad = rows[~there[rows]]
-        if len(bad):
-            yield f"{member.label}: no finite features of {what} rows {bad[:5].tolist()} ({len(bad)} rows)"
+        lost = rows[~there[rows]]
+        if len(lost):
+            yield f"{member.label}: no finite features of {what} rows {lost[:5].tolist()} ({len(lost)} rows)"
     if member.initial is not None and {name: np.shape(value) for name, value in member.initial.items()} != shapes:
         width, features = shapes["lstm.weight_hh"][1], shapes["lstm.weight_ih"][1]
         yield f"{member.label}: initial weights are not those of lstm.width {width} on {features} features"

@@ -20,7 +20,9 @@ def snow_height(x: Array) -> Array:
     return 1.0 - SLOPE * (np.clip(x, KNUCKLE, RUNOUT) - KNUCKLE)
 
 
-def big_air(trick: Trick, elements: Elements, takeoff: float, length: float, phase: float, snowboard: bool) -> tuple[Motion, float]:
+def big_air(
+    trick: Trick, elements: Elements, takeoff: float, length: float, phase: float, snowboard: bool
+) -> tuple[Motion, float]:
     """One jump on skis or a snowboard; both are rigidly at the feet.
 
     Returns:
@@ -57,10 +59,25 @@ def big_air(trick: Trick, elements: Elements, takeoff: float, length: float, pha
         Phase("contact", takeoff, -0.3, FEET, _inrun(takeoff)),
         Phase("flight", landing, end, velocity=velocity),
         Phase("contact", landing + 0.4, 0.3 * end + 0.7 * fallen, FEET, moves),
-        Phase("contact", length, fallen, FEET, tuple((t, x - moves_at(moves, landing + 0.4)[0], y - moves_at(moves, landing + 0.4)[1]) for t, x, y in moves)),
+        Phase(
+            "contact",
+            length,
+            fallen,
+            FEET,
+            tuple(
+                (t, x - moves_at(moves, landing + 0.4)[0], y - moves_at(moves, landing + 0.4)[1]) for t, x, y in moves
+            ),
+        ),
     )
     first = _inrun(takeoff)[0]
-    return Motion(keys, twists, phases, (0.0, 1.6), np.arctan(0.37) if first[1] < -12 else 0.0, wobbling(elements, takeoff + 0.1, landing + 0.3, phase)), landing
+    return Motion(
+        keys,
+        twists,
+        phases,
+        (0.0, 1.6),
+        np.arctan(0.37) if first[1] < -12 else 0.0,
+        wobbling(elements, takeoff + 0.1, landing + 0.3, phase),
+    ), landing
 
 
 def _geared(angles: Array, snowboard: bool) -> Array:
@@ -76,7 +93,14 @@ def _inrun(takeoff: float) -> tuple[tuple[float, float, float], ...]:
     arc = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
     seconds = np.linspace(0.0, takeoff, 60)
     places = np.maximum(arc[-1] - SPEED * (takeoff - seconds), 0.0)
-    return tuple(zip(seconds.tolist(), np.interp(places, arc, x).tolist(), (np.interp(places, arc, y) - 1.6).tolist(), strict=True))
+    return tuple(
+        zip(
+            seconds.tolist(),
+            np.interp(places, arc, x).tolist(),
+            (np.interp(places, arc, y) - 1.6).tolist(),
+            strict=True,
+        )
+    )
 
 
 def _slide(landing: float, length: float, share: float) -> tuple[tuple[float, float, float], ...]:
@@ -110,7 +134,9 @@ CONTACT = 0.32
 """Seconds on the trampoline's bed between two jumps."""
 
 
-def trampoline(tricks: tuple[Trick, ...], skills: tuple[Elements, ...], begin: float, length: float, phase: float) -> tuple[Motion, list[float]]:
+def trampoline(
+    tricks: tuple[Trick, ...], skills: tuple[Elements, ...], begin: float, length: float, phase: float
+) -> tuple[Motion, list[float]]:
     """Two jumps to gain height, the routine, and an out-bounce; the bed is at y = 0.
 
     Args:
@@ -119,13 +145,30 @@ def trampoline(tricks: tuple[Trick, ...], skills: tuple[Elements, ...], begin: f
     Returns:
         The motion and the seconds of the routine's landings.
     """
-    keys: list[tuple[float, Array]] = [(0.0, STAND), (max(begin - 0.5, 0.01), STAND), (max(begin - 0.25, 0.02), pose(hip=25, knee=35, shoulder=20, toe=20))]
+    keys: list[tuple[float, Array]] = [
+        (0.0, STAND),
+        (max(begin - 0.5, 0.01), STAND),
+        (max(begin - 0.25, 0.02), pose(hip=25, knee=35, shoulder=20, toe=20)),
+    ]
     twists, phases, landings = [(0.0, 0.0)], [], []
     arms_up = pose(shoulder=168, toe=50)
     second, tilt, facing = begin, 0.0, 0.0
-    phases.append(Phase("contact", begin, 0.0, FEET, ((0.0, 0, 0), (max(begin - 0.3, 0.01), 0, 0), (begin - 0.14, 0, -0.45), (begin, 0, 0))))
+    phases.append(
+        Phase(
+            "contact",
+            begin,
+            0.0,
+            FEET,
+            ((0.0, 0, 0), (max(begin - 0.3, 0.01), 0, 0), (begin - 0.14, 0, -0.45), (begin, 0, 0)),
+        )
+    )
     keys.append((begin, arms_up))
-    plan: list[tuple[Trick | None, Elements]] = [(None, {"lowness": 0.9}), (None, {"lowness": 0.5}), *zip(tricks, skills, strict=True), (None, {"lowness": 1.6})]
+    plan: list[tuple[Trick | None, Elements]] = [
+        (None, {"lowness": 0.9}),
+        (None, {"lowness": 0.5}),
+        *zip(tricks, skills, strict=True),
+        (None, {"lowness": 1.6}),
+    ]
     for trick, elements in plan:
         end = second + bounce_seconds(elements["lowness"])
         error = 0.0

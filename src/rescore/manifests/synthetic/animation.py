@@ -44,7 +44,7 @@ class Motion:
     """(seconds, radians); eased in between."""
     phases: Sequence[Phase]
     origin: tuple[float, float]
-    """Where the first phase's anchor starts, metres."""
+    """Where the first phase's anchor starts, or the centre of mass where that phase is a flight, metres."""
     tilt: float = 0.0
     """Tilt at the start, radians."""
     wobble: Callable[[Array], Array] | None = field(default=None)
@@ -75,7 +75,7 @@ def animate(motion: Motion, frames: int, rate: float) -> tuple[Array, Array, Arr
     if motion.wobble is not None:
         poses = poses + motion.wobble(times)
     shape = body.body_joints(poses)
-    ends = [min(int(round(phase.end * rate * SUBSTEPS)), len(times) - 1) for phase in motion.phases]
+    ends = [min(round(phase.end * rate * SUBSTEPS), len(times) - 1) for phase in motion.phases]
     ends[-1] = len(times) - 1
     tilt = _tilts(shape, motion, ends)
     twist = ease(times, [second for second, _ in motion.twists], np.array([angle for _, angle in motion.twists]))
@@ -106,7 +106,7 @@ def _place(turned: Array, times: Array, motion: Motion, ends: Sequence[int]) -> 
     """Move the turned body phase by phase, each beginning where the one before ended."""
     joints, airborne = turned.copy(), np.zeros(len(turned))
     centre = body.centre_of_mass(turned)[:, :2]
-    start, shift = 0, np.zeros(2)
+    start, shift = 0, np.asarray(motion.origin) - centre[0]
     velocity = np.zeros(2)
     for number, (phase, end) in enumerate(zip(motion.phases, ends, strict=True)):
         if end < start or (end == start and number):

@@ -14,10 +14,15 @@ PARAMETERS = ("hip", "knee", "shoulder", "elbow", "toe", "split", "spread", "arm
 """Pose angles in degrees: hip and knee flexion; shoulder (0 arms down, 180 overhead) and elbow flexion; toe 0 flat, 90 pointed;
 split: legs apart fore and aft; spread: legs apart sideways; arms: arms apart sideways."""
 
-JOINTS = ("pelvis", "neck", "head") + tuple(
-    f"{side}_{name}"
-    for side in ("left", "right")
-    for name in ("shoulder", "elbow", "hand", "hip", "knee", "ankle", "toe")
+JOINTS = (
+    "pelvis",
+    "neck",
+    "head",
+    *(
+        f"{side}_{name}"
+        for side in ("left", "right")
+        for name in ("shoulder", "elbow", "hand", "hip", "knee", "ankle", "toe")
+    ),
 )
 INDEX = {name: index for index, name in enumerate(JOINTS)}
 

@@ -4,10 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rescore.manifests.synthetic import body
-from rescore.manifests.synthetic.animation import FEET, HANDS, GRAVITY, Motion, Phase, flight_seconds, standing_offset
+from rescore.manifests.synthetic.animation import FEET, GRAVITY, HANDS, Motion, Phase, flight_seconds, standing_offset
 from rescore.manifests.synthetic.body import Array, pose
-from rescore.manifests.synthetic.dives import FREE, INWARD, BACKWARD, FORWARD, PIKE, REVERSE, TUCK, DiveClass
+from rescore.manifests.synthetic.dives import BACKWARD, FORWARD, FREE, PIKE, REVERSE, TUCK, DiveClass
 from rescore.manifests.synthetic.judging import FALL, HAND_TOUCH, LARGEST, Elements, Trick
 
 REACH = pose(shoulder=176)
@@ -47,12 +46,24 @@ def wobbling(elements: Elements, start: float, end: float, phase: float) -> Call
     return disturbance
 
 
-def shape_keys(start: float, end: float, fractions: tuple[float, ...], poses: tuple[Array, ...]) -> list[tuple[float, Array]]:
+def shape_keys(
+    start: float, end: float, fractions: tuple[float, ...], poses: tuple[Array, ...]
+) -> list[tuple[float, Array]]:
     """Key poses at fractions of a flight."""
     return [(start + (end - start) * fraction, angles) for fraction, angles in zip(fractions, poses, strict=True)]
 
 
-def dive(dive_class: DiveClass, elements: Elements, takeoff: float, height: float, x: float, y: float, length: float, phase: float, drift: float) -> tuple[Motion, float]:
+def dive(
+    dive_class: DiveClass,
+    elements: Elements,
+    takeoff: float,
+    height: float,
+    x: float,
+    y: float,
+    length: float,
+    phase: float,
+    drift: float,
+) -> tuple[Motion, float]:
     """One diver.
 
     Args:
@@ -86,12 +97,18 @@ def dive(dive_class: DiveClass, elements: Elements, takeoff: float, height: floa
         Phase("flight", entry, end_tilt, velocity=velocity),
         Phase("sink", length, end_tilt + 0.25 * sense * np.sign(error) * abs(error)),
     )
-    return Motion(keys, twists, phases, (x, height + y), start_tilt, wobbling(elements, takeoff + 0.1, entry, phase)), entry
+    return Motion(
+        keys, twists, phases, (x, height + y), start_tilt, wobbling(elements, takeoff + 0.1, entry, phase)
+    ), entry
 
 
 def _stance(dive_class: DiveClass, takeoff: float) -> list[tuple[float, Array]]:
     if dive_class.armstand:
-        return [(0.0, pose(shoulder=178)), (max(takeoff - 0.4, 0.01), pose(shoulder=178)), (max(takeoff - 0.2, 0.02), pose(shoulder=165, hip=12))]
+        return [
+            (0.0, pose(shoulder=178)),
+            (max(takeoff - 0.4, 0.01), pose(shoulder=178)),
+            (max(takeoff - 0.2, 0.02), pose(shoulder=165, hip=12)),
+        ]
     times = [takeoff - 1.2, takeoff - 0.8, takeoff - 0.55, takeoff - 0.28]
     poses = [STAND, STAND_REACH, STAND_REACH, CROUCH]
     kept = [(time, angles) for time, angles in zip(times, poses, strict=True) if time > 0.02]
@@ -99,21 +116,21 @@ def _stance(dive_class: DiveClass, takeoff: float) -> list[tuple[float, Array]]:
 
 
 def _dive_shapes(dive_class: DiveClass, elements: Elements, takeoff: float, entry: float) -> list[tuple[float, Array]]:
-    """Poses in flight: into the position, twisting before it where there are twists, opening, and reaching for the water."""
+    """Key poses in flight: into the position, twisting before it where there are twists, opening, and reaching for the water."""
     line = loosened(REACH, {**elements, "looseness": 0.45 * elements["looseness"]})
     shape = loosened(SHAPES[PIKE if dive_class.position == FREE else dive_class.position], elements)
     if dive_class.somersaults <= 1:
-        fractions, poses = (0.2, 0.38, 0.52, 0.75, 1.0), (line, shape, shape, line, line)
-    elif dive_class.twists:
+        return shape_keys(takeoff, entry, (0.2, 0.38, 0.52, 0.75, 1.0), (line, shape, shape, line, line))
+    if dive_class.twists:
         twisting = loosened(SHAPES[FREE], elements)
         fractions = (0.12, 0.22, 0.48, 0.60, 0.72, 0.86, 1.0)
-        poses = (REACH, twisting, twisting, shape, shape, line, line)
-    else:
-        fractions, poses = (0.10, 0.22, 0.70, 0.84, 1.0), (REACH, shape, shape, line, line)
-    return shape_keys(takeoff, entry, fractions, poses)
+        return shape_keys(takeoff, entry, fractions, (REACH, twisting, twisting, shape, shape, line, line))
+    return shape_keys(takeoff, entry, (0.10, 0.22, 0.70, 0.84, 1.0), (REACH, shape, shape, line, line))
 
 
-def vault(trick: Trick, elements: Elements, board: float, length: float, speed: float, phase: float) -> tuple[Motion, float]:
+def vault(
+    trick: Trick, elements: Elements, board: float, length: float, speed: float, phase: float
+) -> tuple[Motion, float]:
     """One vault: run, springboard, hands on the table at x = 0, second flight, landing.
 
     Args:
@@ -139,7 +156,10 @@ def vault(trick: Trick, elements: Elements, board: float, length: float, speed: 
     landing = push + flight_seconds(off, velocity, lambda _: np.array(arrival))
     keys = [*_run(board, speed), (board, hit), (leave, stretch), (first, press), (push, press)]
     position = {0: pose(hip=6, shoulder=40, elbow=100), 1: SHAPES[PIKE], 2: SHAPES[TUCK]}[trick.position]
-    shape, opened = loosened(position, elements), loosened(pose(hip=10, shoulder=70, arms=20), {**elements, "looseness": 0})
+    shape, opened = (
+        loosened(position, elements),
+        loosened(pose(hip=10, shoulder=70, arms=20), {**elements, "looseness": 0}),
+    )
     keys += shape_keys(push, landing, (0.22, 0.68, 0.86, 1.0), (shape, shape, opened, landing_pose))
     keys += landing_keys(landing, elements)
     span = landing - push
@@ -179,7 +199,12 @@ def landing_keys(landing: float, elements: Elements) -> list[tuple[float, Array]
         seat = pose(hip=95, knee=60, shoulder=-30, toe=40)
         return [(landing + 0.22, absorb), (landing + 0.5, seat), (landing + 3, seat)]
     stride = pose(hip=12, knee=18, shoulder=60, toe=5, arms=50 * fault, split=55 * min(1.0, 1.6 * fault))
-    return [(landing + 0.2, absorb), (landing + 0.42, stride), (landing + 0.6, pose(hip=5, shoulder=90, toe=5, split=8)), (landing + 0.85, STAND_REACH)]
+    return [
+        (landing + 0.2, absorb),
+        (landing + 0.42, stride),
+        (landing + 0.6, pose(hip=5, shoulder=90, toe=5, split=8)),
+        (landing + 0.85, STAND_REACH),
+    ]
 
 
 def settle(start: float, length: float, upright: float, elements: Elements, sense: float) -> tuple[Phase, ...]:

@@ -41,7 +41,9 @@ def draw_dive_class(generator: np.random.Generator, platform: bool, required: bo
     if generator.random() < 0.25:
         halves = 5 if platform else int(generator.choice([3, 5]))
         twists = int(generator.choice([2, 4, 6] if rotation in (FORWARD, INWARD) else [1, 3, 5]))
-        return DiveClass(int(generator.choice([FREE, PIKE])), 0, BACKWARD if rotation == INWARD else rotation, halves, twists)
+        return DiveClass(
+            int(generator.choice([FREE, PIKE])), 0, BACKWARD if rotation == INWARD else rotation, halves, twists
+        )
     halves = int(generator.choice((_PLATFORM if platform else _SPRINGBOARD)[rotation]))
     position = TUCK if halves >= 9 else int(generator.choice([PIKE, TUCK]))
     return DiveClass(position, 0, rotation, halves, 0)

@@ -21,7 +21,7 @@ class VideoFormat:
     options: dict[str, str] = field(default_factory=dict)
 
 
-_H264 = {"preset": "superfast", "crf": "20", "threads": "1"}
+_H264 = {"preset": "ultrafast", "crf": "22", "threads": "1"}
 FORMATS = (
     VideoFormat(".avi", "mjpeg", "yuvj420p", {"qmin": "4", "qmax": "4", "threads": "1"}),
     VideoFormat(".mp4", "libx264", "yuv420p", _H264),
@@ -35,7 +35,9 @@ def video_format(index: int) -> VideoFormat:
     return FORMATS[index % len(FORMATS)]
 
 
-def write_video(path: Path, frames: Iterable[NDArray[np.uint8]], rate: float, form: VideoFormat, size: tuple[int, int]) -> None:
+def write_video(
+    path: Path, frames: Iterable[NDArray[np.uint8]], rate: float, form: VideoFormat, size: tuple[int, int]
+) -> None:
     """Encode RGB frames (height, width, 3) at a constant rate; the file appears under its name only when it is whole.
 
     Args:
@@ -47,6 +49,7 @@ def write_video(path: Path, frames: Iterable[NDArray[np.uint8]], rate: float, fo
     try:
         with atomic_path(path) as temporary, av.open(str(temporary), "w", options={"fflags": "+bitexact"}) as container:
             stream = container.add_stream(form.codec, Fraction(rate).limit_denominator(1000), options=form.options)
+            assert isinstance(stream, av.VideoStream)
             stream.width, stream.height = size
             stream.pix_fmt = form.pixel_format
             stream.codec_context.thread_count = 1
@@ -55,4 +58,6 @@ def write_video(path: Path, frames: Iterable[NDArray[np.uint8]], rate: float, fo
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
             container.mux(stream.encode(None))
     except av.error.FFmpegError as error:
-        raise RescoreError(f"{path}: cannot encode ({error}). Is there space on the disk, and does PyAV have {form.codec}?") from error
+        raise RescoreError(
+            f"{path}: cannot encode ({error}). Is there space on the disk, and does PyAV have {form.codec}?"
+        ) from error

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from rescore.actions import ACTIONS
-from rescore.errors import RescoreError, raise_together
+from rescore.errors import raise_together
 from rescore.manifests.synthetic.commentary import caption
 from rescore.manifests.synthetic.encode import video_format, write_video
 from rescore.manifests.synthetic.judging import Performance, draw_performance
-from rescore.manifests.synthetic.motions import CLASSES, RATE, stage_motion
+from rescore.manifests.synthetic.motions import CLASSES, stage_motion
 from rescore.manifests.synthetic.render import pixel_joints, render
 from rescore.manifests.synthetic.scenes import EVENTS
 from rescore.manifests.synthetic.staging import Take, stage
@@ -179,7 +179,9 @@ def make_videos(index: Path, manifest: Path, directory: Path, settings: dict[str
     entries = make_all(tasks, workers, "synthetic athlete")
     for action in COUNTS:
         chosen = [(task, entry) for task, entry in zip(tasks, entries, strict=True) if task.action == action]
-        write_joints(directory / action / "joints.npz", {f"{task.index:03d}": entry["joints"] for task, entry in chosen})
+        write_joints(
+            directory / action / "joints.npz", {f"{task.index:03d}": entry["joints"] for task, entry in chosen}
+        )
         write_table(directory / action / "elements.csv", element_table([task for task, _ in chosen]))
     rows = [performance_row(task, entry, settings) for task, entry in zip(tasks, entries, strict=True)]
     write_outputs(index, manifest, entries, rows)
@@ -190,7 +192,14 @@ def performance_tasks(directory: Path, settings: Mapping[str, Any]) -> list[Task
     synthetic = settings["synthetic"]
     size = (int(synthetic["frame_size"][0]), int(synthetic["frame_size"][1]))
     return [
-        Task(action, number, directory / action / f"{number:03d}{video_format(number).suffix}", settings["seed"], size, float(synthetic["length"]))
+        Task(
+            action,
+            number,
+            directory / action / f"{number:03d}{video_format(number).suffix}",
+            settings["seed"],
+            size,
+            float(synthetic["length"]),
+        )
         for action in COUNTS
         for number in range(1, sum(counts(action, synthetic)) + 1)
     ]
@@ -235,7 +244,7 @@ def element_table(tasks: Iterable[Task]) -> pd.DataFrame:
 def write_joints(path: Path, joints: Mapping[str, NDArray[np.float16]]) -> None:
     """Arrays by sample number in one uncompressed .npz, without time stamps."""
     with atomic_path(path) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, allow_pickle=False, **joints)  # type: ignore[arg-type]
+        np.savez(stream, allow_pickle=False, **joints)
 
 
 def make_motions(index: Path, manifest: Path, directory: Path, settings: dict[str, Any], workers: int) -> None:
@@ -245,7 +254,15 @@ def make_motions(index: Path, manifest: Path, directory: Path, settings: dict[st
     size = (int(synthetic["frame_size"][0]), int(synthetic["frame_size"][1]))
     amount, frames = int(synthetic["motions_per_class"]), int(synthetic["motion_frames"])
     tasks = [
-        Task(name, number, directory / name / f"{number:03d}{video_format(number).suffix}", settings["seed"], size, 1.0, frames)
+        Task(
+            name,
+            number,
+            directory / name / f"{number:03d}{video_format(number).suffix}",
+            settings["seed"],
+            size,
+            1.0,
+            frames,
+        )
         for name in CLASSES
         for number in range(1, amount + 1)
     ]

@@ -42,12 +42,12 @@ class Rule:
     """Standard deviation of what all judges of a performance have in common, marks."""
 
 
-_DIVE = {"split": 1.1, "looseness": 1.2, "rotation": 1.4, "wobble": 0.7, "splash": 1.7, "lowness": 0.4}
-_PAIR = {"split": 1.4, "looseness": 1.5, "rotation": 1.8, "wobble": 0.9, "splash": 2.1, "lowness": 0.5}
+_DIVE = {"split": 1.7, "looseness": 1.9, "rotation": 1.9, "wobble": 1.1, "splash": 1.6, "lowness": 0.6}
+_PAIR = {"split": 1.8, "looseness": 2.0, "rotation": 2.0, "wobble": 1.2, "splash": 1.6, "lowness": 0.6}
 RULES = {
     "diving": Rule(_DIVE, (21.60, 102.60), 0.5, 0.22),
     "gymvault": Rule(
-        {"split": 0.4, "looseness": 0.5, "rotation": 0.3, "wobble": 0.2, "lowness": 0.4, "landing": 1.1},
+        {"split": 0.8, "looseness": 0.9, "rotation": 0.5, "wobble": 0.4, "lowness": 0.6, "landing": 1.0},
         (12.30, 16.87),
         0.16,
         0.11,
@@ -98,18 +98,19 @@ class Performance:
 def draw_elements(names: tuple[str, ...], generator: np.random.Generator) -> Elements:
     """Quality elements of one athlete, of whom most are good and some are not.
 
-    Half of the variance of each fault's rank is the athlete's ability, half is the moment's.
+    An eighth of the variance behind each fault is the athlete's ability, the rest the moment's: no single element gives
+    the others away, so a score has to be read from all of them.
     """
     ability, moment = generator.standard_normal(), generator.standard_normal(len(names))
     signs = generator.choice([-1.0, 1.0], size=len(names))
-    ranks = 0.5 + 0.5 * np.tanh(0.8 * (0.6 * ability + 0.8 * moment))  # close to uniform in (0, 1)
-    values = {name: float(LARGEST[name] * rank**2.0) for name, rank in zip(names, ranks, strict=True)}
+    ranks = 0.5 + 0.5 * np.tanh(0.8 * (0.35 * ability + 0.94 * moment))  # close to uniform in (0, 1)
+    values = {name: float(LARGEST[name] * rank**2.2) for name, rank in zip(names, ranks, strict=True)}
     if "rotation" in values:
         values["rotation"] *= float(signs[names.index("rotation")])
         fault = abs(values["rotation"]) / LARGEST["rotation"]
         for name in ("splash", "landing"):  # a crooked body lands badly and splashes
             if name in values:
-                values[name] = float(np.clip(0.7 * values[name] + 0.45 * fault, 0, 1))
+                values[name] = float(np.clip(0.8 * values[name] + 0.3 * fault, 0, 1))
     return {name: round(value, 4) for name, value in values.items()}
 
 
@@ -118,7 +119,9 @@ def deduction(elements: Elements, rule: Rule) -> float:
     return sum(full * abs(elements[name]) / LARGEST[name] for name, full in rule.deductions.items())
 
 
-def judge(true: float, judges: int, dropped: int, step: float, rule: Rule, generator: np.random.Generator) -> np.ndarray:
+def judge(
+    true: float, judges: int, dropped: int, step: float, rule: Rule, generator: np.random.Generator
+) -> np.ndarray:
     """Marks between 0 and 10 that count: `judges` give one, `dropped` highest and as many lowest are struck.
 
     Args:

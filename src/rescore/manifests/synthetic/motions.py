@@ -4,17 +4,23 @@ The classes need pose and motion to be told apart (a single frame does not show 
 carry no score. Every nuisance (scene, camera, size, speed, other faults) varies inside each class.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 
 from rescore.manifests.synthetic.animation import GRAVITY, Motion, Phase, animate, standing_offset
-from rescore.manifests.synthetic.aerials import CONTACT
 from rescore.manifests.synthetic.body import Array, pose
-from rescore.manifests.synthetic.choreography import LANDED, REACH, SHAPES, STAND, STAND_REACH, landing_keys, loosened, settle, shape_keys, wobbling
+from rescore.manifests.synthetic.choreography import (
+    LANDED,
+    REACH,
+    SHAPES,
+    landing_keys,
+    loosened,
+    settle,
+    shape_keys,
+    wobbling,
+)
 from rescore.manifests.synthetic.dives import FREE, PIKE, TUCK
 from rescore.manifests.synthetic.judging import Elements
-from rescore.manifests.synthetic.scenes import EVENTS, make_camera, make_scene
+from rescore.manifests.synthetic.scenes import DIVES, EVENTS, make_camera, make_scene
 from rescore.manifests.synthetic.staging import Splash, Take
 
 CLASSES = (
@@ -32,12 +38,26 @@ CLASSES = (
     "landing_stumble",
 )
 RATE = 25.0
+PLACES = {
+    "diving": (1.2, 5.0),
+    "gymvault": (3.2, 1.6),
+    "skiing": (4.0, 4.0),
+    "sync_diving_10m": (0.5, 5.0),
+    "trampoline": (0.0, 1.6),
+}
+"""Where a free flight begins in each scene, metres."""
 
 
 def mild(generator: np.random.Generator) -> Elements:
     """Elements with small faults, so that no class is drawn by a perfect body."""
     scale = generator.uniform(0, 0.3, 4)
-    return {"split": 30 * scale[0], "looseness": 40 * scale[1], "wobble": 10 * scale[2], "rotation": 30 * (scale[3] - 0.15), "landing": 0.1}
+    return {
+        "split": 30 * scale[0],
+        "looseness": 40 * scale[1],
+        "wobble": 10 * scale[2],
+        "rotation": 30 * (scale[3] - 0.15),
+        "landing": 0.1,
+    }
 
 
 def stage_motion(name: str, seed: int, frames: int, size: tuple[int, int], generator: np.random.Generator) -> Take:
@@ -49,24 +69,34 @@ def stage_motion(name: str, seed: int, frames: int, size: tuple[int, int], gener
         action, (motions, splashes) = "diving", _entries(name, elements, frames / RATE, generator)
     elif landing:
         action = str(generator.choice(["gymvault", "trampoline"]))
-        motions = [_landing(name, elements, frames / RATE, generator)]
+        motions = [_landing(name, elements, frames / RATE, PLACES[action][0], generator)]
     else:
         action = "sync_diving_10m" if pair else str(generator.choice(["diving", "gymvault", "skiing", "trampoline"]))
-        motions = _turning(name, elements, frames / RATE, generator)
+        motions = _turning(name, elements, frames / RATE, PLACES[action], generator)
     return _film(action, motions, splashes, seed, frames, size, generator)
 
 
-def _film(action: str, motions: list[Motion], splashes: tuple[Splash, ...], seed: int, frames: int, size: tuple[int, int], generator: np.random.Generator) -> Take:
+def _film(
+    action: str,
+    motions: list[Motion],
+    splashes: tuple[Splash, ...],
+    seed: int,
+    frames: int,
+    size: tuple[int, int],
+    generator: np.random.Generator,
+) -> Take:
     parts = [animate(motion, frames, RATE) for motion in motions]
     joints, centres, airborne = (np.stack(values, axis=1) for values in zip(*parts, strict=True))
     scene = make_scene(action, int(generator.integers(EVENTS[action])), seed, size[1])
     camera = make_camera(action, scene, centres.mean(axis=1), RATE, size, generator)
     skins = tuple(generator.uniform(0, 1, len(motions)).tolist())
-    brightness = float(generator.uniform(0.9, 1.05))
-    return Take(joints, centres, airborne, splashes, scene, camera, RATE, "none", action.endswith("diving") or "diving" in action, brightness, skins)
+    brightness = float(generator.uniform(0.82, 1.06))
+    return Take(joints, centres, airborne, splashes, scene, camera, RATE, "none", action in DIVES, brightness, skins)
 
 
-def _turning(name: str, elements: Elements, seconds: float, generator: np.random.Generator) -> list[Motion]:
+def _turning(
+    name: str, elements: Elements, seconds: float, place: tuple[float, float], generator: np.random.Generator
+) -> list[Motion]:
     """One or two bodies that turn in free flight from before the first frame to after the last."""
     shape = {
         "somersault_tuck_forward": SHAPES[TUCK],
@@ -79,31 +109,64 @@ def _turning(name: str, elements: Elements, seconds: float, generator: np.random
     if name == "legs_split":
         shape = SHAPES[int(generator.choice([PIKE, TUCK]))] if generator.random() < 0.5 else shape
         elements = {**elements, "split": float(generator.uniform(32, 60))}
-    sense = {"somersault_tuck_forward": 1.0, "somersault_tuck_backward": -1.0}.get(name, float(generator.choice([-1, 1])))
+    sense = {"somersault_tuck_forward": 1.0, "somersault_tuck_backward": -1.0}.get(
+        name, float(generator.choice([-1, 1]))
+    )
     facing = float(generator.choice([0.0, np.pi]))
     sense = sense * (1.0 if facing == 0.0 else -1.0)  # forward is towards the front
     turns = float(generator.uniform(0.3, 0.6) if name == "twist" else generator.uniform(0.9, 2.2))
     twists = float(generator.uniform(1.5, 3.0) * generator.choice([-1, 1])) if name == "twist" else 0.0
-    lag = float(generator.uniform(0.16, 0.35) * generator.choice([-1, 1])) if name == "pair_apart" else float(generator.uniform(-0.03, 0.03))
+    lag = (
+        float(generator.uniform(0.16, 0.35) * generator.choice([-1, 1]))
+        if name == "pair_apart"
+        else float(generator.uniform(-0.015, 0.015))
+    )
     start = float(generator.uniform(0, 2 * np.pi))
     count = 2 if name.startswith("pair") else 1
     return [
-        _flight(loosened(shape, elements), elements, seconds, start, sense * turns * 2 * np.pi, facing, twists * 2 * np.pi, number * lag, number)
+        _flight(
+            loosened(shape, elements),
+            elements,
+            seconds,
+            start,
+            sense * turns * 2 * np.pi,
+            facing,
+            twists * 2 * np.pi,
+            number * lag,
+            (place[0] + 1.5 * number, place[1] + 0.12 * number),
+        )
         for number in range(count)
     ]
 
 
-def _flight(shape: Array, elements: Elements, seconds: float, tilt: float, turn: float, facing: float, twist: float, lag: float, number: int) -> Motion:
+def _flight(
+    shape: Array,
+    elements: Elements,
+    seconds: float,
+    tilt: float,
+    turn: float,
+    facing: float,
+    twist: float,
+    lag: float,
+    place: tuple[float, float],
+) -> Motion:
     """Free flight over the whole video, rising then falling; `lag` seconds delay turn and opening."""
     opened = loosened(REACH, {**elements, "looseness": 0.0})
-    keys = [(0.0, opened), (0.22 * seconds + lag, shape), (0.78 * seconds + lag, shape), (seconds + max(lag, 0.0), opened)]
+    keys = [
+        (0.0, opened),
+        (0.22 * seconds + lag, shape),
+        (0.78 * seconds + lag, shape),
+        (seconds + max(lag, 0.0), opened),
+    ]
     rate = turn / seconds
     phases = (Phase("flight", seconds, tilt + turn - rate * lag, velocity=(0.0, GRAVITY / 2 * seconds * 0.9)),)
     twists = [(0.0, facing), (seconds, facing + twist)]
-    return Motion(keys, twists, phases, (1.5 * number + 0.3, 4.5), tilt - rate * lag, wobbling(elements, 0.0, seconds, 1.0))
+    return Motion(keys, twists, phases, place, tilt - rate * lag, wobbling(elements, 0.0, seconds, 1.0))
 
 
-def _entries(name: str, elements: Elements, seconds: float, generator: np.random.Generator) -> tuple[list[Motion], tuple[Splash, ...]]:
+def _entries(
+    name: str, elements: Elements, seconds: float, generator: np.random.Generator
+) -> tuple[list[Motion], tuple[Splash, ...]]:
     """A body falls head first into the water."""
     entry = float(generator.uniform(0.25, 0.5)) * seconds
     fault = float(generator.uniform(0.0, 0.25) if name == "entry_small_splash" else generator.uniform(0.6, 1.0))
@@ -116,14 +179,19 @@ def _entries(name: str, elements: Elements, seconds: float, generator: np.random
     rise = height + speed * entry - GRAVITY / 2 * entry**2  # height at the first frame for `speed` at entry
     velocity = (0.8, -(speed - GRAVITY * entry))
     x = float(generator.uniform(0.3, 1.5))
-    keys = [(0.0, loosened(SHAPES[int(generator.choice([PIKE, TUCK]))], elements)), (0.6 * entry, line), (seconds, line)]
-    phases = (Phase("contact", 0.0, start), Phase("flight", entry, end, velocity=velocity), Phase("sink", seconds, end))
-    centre = standing_offset(keys[0][1], start, ("pelvis",))
-    motion = Motion(keys, [(0.0, facing), (seconds, facing)], (Phase("contact", 0.0, start, ("pelvis",)), *phases[1:]), (x - centre[0], rise - centre[1]), start)
+    keys = [
+        (0.0, loosened(SHAPES[int(generator.choice([PIKE, TUCK]))], elements)),
+        (0.6 * entry, line),
+        (seconds, line),
+    ]
+    phases = (Phase("flight", entry, end, velocity=velocity), Phase("sink", seconds, end))
+    motion = Motion(
+        keys, [(0.0, facing), (seconds, facing)], phases, (x, rise), start, wobbling(elements, 0.0, entry, 1.0)
+    )
     return [motion], (Splash(entry + 0.05, x + 0.8 * entry + 0.1, 0.0, 0.2 + 1.7 * fault),)
 
 
-def _landing(name: str, elements: Elements, seconds: float, generator: np.random.Generator) -> Motion:
+def _landing(name: str, elements: Elements, seconds: float, x: float, generator: np.random.Generator) -> Motion:
     """A body comes down on its feet and stands still, or stumbles and falls."""
     landing = float(generator.uniform(0.3, 0.45)) * seconds
     fault = float(generator.uniform(0.0, 0.15) if name == "landing_still" else generator.uniform(0.5, 1.0))
@@ -136,12 +204,10 @@ def _landing(name: str, elements: Elements, seconds: float, generator: np.random
     height = standing_offset(LANDED, end, ("left_ankle", "right_ankle"), facing)[1] + 0.08
     velocity = (float(generator.uniform(-1, 1)), float(generator.uniform(-2.0, 1.0)))
     rise = height - velocity[1] * landing + GRAVITY / 2 * landing**2
-    centre = standing_offset(shape, start, ("pelvis",), facing)
     keys = shape_keys(0.0, landing, (0.0, 0.3, 1.0), (shape, shape, LANDED)) + landing_keys(landing, elements)
     phases = (
-        Phase("contact", 0.0, start, ("pelvis",)),
         Phase("flight", landing, end, velocity=velocity),
         Phase("contact", landing + 0.25, 0.4 * end),
         *settle(landing + 0.25, seconds, 0.0, elements, sense),
     )
-    return Motion(keys, [(0.0, facing), (seconds, facing)], phases, (2.5 - centre[0], rise - centre[1]), start)
+    return Motion(keys, [(0.0, facing), (seconds, facing)], phases, (x, rise), start)

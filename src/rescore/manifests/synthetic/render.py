@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 
 from rescore.manifests.synthetic.body import INDEX, Array
 from rescore.manifests.synthetic.scenes import Colour, Image
@@ -12,7 +13,7 @@ from rescore.manifests.synthetic.staging import Splash, Take
 
 SHIFT = 4  # fractional bits of OpenCV's fixed-point coordinates
 FIXED = 1 << SHIFT
-DROPS = 60  # drops of a splash
+DROPS = 64  # most drops of a splash
 
 # (part, from, to, half widths at both ends in metres)
 LIMBS: tuple[tuple[str, str, str, float, float], ...] = (
@@ -47,7 +48,10 @@ def capsules(starts: Array, ends: Array, half_widths: Array) -> NDArray[np.int32
     delta = ends - starts
     angle = np.arctan2(delta[..., 1], delta[..., 0])[..., None]
     front = np.stack([np.cos(angle + _ARC), np.sin(angle + _ARC)], axis=-1) * half_widths[..., 1, None, None]
-    back = np.stack([np.cos(angle + np.pi + _ARC), np.sin(angle + np.pi + _ARC)], axis=-1) * half_widths[..., 0, None, None]
+    back = (
+        np.stack([np.cos(angle + np.pi + _ARC), np.sin(angle + np.pi + _ARC)], axis=-1)
+        * half_widths[..., 0, None, None]
+    )
     outline = np.concatenate([ends[..., None, :] + front, starts[..., None, :] + back], axis=-2)
     return np.asarray(np.clip(np.round(outline * FIXED), -(2**20), 2**20), np.int32)
 
@@ -58,7 +62,7 @@ def pixel_joints(take: Take) -> Array:
 
 
 def render(take: Take, generator: np.random.Generator) -> Iterator[Image]:
-    """Yield the take's RGB frames (height, width, 3); the array is reused, so copy what is to be kept.
+    """Yield the take's RGB frames (height, width, 3).
 
     Args:
         generator: for drops, waves and sensor noise.
@@ -75,22 +79,34 @@ def render(take: Take, generator: np.random.Generator) -> Iterator[Image]:
     offsets = generator.integers(0, 32, (len(pixels), 2))
     drops = [_drops(splash, generator) for splash in take.splashes]
     slide = generator.integers(0, height, 2)
+    exposure = take.brightness + 0.05 * gaussian_filter1d(generator.standard_normal(len(pixels)), 3)
+    glitter = generator.uniform(0, 1, (len(pixels), int(generator.integers(2, 26)), 3))
     frame = np.empty((height, width, 3), np.uint8)
     for t in range(len(pixels)):
         matrix = take.camera.backdrop_matrix(t, take.scene)
-        cv2.warpAffine(take.scene.backdrop, matrix, (width, height), dst=frame, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        cv2.warpAffine(
+            take.scene.backdrop,
+            matrix,
+            (width, height),
+            dst=frame,
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
         for athlete in reversed(range(len(palettes))):
             if gear is not None:
                 for outline in gear[t]:
                     cv2.fillConvexPoly(frame, outline, (25, 25, 35), cv2.LINE_AA, SHIFT)
             radius = int(0.125 * take.camera.scale[t] * FIXED)
-            _draw_body(frame, outlines[t, athlete], heads[t, athlete], radius, bool(near[t, athlete]), palettes[athlete])
+            _draw_body(
+                frame, outlines[t, athlete], heads[t, athlete], radius, bool(near[t, athlete]), palettes[athlete]
+            )
         if take.water:
-            _draw_water(frame, take, t, slide)
+            _draw_water(frame, take, t, slide, glitter[t])
         for splash, drop in zip(take.splashes, drops, strict=True):
             _draw_splash(frame, take, t, splash, drop)
         row, column = offsets[t]
-        yield cv2.addWeighted(frame, take.brightness, noise[row : row + height, column : column + width], 1.0, -8.0)
+        grain = noise[row : row + height, column : column + width]
+        yield np.asarray(cv2.addWeighted(frame, float(exposure[t]), grain, 1.0, -8.0), np.uint8)
 
 
 def _palette(take: Take, athlete: int) -> dict[str, tuple[Colour, Colour]]:
@@ -104,23 +120,37 @@ def _palette(take: Take, athlete: int) -> dict[str, tuple[Colour, Colour]]:
     return {part: (colour, tuple(int(0.68 * v) for v in colour)) for part, colour in colours.items()}  # type: ignore[misc]
 
 
-def _draw_body(frame: Image, outlines: NDArray[np.int32], head: NDArray[np.int32], radius: int, left_near: bool, palette: dict[str, tuple[Colour, Colour]]) -> None:
+def _draw_body(
+    frame: Image,
+    outlines: NDArray[np.int32],
+    head: NDArray[np.int32],
+    radius: int,
+    left_near: bool,
+    palette: dict[str, tuple[Colour, Colour]],
+) -> None:
     """Far limbs, trunk, head, near limbs: LIMBS holds the trunk, then five left and five right segments."""
     left, right = range(1, 6), range(6, 11)
     far, close = (right, left) if left_near else (left, right)
     for number in far:
-        cv2.fillConvexPoly(frame, outlines[number], palette["arm" if (number - 1) % 5 < 2 else "leg"][1], cv2.LINE_AA, SHIFT)
+        cv2.fillConvexPoly(
+            frame, outlines[number], palette["arm" if (number - 1) % 5 < 2 else "leg"][1], cv2.LINE_AA, SHIFT
+        )
     cv2.fillConvexPoly(frame, outlines[0], palette["trunk"][0], cv2.LINE_AA, SHIFT)
     cv2.circle(frame, (int(head[0]), int(head[1])), radius, palette["head"][0], -1, cv2.LINE_AA, SHIFT)
     for number in (*close[2:], *close[:2]):
-        cv2.fillConvexPoly(frame, outlines[number], palette["arm" if (number - 1) % 5 < 2 else "leg"][0], cv2.LINE_AA, SHIFT)
+        cv2.fillConvexPoly(
+            frame, outlines[number], palette["arm" if (number - 1) % 5 < 2 else "leg"][0], cv2.LINE_AA, SHIFT
+        )
 
 
 def _gear(take: Take, pixels: Array) -> NDArray[np.int32] | None:
     """Outlines (frames, pieces, 10, 2) of skis along each foot, or of one board under both."""
     if take.gear == "none":
         return None
-    joint = {name: pixels[:, 0, INDEX[name]] for name in ("left_ankle", "right_ankle", "left_toe", "right_toe", "left_knee", "right_knee")}
+    joint = {
+        name: pixels[:, 0, INDEX[name]]
+        for name in ("left_ankle", "right_ankle", "left_toe", "right_toe", "left_knee", "right_knee")
+    }
     scale = take.camera.scale[:, None]
     pieces = []
     if take.gear == "board":
@@ -144,8 +174,8 @@ def _unit(vector: Array, scale: Array) -> Array:
     return vector / np.maximum(length, 0.18 * scale)
 
 
-def _draw_water(frame: Image, take: Take, t: int, slide: NDArray[np.int64]) -> None:
-    """Rippled water below y = 0: two copies of the event's tile slide against each other; what is beneath shines through a little."""
+def _draw_water(frame: Image, take: Take, t: int, slide: NDArray[np.int64], glitter: Array) -> None:
+    """Rippled water below y = 0: two copies of the event's tile slide over what is beneath; light glitters."""
     water = take.scene.water
     assert water is not None
     height, width = frame.shape[:2]
@@ -154,18 +184,31 @@ def _draw_water(frame: Image, take: Take, t: int, slide: NDArray[np.int64]) -> N
     if top >= height:
         return
     travel = height * t / (5 * take.rate)
-    columns = [int(slide[0] + travel) % (water.shape[1] - width), int(slide[1] - 0.7 * travel) % (water.shape[1] - width)]
+    columns = [
+        int(slide[0] + travel) % (water.shape[1] - width),
+        int(slide[1] - 0.7 * travel) % (water.shape[1] - width),
+    ]
     rows = slice(0, height - top)
-    waves = cv2.addWeighted(water[rows, columns[0] : columns[0] + width], 0.5, water[rows, columns[1] : columns[1] + width], 0.5, 0)
+    waves = cv2.addWeighted(
+        water[rows, columns[0] : columns[0] + width], 0.5, water[rows, columns[1] : columns[1] + width], 0.5, 0
+    )
     frame[top:] = cv2.addWeighted(frame[top:], 0.14, waves, 0.86, 0)
+    unit = take.camera.scale[t] * FIXED
+    for across, down, size in glitter.tolist():
+        place = (int(across * width * FIXED), int((surface + down**2 * 0.6 * height) * FIXED))
+        cv2.ellipse(frame, place, (int((0.03 + 0.12 * size) * unit), int(0.02 * unit)), 0, 0, 360, (225, 235, 242), -1, cv2.LINE_AA, SHIFT)
 
 
 def _drops(splash: Splash, generator: np.random.Generator) -> Array:
-    """Drops (DROPS, 4): start velocities x, y in m/s, delay in seconds, radius in metres."""
-    speed = np.sqrt(2 * 9.81 * splash.height) * generator.uniform(0.35, 1.0, DROPS) ** 0.7
-    lean = generator.uniform(-1, 1, DROPS) * splash.spread
-    delay = generator.uniform(0, 0.14, DROPS)
-    radius = generator.uniform(0.03, 0.075, DROPS) * (0.6 + 0.5 * splash.height)
+    """Drops (drops, 4): start velocities x, y in m/s, delay in seconds, radius in metres.
+
+    How high they rise is the splash's size; how many they are and how large is chance, as light and camera make it.
+    """
+    count, size = int(generator.integers(DROPS // 4, DROPS + 1)), generator.uniform(0.65, 1.35)
+    speed = np.sqrt(2 * 9.81 * splash.height) * generator.uniform(0.35, 1.0, count) ** 0.7
+    lean = generator.uniform(-1, 1, count) * splash.spread
+    delay = generator.uniform(0, 0.14, count)
+    radius = generator.uniform(0.03, 0.075, count) * size
     return np.stack([speed * lean, speed, delay, radius], axis=1)
 
 
@@ -177,14 +220,18 @@ def _draw_splash(frame: Image, take: Take, t: int, splash: Splash, drops: Array)
     seconds = age - drops[:, 2]
     rise = drops[:, 1] * seconds - 4.905 * seconds**2
     visible = (seconds > 0) & (rise > -0.05)
-    place = np.stack([splash.x + drops[:, 0] * seconds, splash.y + rise, np.zeros(DROPS)], axis=1)[visible]
+    place = np.stack([splash.x + drops[:, 0] * seconds, splash.y + rise, np.zeros(len(drops))], axis=1)[visible]
     scale = take.camera.scale[t]
     centre = np.array([[splash.x, splash.y - 0.05, 0.0]])
     pixels = take.camera.project_at(t, np.concatenate([centre, place]))
-    foam = (0.15 + 0.55 * splash.height) * min(1.0, 0.35 + 2.0 * age)
+    foam = (0.3 + 0.2 * splash.height) * min(1.0, 0.35 + 2.0 * age)
     if age < 1.2:
         corner = np.round(pixels[0] * FIXED).astype(int)
         axes = (int(foam * scale * FIXED), int((0.05 + 0.05 * splash.height) * scale * FIXED))
         cv2.ellipse(frame, (int(corner[0]), int(corner[1])), axes, 0, 0, 360, (225, 238, 245), -1, cv2.LINE_AA, SHIFT)
-    for (column, row), radius in zip(np.round(pixels[1:] * FIXED).astype(int).tolist(), (drops[visible, 3] * scale * FIXED).astype(int).tolist(), strict=True):
+    for (column, row), radius in zip(
+        np.round(pixels[1:] * FIXED).astype(int).tolist(),
+        (drops[visible, 3] * scale * FIXED).astype(int).tolist(),
+        strict=True,
+    ):
         cv2.circle(frame, (column, row), radius, (235, 244, 250), -1, cv2.LINE_AA, SHIFT)

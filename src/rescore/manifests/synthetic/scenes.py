@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from rescore.manifests.synthetic.aerials import INRUN, KNUCKLE, RUNOUT, snow_height
@@ -70,8 +70,6 @@ class Scene:
     roll: float
     lag: float
     """Seconds by which the camera smooths the athlete's path."""
-    ground: float
-    """Grey value of what a fall or landing throws up (snow, water)."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,9 @@ class Camera:
     def project(self, points: Array) -> Array:
         """World (frames, ..., 3) metres to pixels (frames, ..., 2), column and row."""
         shape = (-1, *[1] * (points.ndim - 2))
-        x = self.mirror * (np.cos(self.yaw) * (points[..., 0] - self.centre[:, 0].reshape(shape)) + np.sin(self.yaw) * points[..., 2])
+        x = self.mirror * (
+            np.cos(self.yaw) * (points[..., 0] - self.centre[:, 0].reshape(shape)) + np.sin(self.yaw) * points[..., 2]
+        )
         y = -(points[..., 1] - self.centre[:, 1].reshape(shape))
         sine, cosine, scale = (v.reshape(shape) for v in (np.sin(self.roll), np.cos(self.roll), self.scale))
         column = scale * (cosine * x - sine * y) + self.size[0] / 2
@@ -103,11 +103,17 @@ class Camera:
     def backdrop_matrix(self, frame: int, scene: Scene) -> Array:
         """The 2 x 3 affine map from backdrop pixels to the frame's."""
         left, _, _, top = scene.extent
-        corner, right, down = self.project_at(frame, np.array([[left, top, 0.0], [left + 1, top, 0.0], [left, top - 1, 0.0]]))
-        return np.stack([(right - corner) / scene.pixels_per_metre, (down - corner) / scene.pixels_per_metre, corner], axis=1)
+        corner, right, down = self.project_at(
+            frame, np.array([[left, top, 0.0], [left + 1, top, 0.0], [left, top - 1, 0.0]])
+        )
+        return np.stack(
+            [(right - corner) / scene.pixels_per_metre, (down - corner) / scene.pixels_per_metre, corner], axis=1
+        )
 
 
-def make_camera(action: str, scene: Scene, centre: Array, rate: float, size: tuple[int, int], generator: np.random.Generator) -> Camera:
+def make_camera(
+    action: str, scene: Scene, centre: Array, rate: float, size: tuple[int, int], generator: np.random.Generator
+) -> Camera:
     """The camera of one sample.
 
     Args:
@@ -115,25 +121,27 @@ def make_camera(action: str, scene: Scene, centre: Array, rate: float, size: tup
         size: frame width and height, pixels.
     """
     frames = len(centre)
+    aside, above = generator.uniform(-0.25, 0.25), generator.uniform(-0.15, 0.15)
     base = size[1] / HEIGHTS[action] * scene.zoom
     smooth = gaussian_filter1d(centre, max(scene.lag * rate, 0.5), axis=0, mode="nearest")
     sway = gaussian_filter1d(generator.standard_normal((frames + 40, 3)), 10, axis=0)[20 : 20 + frames] * 4
     if action in DIVES:
-        x = np.full(frames, 1.0 if action == "diving" else 1.3) + 0.01 * sway[:, 0]
-        y = np.maximum(smooth[:, 1] + 0.1, 0.85) + 0.01 * sway[:, 1]
+        x = aside + (1.0 if action == "diving" else 1.3) + 0.02 * sway[:, 0]
+        y = np.maximum(smooth[:, 1] + above, 0.85 + 0.5 * above) + 0.02 * sway[:, 1]
         scale, roll = np.full(frames, base), np.zeros(frames)
     elif action == "trampoline":
         x, y = 0.03 * sway[:, 0], np.maximum(smooth[:, 1], 0.9)
         scale, roll = base * (1 + 0.01 * sway[:, 2]), np.zeros(frames)
     else:
-        x = smooth[:, 0] + 0.07 * sway[:, 0]
-        y = smooth[:, 1] + 0.07 * sway[:, 1] + (0.15 if action == "gymvault" else 0.0)
-        drift = np.linspace(*generator.uniform(-0.08, 0.08, 2), frames)
+        x = smooth[:, 0] + aside + 0.07 * sway[:, 0]
+        y = smooth[:, 1] + above + 0.07 * sway[:, 1] + (0.15 if action == "gymvault" else 0.0)
+        first, last = generator.uniform(-0.08, 0.08, 2)
+        drift = np.linspace(float(first), float(last), frames)
         scale, roll = base * (1 + drift + 0.01 * sway[:, 2]), scene.roll + 0.008 * sway[:, 2]
     return Camera(np.stack([x, y], axis=1), scale, roll, scene.yaw, scene.mirror, size)
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=28)
 def make_scene(action: str, event: int, seed: int, height: int) -> Scene:
     """The look and the camera placement of an event, for frames of `height` pixels; a pure function of its arguments."""
     generator = np.random.default_rng([seed, 7001, sorted(EVENTS).index(action), event])
@@ -151,22 +159,29 @@ def make_scene(action: str, event: int, seed: int, height: int) -> Scene:
     if action in DIVES:
         suits[1] = suits[0]
     water = _water(height, generator) if action in DIVES else None
-    return Scene(backdrop, pixels, extent, water, (suits[0], suits[1]), trousers, yaw, mirror, zoom, roll, lag, 235.0)
+    return Scene(backdrop, pixels, extent, water, (suits[0], suits[1]), trousers, yaw, mirror, zoom, roll, lag)
 
 
 def _vivid(generator: np.random.Generator) -> Colour:
     """A dark, saturated colour, so that athletes stand out from light backdrops."""
-    hue = np.uint8([[[generator.integers(180), generator.integers(150, 230), generator.integers(60, 130)]]])
-    return tuple(int(v) for v in cv2.cvtColor(hue, cv2.COLOR_HSV2RGB)[0, 0])  # type: ignore[return-value]
+    hue = np.array([[[generator.integers(180), generator.integers(150, 230), generator.integers(60, 130)]]], np.uint8)
+    red, green, blue = cv2.cvtColor(hue, cv2.COLOR_HSV2RGB)[0, 0].tolist()
+    return int(red), int(green), int(blue)
 
 
-def _canvas(extent: tuple[float, float, float, float], pixels: float, colour: Array, grain: float, generator: np.random.Generator) -> Image:
+def _canvas(
+    extent: tuple[float, float, float, float],
+    pixels: float,
+    colour: ArrayLike,
+    grain: float,
+    generator: np.random.Generator,
+) -> Image:
     """A backdrop of one colour with soft, coarse texture and a vertical gradient."""
     width, height = (int(np.ceil(v * pixels)) for v in (extent[1] - extent[0], extent[3] - extent[2]))
     coarse = generator.normal(0, grain, (max(2, height // 12), max(2, width // 12), 1)).astype(np.float32)
     texture = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
     gradient = np.linspace(12, -12, height, dtype=np.float32)[:, None, None]
-    return np.asarray(np.clip(colour.astype(np.float32) + gradient + texture, 0, 255), np.uint8)
+    return np.asarray(np.clip(np.asarray(colour, np.float32) + gradient + texture, 0, 255), np.uint8)
 
 
 def _painter(image: Image, extent: tuple[float, float, float, float], pixels: float) -> Callable[..., None]:
@@ -175,7 +190,9 @@ def _painter(image: Image, extent: tuple[float, float, float, float], pixels: fl
     def fill(points: object, colour: object) -> None:
         world = np.asarray(points, float)
         place = np.stack([(world[:, 0] - extent[0]) * pixels, (extent[3] - world[:, 1]) * pixels], axis=1)
-        cv2.fillPoly(image, [np.round(place * 16).astype(np.int32)], tuple(float(v) for v in np.asarray(colour)), cv2.LINE_AA, 4)
+        cv2.fillPoly(
+            image, [np.round(place * 16).astype(np.int32)], tuple(float(v) for v in np.asarray(colour)), cv2.LINE_AA, 4
+        )
 
     return fill
 
@@ -237,16 +254,27 @@ def _paint_snow(extent: tuple[float, float, float, float], pixels: float, genera
         fill([(place - 0.5, y - 0.5), (place + 0.5, y - 0.5), (place, y + 1.6)], generator.integers(60, 110, 3))
     snow = np.array([232, 236, 242]) - generator.integers(0, 18, 3)
     slope = np.linspace(0.05, extent[1], 60)
-    ground = [*INRUN, (0.05, 0.2), *zip(slope[2:], snow_height(slope)[2:], strict=True), (extent[1], extent[2]), (extent[0], extent[2])]
+    ground = [
+        *INRUN,
+        (0.05, 0.2),
+        *zip(slope[2:], snow_height(slope)[2:], strict=True),
+        (extent[1], extent[2]),
+        (extent[0], extent[2]),
+    ]
     fill(ground, snow)
     for place in np.arange(KNUCKLE, RUNOUT + 8, 2.0):
         y = float(snow_height(np.array(place)))
-        fill([(place, y - 0.1), (place + 0.12, y - 0.1), (place + 0.12, y - 0.6), (place, y - 0.6)], generator.integers(40, 160, 3))
+        fill(
+            [(place, y - 0.1), (place + 0.12, y - 0.1), (place + 0.12, y - 0.6), (place, y - 0.6)],
+            generator.integers(40, 160, 3),
+        )
     fill([(-2.5, 0.55), (0.0, 1.5), (0.0, 1.0), (-2.5, 0.2)], generator.integers(60, 170, 3))
     return image
 
 
-def _paint_trampoline(extent: tuple[float, float, float, float], pixels: float, generator: np.random.Generator) -> Image:
+def _paint_trampoline(
+    extent: tuple[float, float, float, float], pixels: float, generator: np.random.Generator
+) -> Image:
     """A hall with wall stripes that show height, the frame and the legs of the trampoline."""
     colour = generator.integers(150, 215, 3)
     image = _canvas(extent, pixels, colour, 5, generator)

@@ -28,7 +28,7 @@ MEAN_LENGTHS = {
 PREPARATION = 4.9
 """Seconds of the trampolinist's jumps before and after the routine."""
 AFTER = {"gymvault": (0.85, 1.15), "skiing": (0.95, 1.25), "snowboard": (0.95, 1.25), "trampoline": (0.9, 1.6)}
-"""Seconds filmed after landing, least and most; dives: 0.85 to 1.1 after entry."""
+"""Seconds filmed after landing, least and most; dives: 0.75 to 1.25 after entry."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,14 @@ def video_frames(action: str, length: float, generator: np.random.Generator) -> 
     return max(16, round(MEAN_LENGTHS[action] * length * generator.uniform(0.94, 1.06)))
 
 
-def stage(performance: Performance, event: int, seed: int, length: float, size: tuple[int, int], generator: np.random.Generator) -> Take:
+def stage(
+    performance: Performance,
+    event: int,
+    seed: int,
+    length: float,
+    size: tuple[int, int],
+    generator: np.random.Generator,
+) -> Take:
     """Set a performance in scene.
 
     Args:
@@ -81,7 +88,7 @@ def stage(performance: Performance, event: int, seed: int, length: float, size: 
     action = performance.action
     rate = FRAMES_PER_SECOND * length
     frames = video_frames(action, length, generator)
-    after = generator.uniform(*AFTER.get(action, (0.85, 1.1)))
+    after = generator.uniform(*AFTER.get(action, (0.75, 1.25)))
     phase = float(generator.uniform(0, 2 * np.pi))
     motions, splashes = _motions(performance, frames / rate, after, phase)
     parts = [animate(motion, frames, rate) for motion in motions]
@@ -92,7 +99,7 @@ def stage(performance: Performance, event: int, seed: int, length: float, size: 
     camera = make_camera(action, scene, centres.mean(axis=1), rate, size, generator)
     gear = {"skiing": "skis", "snowboard": "board"}.get(action, "none")
     skins = tuple(generator.uniform(0, 1, len(motions)).tolist())
-    brightness = float(generator.uniform(0.95, 1.04))
+    brightness = float(generator.uniform(0.82, 1.06))
     return Take(joints, centres, airborne, splashes, scene, camera, rate, gear, action in DIVES, brightness, skins)
 
 

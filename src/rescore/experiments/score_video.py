@@ -1,0 +1,185 @@
+"""Score one video with the trained members of an experiment, and show how the score grows clip by clip.
+
+The fully connected unit is applied to the LSTM's state after each clip. The paper names this the LSTM's advantage, errors
+can be localised in time (AQA-7, Sec. 5.1); only the state after the last clip was trained to be a score.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.stats import t as student
+
+from rescore.actions import BY_NAME, EXPERIMENT_ACTIONS
+from rescore.clips.decode import normalise_length, read_frames
+from rescore.errors import RescoreError
+from rescore.models.backbones import build_backbone, input_colour
+from rescore.models.c3d_lstm import predict_steps
+from rescore.models.device import choose_device, make_deterministic
+from rescore.models.preprocess import preprocess
+from rescore.storage import atomic_path, load_arrays, sha256_file
+
+
+@dataclass(frozen=True)
+class VideoScore:
+    """A video's predicted score, in the points of `action`."""
+
+    video: Path
+    action: str
+    member: str
+    frames: int
+    """Frames that the video has; fewer than `clips.frames` are padded in front, more are cut."""
+    padding: int
+    seeds: tuple[int, ...]
+    steps: np.ndarray
+    """(seeds, clips): the score after each clip."""
+    confidence: float
+
+    @property
+    def scores(self) -> np.ndarray:
+        """(seeds,): the predicted scores, after the last clip."""
+        return self.steps[:, -1]
+
+    def interval(self) -> np.ndarray:
+        """(clips, 2): Student's interval for the mean over seeds after each clip; NaN with a single seed."""
+        count = len(self.seeds)
+        if count < 2:
+            return np.full((self.steps.shape[1], 2), np.nan)
+        half = student.ppf((1 + self.confidence) / 2, count - 1) * self.steps.std(axis=0, ddof=1) / np.sqrt(count)
+        return np.stack([self.steps.mean(axis=0) - half, self.steps.mean(axis=0) + half], axis=1)
+
+
+def score_video(
+    video: Path,
+    members: Path,
+    weights: Path,
+    settings: Mapping[str, Any],
+    action: str | None = None,
+    *,
+    member: str | None = None,
+    plot: Path | None = None,
+) -> VideoScore:
+    """Predict a video's score with every seed of one member.
+
+    Args:
+        video: a file that holds one performance from start to end.
+        members: an experiment's checkpoint.
+        weights: the backbone that the experiment's features were made with.
+        settings: all sections at the scale at which the experiment ran.
+        action: the action shown, which fixes the unit; None where the member knows a single action.
+        member: name in the checkpoint; None chooses the one that fits: all actions, then this action's own.
+        plot: PNG to write.
+
+    Raises:
+        RescoreError: the video cannot be read, the action or member is unknown, or files do not belong together.
+    """
+    make_deterministic()
+    arrays, header = load_arrays(members)
+    member, action = choose_member(header, members, action, member)
+    check_backbone(header, members, weights)
+    chosen = [index for index, entry in enumerate(header["members"]) if entry["member"] == member]
+    sds = np.array([header["members"][index]["score_sd"][action] for index in chosen])
+    clips, frames, padding = video_clips(video, settings)
+    features = clip_features(clips, weights, settings)  # (T, D)
+    stacked = {name: torch.from_numpy(array[chosen]) for name, array in arrays.items()}
+    if stacked["lstm.weight_ih"].shape[2] != features.shape[1]:
+        raise RescoreError(f"{members}: made for other features than {weights} gives. Choose the scale that made both.")
+    repeated = features[None, :, None].expand(len(chosen), -1, -1, -1).contiguous()  # (seeds, T, 1, D)
+    steps = predict_steps(stacked, repeated)[:, :, 0].numpy().astype(np.float64) * sds[:, None]
+    seeds = tuple(header["members"][index]["seed"] for index in chosen)
+    result = VideoScore(video, action, member, frames, padding, seeds, steps, settings["scoring"]["confidence"])
+    if plot is not None:
+        write_plot(result, plot)
+    return result
+
+
+def choose_member(header: Mapping[str, Any], path: Path, action: str | None, member: str | None) -> tuple[str, str]:
+    """The member to use and the action whose unit it speaks."""
+    names = list(dict.fromkeys(entry["member"] for entry in header.get("members", [])))
+    if action is not None and action not in EXPERIMENT_ACTIONS:
+        raise RescoreError(f"unknown action '{action}'; valid: {', '.join(EXPERIMENT_ACTIONS)}")
+    tuned = [name for name in names if name.startswith(f"fine_tuned/{action}/") and name.endswith("/multi_action")]
+    fitting = [member] if member else ["all", f"single/{action}", f"without/{action}", *reversed(tuned)]
+    found = next((name for name in fitting if name in names), None)
+    if found is None:
+        raise RescoreError(f"{path}: no member {member or f'for {action}'}; it has: {', '.join(names)}")
+    known = next(entry["score_sd"] for entry in header["members"] if entry["member"] == found)
+    own = [part for part in found.split("/") if part in BY_NAME]
+    action = action or (own[0] if own else None)
+    if action is None:
+        raise RescoreError(f"member {found} knows several actions; say which one the video shows (--action)")
+    if action not in known:
+        raise RescoreError(f"member {found} has no standard deviation of {action}; it has: {', '.join(sorted(known))}")
+    return found, action
+
+
+def check_backbone(header: Mapping[str, Any], members: Path, weights: Path) -> None:
+    """Raise RescoreError where the checkpoint names another backbone than `weights`."""
+    wanted = header.get("backbone_sha256")
+    if wanted is not None and weights.exists() and sha256_file(weights) != wanted:
+        raise RescoreError(
+            f"{members}: trained on features of another backbone than {weights}. Run the workflow again."
+        )
+
+
+def video_clips(video: Path, settings: Mapping[str, Any]) -> tuple[np.ndarray, int, int]:
+    """Clips uint8 (T, clip_frames, crop, crop, 3), the video's frames, and how many zero frames stand in front."""
+    store, backbone = settings["clips"], settings["backbone"]
+    frames = read_frames(video, tuple(store["resize"]), store["crop"])
+    fixed, padding = normalise_length(frames, store["frames"], store["long_videos"])
+    start, length = backbone["test_offset"], backbone["clip_frames"]
+    used = fixed[start : start + backbone["clips"] * length]
+    if len(used) < backbone["clips"] * length:
+        raise RescoreError(
+            f"{backbone['clips']} clips of {length} frames from frame {start} do not fit into clips.frames {len(fixed)}. "
+            "Correct params.yaml."
+        )
+    return used.reshape(backbone["clips"], length, *fixed.shape[1:]), len(frames), padding
+
+
+@torch.inference_mode()
+def clip_features(clips: np.ndarray, weights: Path, settings: Mapping[str, Any]) -> torch.Tensor:
+    """Features (T, D), float32, rounded to float16 as the features of training are."""
+    device = choose_device()
+    network = build_backbone(settings, weights).to(device)
+    x = preprocess(torch.from_numpy(clips).to(device), input_colour(settings["backbone"]))  # (T, 3, 16, crop, crop)
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        y = network(x)  # (T, D)
+    return y.half().float().cpu()
+
+
+def write_plot(result: VideoScore, path: Path) -> None:
+    """PNG: each seed's score after each clip, their mean, and the interval of the mean."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    after = np.arange(1, result.steps.shape[1] + 1)
+    axes.plot(after, result.steps.T, color="0.7", linewidth=1)
+    low, high = result.interval().T
+    axes.fill_between(after, low, high, alpha=0.25, color="C0", linewidth=0)
+    axes.plot(after, result.steps.mean(axis=0), color="C0", marker="o")
+    axes.set(xlabel="clips seen", ylabel="predicted score (points)", xticks=after)
+    axes.set_title(f"{result.video.name}: {BY_NAME[result.action].title}, {result.member}, {len(result.seeds)} seeds")
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120, metadata={"Software": None})
+
+
+def describe(result: VideoScore, scale: str = "") -> str:
+    """The result as a few lines of text."""
+    low, high = result.interval()[-1]
+    synthetic = " (a model trained on SYNTHETIC videos)" if scale in ("demo", "smoke") else ""
+    spread = f", {result.confidence:.0%} interval over seeds {low:.2f} to {high:.2f}" if len(result.seeds) > 1 else ""
+    lines = [
+        f"{result.video}: {result.scores.mean():.2f} points as {BY_NAME[result.action].title}{spread}{synthetic}",
+        f"member {result.member}; by seed: "
+        + ", ".join(f"{seed}: {score:.2f}" for seed, score in zip(result.seeds, result.scores, strict=True)),
+        "after each clip: " + " ".join(f"{value:.2f}" for value in result.steps.mean(axis=0)),
+        f"{result.frames} frames, {result.padding} zero frames in front",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,254 @@
+"""The three experiments on small planted features: what they train, what they predict, what they refuse."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+
+from rescore.actions import EXPERIMENT_ACTIONS
+from rescore.errors import RescoreError
+from rescore.experiments import all_action, fine_tuning, zero_shot
+from rescore.experiments.samples import PREDICTION_COLUMNS, read_samples
+from rescore.storage import load_arrays
+
+LSTM = {
+    "width": 8,
+    "initial_sd": 0.1,
+    "learning_rate": 0.005,
+    "anneal_every": 200,
+    "anneal_factor": 0.5,
+    "iterations": 200,
+    "batch": 15,
+    "evaluate_every": 100,
+    "checkpoint_every": 100,
+}
+SETTINGS: dict[str, Any] = {
+    "seed": 0,
+    "seeds": 2,
+    "backbone": {"test_offset": 0},
+    "lstm": LSTM,
+    "fine_tuning": {
+        "training_samples": {"default": [10, 20], "synchronised": [5, 10]},
+        "iterations": {"default": [20, 40], "synchronised": [10, 20]},
+        "anneal_every": {"default": [10, 20], "synchronised": [5, 10]},
+        "test_samples": 12,
+        "evaluate_every": 10,
+    },
+    "support_vector_regression": {"kernels": ["linear"], "c": [0.01, 1.0], "epsilon": [0.1], "folds": 3},
+}
+TRAIN, TEST = 30, 12
+
+
+def write_features(folder: Path, actions: tuple[str, ...] = (*EXPERIMENT_ACTIONS, "trampoline")) -> dict[str, Path]:
+    """Features in which one shared direction carries the quality of every action, and scores on scales of their own."""
+    rng = np.random.default_rng(0)
+    rows, qualities = [], []
+    for number, action in enumerate(actions):
+        for index in range(TRAIN + TEST):
+            qualities.append(rng.normal())
+            split = "train" if index < TRAIN else "test"
+            score = 3 * (number + 1) * (4 + qualities[-1])
+            rows.append(
+                {"dataset": "aqa7", "sample": f"{action}/{index:03d}", "action": action}
+                | {"split": split, "score": score}
+            )
+    features = rng.normal(size=(len(rows), 2, 6, 10))
+    features[..., :4] += np.array(qualities)[:, None, None, None]
+    table = pd.DataFrame(rows)
+    features[(table["split"] == "test").to_numpy(), 1] = np.nan  # as the features step leaves test samples
+    np.save(folder / "aqa7.npy", features.astype(np.float16))
+    table.to_parquet(folder / "aqa7.parquet")
+    return {"features": folder / "aqa7.npy", "rows": folder / "aqa7.parquet"}
+
+
+def outputs(folder: Path) -> dict[str, Path]:
+    return {"predictions": folder / "predictions.parquet", "members": folder / "members.safetensors"}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All three experiments, run once."""
+    folder = tmp_path_factory.mktemp("aqa7")
+    inputs = write_features(folder)
+    all_action.run(**inputs, **outputs(folder / "all_action"), settings=SETTINGS, backbone=inputs["rows"])
+    zero_shot.run(**inputs, **outputs(folder / "zero_shot"), settings=SETTINGS)
+    initial = folder / "zero_shot/members.safetensors"
+    fine_tuning.run(**inputs, initial=initial, **outputs(folder / "fine_tuning"), settings=SETTINGS)
+    return folder
+
+
+def read(runs: Path, experiment: str) -> pd.DataFrame:
+    return pd.read_parquet(runs / experiment / "predictions.parquet")
+
+
+def rho(table: pd.DataFrame, member: str, action: str, iteration: int | None = None) -> float:
+    """Mean over seeds of Spearman's rho after an iteration, or after the last."""
+    part = table[(table["member"] == member) & (table["action"] == action)]
+    part = part[part["iteration"] == (part["iteration"].max() if iteration is None else iteration)]
+    return float(np.mean([spearmanr(g["target"], g["predicted"])[0] for _, g in part.groupby("seed")]))
+
+
+def test_predictions_keep_the_contract(runs: Path) -> None:
+    for experiment in ("all_action", "zero_shot", "fine_tuning"):
+        table = read(runs, experiment)
+        assert tuple(table.columns) == PREDICTION_COLUMNS
+        assert not table.duplicated(["member", "seed", "iteration", "sample"]).any()
+        assert np.isfinite(table[["target", "predicted"]].to_numpy()).all()
+        assert set(table["unit"]) == {"points"}
+        assert set(table["split"]) == {"test"}
+        assert "trampoline" not in set(table["action"])
+        assert not list((runs / experiment).glob("*.restart"))
+
+
+def test_table_2_members_and_samples(runs: Path) -> None:
+    table = read(runs, "all_action")
+    singles = {f"single/{action}" for action in EXPERIMENT_ACTIONS}
+    machines = {f"svr/{action}" for action in EXPERIMENT_ACTIONS}
+    assert set(table["member"]) == singles | machines | {"all"}
+    counts = table.groupby(["member", "seed", "iteration"]).size()
+    assert {counts[name, 1, 200] for name in singles | {"all"}} == {6 * TEST}
+    assert {counts[name, 0, 0] for name in machines} == {TEST}
+    assert set(table.loc[table["member"] == "all", "iteration"]) == {100, 200}
+
+
+def test_planted_signal_is_learned_and_points_come_back(runs: Path) -> None:
+    table = read(runs, "all_action")
+    for action in EXPERIMENT_ACTIONS:
+        assert rho(table, "all", action) > 0.7
+        assert rho(table, f"single/{action}", action) > 0.6
+        assert rho(table, f"svr/{action}", action) > 0.7
+    last = table[(table["member"] == "all") & (table["iteration"] == 200)]
+    # Scores lie at four standard deviations: predictions that were not multiplied back would be off by most of that.
+    errors = (last["predicted"] - last["target"]).abs().groupby(last["action"]).mean()
+    assert (errors < 1.5 * last.groupby("action")["target"].std()).all()
+
+
+def test_transfer_to_an_unseen_action_and_none_from_random_weights(runs: Path) -> None:
+    table = read(runs, "zero_shot")
+    assert set(table["member"]) == {"random"} | {f"without/{action}" for action in EXPERIMENT_ACTIONS}
+    assert set(table.loc[table["member"] == "random", "iteration"]) == {0}
+    transfer = [rho(table, f"without/{action}", action) for action in EXPERIMENT_ACTIONS]
+    assert min(transfer) > 0.6
+    for name, group in table[table["member"] != "random"].groupby("member"):
+        assert set(group["action"]) == {str(name).split("/")[1]}
+    assert len(table[table["member"] == "random"]) == 2 * 6 * TEST
+
+
+def test_fine_tuning_draws_and_starts(runs: Path) -> None:
+    table = read(runs, "fine_tuning")
+    assert len(set(table["member"])) == 6 * 2 * 2
+    long = table[table["member"] == "fine_tuned/diving/20/multi_action"]
+    assert sorted(set(long["iteration"])) == [0, 10, 20, 30, 40]
+    tested = {
+        size: set(table.loc[(table["member"] == f"fine_tuned/diving/{size}/random") & (table["seed"] == 0), "sample"])
+        for size in (10, 20)
+    }
+    assert tested[10] == tested[20]
+    assert len(tested[10]) == 12
+    # The multi-action start already knows the shared quality; a random one does not.
+    starts = {
+        start: np.mean([rho(table, f"fine_tuned/{a}/{n}/{start}", a, 0) for a, n in (("diving", 20), ("skiing", 20))])
+        for start in ("random", "multi_action")
+    }
+    assert starts["multi_action"] > 0.6
+    assert starts["multi_action"] > starts["random"]
+
+
+def test_draws_are_nested_and_disjoint_from_the_test(tmp_path: Path) -> None:
+    samples = read_samples(**write_features(tmp_path))
+    small, test = fine_tuning.draw(samples, "diving", 10, 12, 0)
+    large, again = fine_tuning.draw(samples, "diving", 20, 12, 0)
+    assert np.array_equal(small, large[:10])
+    assert np.array_equal(test, again)
+    assert not set(large) & set(test)
+    assert not np.array_equal(test, fine_tuning.draw(samples, "diving", 10, 12, 1)[1])
+
+
+def test_checkpoint_names_members_parameters_and_hashes(runs: Path) -> None:
+    arrays, header = load_arrays(runs / "all_action/members.safetensors")
+    assert len(header["members"]) == 14 == len(arrays["fc.bias"])
+    assert header["members"][-1]["member"] == "all"
+    assert header["members"][0]["score_sd"]["diving"] == pytest.approx(3, rel=0.5)
+    assert header["settings"]["lstm"] == LSTM
+    assert len(header["backbone_sha256"]) == len(header["rows_sha256"]) == 64
+    assert len(header["code"]) == 16
+    assert header["support_vector_regression"]["diving"]["kernel"] == "linear"
+    tuned = load_arrays(runs / "fine_tuning/members.safetensors")[1]["members"][0]
+    assert set(tuned["score_sd"]) == {"diving"}
+
+
+def test_same_seed_gives_the_same_bytes(runs: Path, tmp_path: Path) -> None:
+    inputs = {"features": runs / "aqa7.npy", "rows": runs / "aqa7.parquet"}
+    zero_shot.run(**inputs, **outputs(tmp_path), settings=SETTINGS)
+    for name in ("predictions.parquet", "members.safetensors"):
+        assert (tmp_path / name).read_bytes() == (runs / "zero_shot" / name).read_bytes()
+
+
+def test_too_few_samples_are_named_together(runs: Path, tmp_path: Path) -> None:
+    sizes = {"default": [25, 40], "synchronised": [5, 10]}
+    settings = {**SETTINGS, "fine_tuning": {**SETTINGS["fine_tuning"], "training_samples": sizes}}
+    inputs = {"features": runs / "aqa7.npy", "rows": runs / "aqa7.parquet"}
+    initial = runs / "zero_shot/members.safetensors"
+    with pytest.raises(RescoreError, match=r"diving: 42 samples, 40 \+ 12 for testing needed") as caught:
+        fine_tuning.run(**inputs, initial=initial, **outputs(tmp_path), settings=settings)
+    assert "snowboard" in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_pretrained_checkpoint_missing_corrupt_or_of_other_seeds(runs: Path, tmp_path: Path) -> None:
+    inputs = {"features": runs / "aqa7.npy", "rows": runs / "aqa7.parquet"}
+    corrupt = tmp_path / "corrupt.safetensors"
+    corrupt.write_bytes((runs / "zero_shot/members.safetensors").read_bytes()[:200])
+    for initial, settings, message in (
+        (tmp_path / "none.safetensors", SETTINGS, "no such checkpoint"),
+        (corrupt, SETTINGS, "not a readable safetensors file"),
+        (runs / "zero_shot/members.safetensors", {**SETTINGS, "seeds": 3}, r"without/diving \(seed 2\)"),
+        (runs / "zero_shot/members.safetensors", {**SETTINGS, "lstm": {**LSTM, "width": 4}}, "lstm.width 4"),
+    ):
+        with pytest.raises(RescoreError, match=message):
+            fine_tuning.run(**inputs, initial=initial, **outputs(tmp_path / "out"), settings=settings)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("score", np.nan, r"row 3 \(diving/003\): score is not finite"),
+        ("action", "curling", r"row 3 \(diving/003\): unknown action"),
+        ("split", "validation", "split is neither train nor test"),
+        ("sample", "diving/004", "sample appears twice"),
+    ],
+)
+def test_bad_rows_are_named(tmp_path: Path, column: str, value: object, message: str) -> None:
+    inputs = write_features(tmp_path)
+    table = pd.read_parquet(inputs["rows"])
+    table.loc[3, column] = value
+    table.to_parquet(inputs["rows"])
+    with pytest.raises(RescoreError, match=message):
+        zero_shot.run(**inputs, **outputs(tmp_path), settings=SETTINGS)
+
+
+def test_missing_actions_and_files_are_named(tmp_path: Path) -> None:
+    inputs = write_features(tmp_path, EXPERIMENT_ACTIONS[:5])
+    with pytest.raises(RescoreError, match="sync_diving_10m: no train samples"):
+        read_samples(**inputs)
+    inputs = write_features(tmp_path)
+    with pytest.raises(RescoreError, match="no such file"):
+        read_samples(tmp_path / "none.npy", inputs["rows"])
+    inputs["features"].write_bytes(b"\x93NUMPY")
+    with pytest.raises(RescoreError, match=r"aqa7.npy: not a readable"):
+        read_samples(**inputs)
+    np.save(inputs["features"], np.zeros((3, 2, 6, 10), np.float16))
+    with pytest.raises(RescoreError, match=r"shape \(3, 2, 6, 10\) for 294 rows"):
+        read_samples(**inputs)
+
+
+def test_missing_features_of_a_sample_are_named(tmp_path: Path) -> None:
+    inputs = write_features(tmp_path)
+    features = np.load(inputs["features"])
+    features[2] = np.nan
+    np.save(inputs["features"], features)
+    with pytest.raises(RescoreError, match=r"single/diving \(seed 0\): no finite features of training rows \[2\]"):
+        all_action.run(**inputs, **outputs(tmp_path), settings=SETTINGS)

@@ -1,0 +1,53 @@
+"""Scores as the scoring room writes them, built around the paper's own numbers."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+REPORTED = Path(__file__).parents[2] / "reported" / "aqa7"
+OFFICIAL = {"aqa7_videos": "official", "pretraining_videos": "official"}
+SYNTHETIC = {"aqa7_videos": "synthetic", "pretraining_videos": "synthetic"}
+
+
+def settings_for(scale: str, sources: dict[str, str]) -> dict:
+    return {"scale": scale, "sources": sources, "scoring": {"bootstrap": 100, "confidence": 0.95}, "seeds": 3}
+
+
+@pytest.fixture
+def paper() -> dict:
+    return settings_for("paper", OFFICIAL)
+
+
+@pytest.fixture
+def demo() -> dict:
+    return settings_for("demo", SYNTHETIC)
+
+
+@pytest.fixture
+def smoke() -> dict:
+    return settings_for("smoke", SYNTHETIC)
+
+
+@pytest.fixture
+def reported() -> Path:
+    return REPORTED
+
+
+@pytest.fixture
+def scores(tmp_path: Path) -> dict[str, Path]:
+    """Scores of tables 2 to 4: reported minus 0.01 with an interval of 0.05 either side; without Pose+DCT."""
+    paths = {}
+    for table in ("table2", "table3", "table4"):
+        lines = pd.read_csv(REPORTED / f"{table}.csv").query("row != 'Pose+DCT'")
+        value = lines["value"] - 0.01
+        base = lines.assign(
+            experiment="x", statistic="spearman", value=value, low=value - 0.05, high=value + 0.05, seeds=3
+        )
+        both = [base.assign(protocol=protocol) for protocol in ("last_iteration", "best_iteration_on_test")]
+        observer = base[base["row"] == base["row"].iloc[0]].assign(
+            row="Perfect observer", protocol="last_iteration", value=0.98
+        )
+        paths[table] = tmp_path / f"{table}_scores.csv"
+        pd.concat([*both, observer]).astype({"n": int}).to_csv(paths[table], index=False)
+    return paths

@@ -1,0 +1,93 @@
+"""Figures: made from files, equal bytes, synthetic is written in them, bad input is named."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rescore.errors import RescoreError
+from rescore.reporting.figures import figure1, figure2, figure3, forest, learning_curve
+from rescore.reporting.tables import make_table
+
+
+@pytest.fixture
+def inputs(tmp_path, reported, scores, demo):
+    columns = [f"Diving {n}" for n in (25, 75)] + [f"Skiing {n}" for n in (25, 75)]
+    points = [
+        (row, c, i, 0.001 * i, 0.001 * i - 0.1, 0.001 * i + 0.1, 50)
+        for row in ("RI", "AA")
+        for c in columns
+        for i in (0, 100, 200)
+    ]
+    pd.DataFrame(points, columns=["row", "column", "iteration", "value", "low", "high", "n"]).to_csv(
+        tmp_path / "curves.csv", index=False
+    )
+    layers = [{"name": "conv1", "kind": "Conv3d", "output": [8, 16, 56, 56], "parameters": 656}]
+    layers.append({"name": "pool1", "kind": "MaxPool3d", "output": [8, 16, 28, 28], "parameters": 0})
+    (tmp_path / "network.json").write_text(json.dumps({"network": "C3D-LSTM", "layers": layers}))
+    pd.DataFrame({"iteration": [10, 20], "loss": [2.0, 1.0], "test_accuracy": [None, 0.5]}).to_csv(
+        tmp_path / "curve.csv", index=False
+    )
+    make_table(
+        "table3", reported / "table3.csv", *[tmp_path / f"t.{s}" for s in ("csv", "md", "tex")], demo, scores["table3"]
+    )
+    return tmp_path
+
+
+def draw(name, folder, settings, stem):
+    svg, png = folder / f"{stem}.svg", folder / f"{stem}.png"
+    if name == "forest":
+        forest("table3", folder / "t.csv", svg, png, settings)
+    else:
+        function, source = {
+            "figure2": (figure2, "network.json"),
+            "figure3": (figure3, "curves.csv"),
+            "learning_curve": (learning_curve, "curve.csv"),
+        }[name]
+        function(folder / source, svg, png, settings)
+    return svg, png
+
+
+@pytest.mark.parametrize("name", ["figure2", "figure3", "forest", "learning_curve"])
+def test_equal_bytes_and_the_right_words(inputs, demo, name):
+    first, second = draw(name, inputs, demo, "a"), draw(name, inputs, demo, "b")
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+    text = first[0].read_text()
+    assert first[1].read_bytes().startswith(b"\x89PNG")
+    words = {
+        "figure2": ["conv1", "16 × 56", "656"],
+        "figure3": ["SYNTHETIC", "Diving 25 training samples (test n = 50)"],
+        "forest": ["SYNTHETIC", "Multi-action", "Avg. Corr."],
+        "learning_curve": ["SYNTHETIC", "test accuracy"],
+    }[name]
+    assert all(word in text for word in words)
+
+
+def test_official_figures_do_not_say_synthetic(inputs, paper):
+    assert "SYNTHETIC" not in draw("figure3", inputs, paper, "a")[0].read_text()
+
+
+def test_bad_input_is_named(inputs, demo):
+    (inputs / "network.json").write_text("{}")
+    with pytest.raises(RescoreError, match="not a description of a network"):
+        draw("figure2", inputs, demo, "a")
+    (inputs / "network.json").write_text('{"network": "x", "layers": []}')
+    with pytest.raises(RescoreError, match="without layers"):
+        draw("figure2", inputs, demo, "a")
+    (inputs / "curve.csv").write_text("loss\n1\n")
+    with pytest.raises(RescoreError, match="not a learning curve"):
+        draw("learning_curve", inputs, demo, "a")
+
+
+def test_contact_sheet_from_the_clip_store(tmp_path, demo):
+    pytest.importorskip("rescore.reporting.contact_sheet", reason="the contact sheet's module is not there")
+    clips = np.random.default_rng(0).integers(0, 255, (4, 16, 24, 24, 3), dtype=np.uint8)
+    np.save(tmp_path / "clips.npy", clips)
+    actions = ["diving", "diving", "skiing", "skiing"]
+    rows = pd.DataFrame(
+        {"action": actions, "split": "test", "score": [1.0, 2, 3, 4], "sample": [f"s{i}" for i in range(4)]}
+    )
+    rows.to_parquet(tmp_path / "rows.parquet")
+    figure1(tmp_path / "clips.npy", tmp_path / "rows.parquet", tmp_path / "a.png", demo)
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")

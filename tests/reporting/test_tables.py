@@ -1,0 +1,134 @@
+"""Result tables: verdicts, reasons, and the same numbers in CSV, Markdown and LaTeX."""
+
+import pandas as pd
+import pytest
+
+from rescore.errors import RescoreError
+from rescore.reporting.tables import collect_markdown, make_table, read_result, same_to_printed_digits
+
+
+def make(tmp_path, reported, table, scores, settings, name="aqa7"):
+    paths = [tmp_path / f"{name}_{table}.{suffix}" for suffix in ("csv", "md", "tex")]
+    make_table(table, reported / f"{table}.csv", *paths, settings, scores)
+    return read_result(paths[0]), paths
+
+
+def test_official_results_are_held_against_their_interval(tmp_path, reported, scores, paper):
+    table = pd.read_csv(scores["table2"])
+    far = (table["row"] == "All-action C3D-LSTM") & (table["column"] == "Diving")
+    table.loc[far, ["low", "high"]] = [0.62, 0.7]
+    table.to_csv(scores["table2"], index=False)
+    result, _ = make(tmp_path, reported, "table2", scores["table2"], paper)
+    cell = result[(result["row"] == "All-action C3D-LSTM") & (result["column"] == "Diving")].iloc[0]
+    assert (cell["reported"], cell["verdict"]) == ("0.6177", "differs")
+    assert "0.0023" in cell["reason"]
+    others = result[(result["reported"] != "") & (result["protocol"] != "") & (result["column"] != "Diving")]
+    assert set(others["verdict"]) == {"reproduced"}
+    assert result[result["row"] == "Pose+DCT"][["verdict", "reproduced"]].to_numpy().tolist() == [["not run", ""]]
+
+
+@pytest.mark.parametrize("scale", ["demo", "smoke"])
+@pytest.mark.parametrize("table", ["table2", "table3", "table4"])
+def test_synthetic_results_never_earn_reproduced(tmp_path, reported, scores, table, scale, request):
+    result, paths = make(tmp_path, reported, table, scores[table], request.getfixturevalue(scale))
+    assert set(result["verdict"]) <= {"not comparable", "not run"}
+    assert set(result.loc[(result["reported"] != "") & (result["reproduced"] != ""), "reason"]) != {""}
+    for path in paths[1:]:
+        assert "SYNTHETIC" in path.read_text()
+        assert ("mean nothing" in path.read_text()) == (scale == "smoke")
+
+
+def test_synthetic_pre_training_is_not_comparable(tmp_path, reported, scores, paper):
+    settings = paper | {"sources": {"aqa7_videos": "official", "pretraining_videos": "synthetic"}}
+    result, _ = make(tmp_path, reported, "table2", scores["table2"], settings)
+    assert "reproduced" not in set(result["verdict"])
+
+
+def test_table4_prints_best_iterations(tmp_path, reported, scores, paper):
+    result, _ = make(tmp_path, reported, "table4", scores["table4"], paper)
+    cells = result[result["row"] != "Perfect observer"]
+    assert set(cells.loc[cells["protocol"] == "last_iteration", "verdict"]) == {"not comparable"}
+    assert set(cells.loc[cells["protocol"] == "best_iteration_on_test", "verdict"]) == {"reproduced"}
+
+
+def test_nothing_run(tmp_path, reported, paper):
+    result, paths = make(tmp_path, reported, "table3", None, paper)
+    assert len(result) == 56
+    assert set(result["verdict"]) == {"not run"}
+    assert "not run" in paths[1].read_text()
+
+
+def test_undefined_correlations_say_so(tmp_path, reported, scores, paper):
+    table = pd.read_csv(scores["table3"])
+    table.loc[table["row"] == "Skiing", ["value", "low", "high"]] = float("nan")
+    table.to_csv(scores["table3"], index=False)
+    result, paths = make(tmp_path, reported, "table3", scores["table3"], paper)
+    assert result[result["row"] == "Skiing"]["reason"].str.startswith("undefined").all()
+    assert "undefined" in paths[1].read_text()
+
+
+def test_every_number_of_the_csv_stands_in_markdown_and_latex(tmp_path, reported, scores, demo):
+    result, paths = make(tmp_path, reported, "table3", scores["table3"], demo)
+    text = paths[1].read_text()
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
+    head, body = lines[0], {(line[0], line[1]): dict(zip(lines[0], line, strict=True)) for line in lines[2:]}
+    titles = {"last_iteration": "ours, last iteration", "best_iteration_on_test": "ours, best iteration on test data"}
+    assert head[2] == "Diving"
+    for cell in result.to_dict("records"):
+        assert body[cell["row"], "reported"][cell["column"]] == cell["reported"] if cell["reported"] else True
+        printed = body[cell["row"], titles[cell["protocol"]]][cell["column"]]
+        assert printed == f"{cell['reproduced']} [{cell['low']}, {cell['high']}]"
+        assert printed in paths[2].read_text()
+
+
+def test_table1_from_a_summary(tmp_path, reported, paper):
+    summary = pd.read_csv(reported / "table1.csv", dtype=str).query("row != 'Trampoline'").assign(reason="")
+    summary.loc[(summary["row"] == "Big Air Skiing") & (summary["column"] == "# Samples"), "value"] = "174"
+    judged = summary["column"] == "View Variation"
+    summary.loc[judged, ["value", "reason"]] = ["", "the paper's own judgement"]
+    summary.to_csv(tmp_path / "summary.csv", index=False)
+    result, _ = make(tmp_path, reported, "table1", tmp_path / "summary.csv", paper)
+    assert len(result) == 35
+    verdicts = result.set_index(["row", "column"])["verdict"]
+    assert verdicts["Big Air Skiing", "# Samples"] == "differs"
+    assert verdicts["Big Air Skiing", "Score Range"] == "reproduced"
+    assert verdicts["Trampoline", "# Samples"] == "not run"
+    assert result[result["column"] == "View Variation"]["reason"].iloc[0] == "the paper's own judgement"
+
+
+@pytest.mark.parametrize(
+    ("printed", "ours", "same"),
+    [
+        ("97", "97.4", True),
+        ("97", "97.6", False),
+        ("21.60 - 102.60", "21.6 - 102.6", True),
+        ("8 - 50", "8 - 51", False),
+        ("8 - 50", "8", False),
+        ("large", "large", True),
+        ("large", "small", False),
+    ],
+)
+def test_equal_to_the_printed_digits(printed, ours, same):
+    assert same_to_printed_digits(printed, ours) is same
+
+
+def test_equal_bytes(tmp_path, reported, scores, demo):
+    _, first = make(tmp_path, reported, "table2", scores["table2"], demo, "a")
+    _, second = make(tmp_path, reported, "table2", scores["table2"], demo, "b")
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+    collect_markdown([first[1]], tmp_path / "tables.md")
+    assert "Table 2" in (tmp_path / "tables.md").read_text()
+
+
+def test_bad_input_is_named(tmp_path, reported, scores, demo):
+    with pytest.raises(RescoreError, match="no such table 'table7'"):
+        make(tmp_path, reported, "table7", scores["table2"], demo)
+    with pytest.raises(RescoreError, match="no such file of reported numbers"):
+        make(tmp_path, tmp_path, "table2", scores["table2"], demo)
+    pd.read_csv(scores["table2"]).drop(columns="protocol").to_csv(scores["table2"], index=False)
+    with pytest.raises(RescoreError, match="no column 'protocol'"):
+        make(tmp_path, reported, "table2", scores["table2"], demo)
+    table = pd.read_csv(reported / "table2.csv", dtype=str)
+    pd.concat([table, table.iloc[[0]]]).to_csv(tmp_path / "table2.csv", index=False)
+    with pytest.raises(RescoreError, match=r"Pose\+DCT / Diving stands twice"):
+        make(tmp_path, tmp_path, "table2", None, demo)

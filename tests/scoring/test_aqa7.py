@@ -1,0 +1,133 @@
+"""The paper's tables from predictions, cell by cell, against scipy on the same numbers."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+
+from rescore.errors import RescoreError
+from rescore.scoring.aqa7 import SCORES, score_aqa7
+from rescore.scoring.correlation import arithmetic_mean, fisher_z_average
+
+ACTION_TITLES = ["Diving", "Gymvault", "Skiing", "Snowboard", "Sync. Dive 3m", "Sync. Dive 10m"]
+EXPERIMENTS = {
+    "table2": ["all_action"],
+    "table3": ["all_action", "zero_shot"],
+    "table4": ["fine_tuning"],
+    "figure3": ["fine_tuning"],
+}
+
+
+def scores(files, table, settings, tmp_path, name="scores.csv"):
+    score_aqa7(table, [files[name] for name in EXPERIMENTS[table]], files["rows"], tmp_path / name, settings)
+    return pd.read_csv(tmp_path / name)
+
+
+def rho_of(predictions, member, action, iteration):
+    part = predictions[
+        (predictions["member"] == member) & (predictions["action"] == action) & (predictions["iteration"] == iteration)
+    ]
+    return np.mean([spearmanr(group["target"], group["predicted"]).statistic for _, group in part.groupby("seed")])
+
+
+def value(table, row, column, protocol, statistic="spearman"):
+    found = table[(table["row"] == row) & (table["column"] == column) & (table["protocol"] == protocol)]
+    return found.loc[found["statistic"] == statistic].iloc[0]
+
+
+@pytest.mark.parametrize(("protocol", "iteration"), [("last_iteration", 300), ("best_iteration_on_test", 200)])
+def test_table2_cells(files, settings, tmp_path, protocol, iteration):
+    table = scores(files, "table2", settings, tmp_path)
+    assert list(table.columns) == SCORES
+    predictions = pd.read_parquet(files["all_action"])
+    cell = value(table, "All-action C3D-LSTM", "Snowboarding", protocol)
+    assert cell["value"] == pytest.approx(rho_of(predictions, "all", "snowboard", iteration), abs=1e-9)
+    assert cell["low"] <= cell["value"] <= cell["high"]
+    assert (cell["n"], cell["seeds"]) == (12, 2)
+    assert value(table, "Single-action C3D-SVR", "Diving", protocol)["seeds"] == 1
+    assert value(table, "Perfect observer", "Diving", protocol)["value"] == 1
+
+
+def test_table2_averages_follow_from_its_cells(files, settings, tmp_path):
+    table = scores(files, "table2", settings, tmp_path)
+    cells = table[(table["row"] == "All-action C3D-LSTM") & (table["protocol"] == "last_iteration")]
+    values = cells.loc[cells["statistic"] == "spearman", "value"].to_numpy()
+    average = cells[cells["column"] == "Avg. Corr."].iloc[0]
+    assert len(values) == 6
+    assert average["value"] == pytest.approx(float(fisher_z_average(values)))
+    assert average["n"] == 72
+    assert average["low"] < average["value"] < average["high"]
+
+
+def test_table3_averages_leave_the_diagonal_out(files, settings, tmp_path):
+    table = scores(files, "table3", settings, tmp_path)
+    mine = table[(table["protocol"] == "last_iteration") & (table["statistic"] == "spearman")]
+    for row in ("Random Wts./Ini.", "Skiing", "Multi-action"):
+        cells = mine[(mine["row"] == row) & (mine["column"] != row)]["value"].to_numpy()
+        assert len(cells) == (5 if row == "Skiing" else 6)
+        average = value(table, row, "Avg. Corr.", "last_iteration", "arithmetic_mean")
+        assert average["value"] == pytest.approx(float(arithmetic_mean(cells)))
+        by_z = value(table, row, "Avg. Corr. (Fisher's z)", "last_iteration", "fisher_z_average")
+        assert by_z["value"] == pytest.approx(float(fisher_z_average(cells)))
+    assert mine["row"].unique().tolist() == ["Random Wts./Ini.", *ACTION_TITLES, "Multi-action", "Perfect observer"]
+
+
+def test_table4_takes_its_own_test_samples(files, settings, tmp_path):
+    table = scores(files, "table4", settings, tmp_path)
+    predictions = pd.read_parquet(files["fine_tuning"])
+    cell = value(table, "AA", "Sync. Dive 3m 3", "last_iteration")
+    assert cell["value"] == pytest.approx(
+        rho_of(predictions, "fine_tuned/sync_diving_3m/3/multi_action", "sync_diving_3m", 300)
+    )
+    assert cell["n"] == 10
+    best = table[(table["protocol"] == "best_iteration_on_test") & (table["statistic"] == "spearman")][
+        "value"
+    ].to_numpy()
+    last = table[(table["protocol"] == "last_iteration") & (table["statistic"] == "spearman")]["value"].to_numpy()
+    assert (best >= last - 1e-12).all()
+
+
+def test_figure3_has_every_iteration(files, settings, tmp_path):
+    table = scores(files, "figure3", settings, tmp_path)
+    assert len(table) == 2 * 12 * 3
+    assert sorted(table["iteration"].unique()) == [100, 200, 300]
+
+
+def test_constant_predictions_leave_the_cell_and_its_average_undefined(files, settings, tmp_path):
+    predictions = pd.read_parquet(files["all_action"])
+    flat = (predictions["member"] == "all") & (predictions["action"] == "diving") & (predictions["seed"] == 1)
+    predictions.loc[flat, "predicted"] = 5.0
+    predictions.to_parquet(files["all_action"])
+    table = scores(files, "table2", settings, tmp_path)
+    assert np.isnan(value(table, "All-action C3D-LSTM", "Diving", "last_iteration")["value"])
+    assert np.isnan(value(table, "All-action C3D-LSTM", "Avg. Corr.", "last_iteration", "fisher_z_average")["value"])
+    assert value(table, "All-action C3D-LSTM", "Skiing", "last_iteration")["value"] > 0
+
+
+def test_without_an_observer_there_is_no_such_row(files, settings, tmp_path):
+    pd.read_parquet(files["rows"]).drop(columns="observer").to_parquet(files["rows"])
+    assert "Perfect observer" not in set(scores(files, "table2", settings, tmp_path)["row"])
+
+
+@pytest.mark.parametrize("table", list(EXPERIMENTS))
+def test_equal_bytes(files, settings, tmp_path, table):
+    scores(files, table, settings, tmp_path, "a.csv")
+    scores(files, table, settings, tmp_path, "b.csv")
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+
+
+def test_members_and_actions_that_a_table_lacks_are_named_together(files, settings, tmp_path):
+    predictions = pd.read_parquet(files["all_action"])
+    cut = (predictions["member"] == "single/diving") & (predictions["action"] == "skiing") | (
+        predictions["member"] == "all"
+    )
+    predictions[~cut].to_parquet(files["all_action"])
+    with pytest.raises(RescoreError, match="no predictions for skiing"):
+        scores(files, "table3", settings, tmp_path)
+    with pytest.raises(RescoreError, match="all: no predictions"):
+        scores(files, "table2", settings, tmp_path)
+
+
+def test_unknown_table(files, settings, tmp_path):
+    with pytest.raises(RescoreError, match="table2 | table3"):
+        score_aqa7("table9", [files["all_action"]], files["rows"], tmp_path / "scores.csv", settings)

@@ -1,0 +1,179 @@
+"""Claims: each kind of statement can hold, fail and be undecided; bad files are refused."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from rescore.errors import RescoreError
+from rescore.scoring.claims import KINDS, evaluate, evaluate_claims, read_claims
+
+REPORTED = Path(__file__).parents[2] / "reported" / "aqa7"
+NUMBERS = pd.DataFrame(
+    [
+        ("t", "ours", "a", "0.5", "50"),
+        ("t", "ours", "b", "0.1", "50"),
+        ("t", "theirs", "a", "0.4", "50"),
+        ("t", "theirs", "b", "0.2", ""),
+        ("t", "ours", "mean", "0.3", "100"),
+        ("t", "ours", "word", "large", "50"),
+    ],
+    columns=["table", "row", "column", "value", "n"],
+)
+
+
+def cells(row: str, *columns: str) -> dict:
+    return {"table": "t", "rows": [row], "columns": list(columns)}
+
+
+def compare(**more: object) -> dict:
+    return {
+        "compare": {"left": cells("ours", "a", "b"), "right": cells("theirs", "a", "b"), "relation": "greater", **more}
+    }
+
+
+def difference(value: float, **more: object) -> dict:
+    return {
+        "arithmetic": {
+            "operation": "difference",
+            "operands": [cells("ours", "a"), cells("theirs", "a")],
+            "value": value,
+            **more,
+        }
+    }
+
+
+def aggregate(rule: str) -> dict:
+    return {
+        "aggregate": {
+            "table": "t",
+            "row": "ours",
+            "columns": ["a", "b"],
+            "into": "mean",
+            "rule": rule,
+            "tolerance": 0.001,
+        }
+    }
+
+
+ONE_CELL = {"compare": {"left": cells("ours", "a"), "right": cells("theirs", "a", "b"), "relation": "greater"}}
+UNPAIRED = {
+    "compare": {"left": cells("ours", "a", "b", "mean"), "right": cells("theirs", "a", "b"), "relation": "greater"}
+}
+HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
+
+
+@pytest.mark.parametrize(
+    ("statement", "result"),
+    [
+        (compare(), FAILS),
+        (compare(count=1), HOLDS),
+        (compare(count=2), FAILS),
+        (compare(at_least=0.5), HOLDS),
+        (ONE_CELL, HOLDS),
+        (UNPAIRED, UNDECIDED),
+        (difference(0.1), HOLDS),
+        (difference(0.12, tolerance=0.005), FAILS),
+        (difference(0.05, relation="at_most"), FAILS),
+        (aggregate("arithmetic_mean"), HOLDS),
+        (aggregate("fisher_z"), FAILS),
+        ({"bound": {"cells": cells("ours", "a", "b"), "relation": "at_least", "value": 0.1}}, HOLDS),
+        (
+            {
+                "bound": {
+                    "cells": cells("ours", "a", "b"),
+                    "relation": "greater",
+                    "value": 0.1,
+                    "measure": "row_minimum",
+                }
+            },
+            FAILS,
+        ),
+        ({"label": {"cells": cells("ours", "word"), "equals": "large"}}, HOLDS),
+        ({"label": {"cells": cells("ours", "word"), "equals": "small"}}, FAILS),
+        ({"significant": {"cells": cells("ours", "a"), "level": 0.05}}, HOLDS),
+        ({"significant": {"cells": cells("ours", "b"), "level": 0.05}}, FAILS),
+        ({"significant": {"cells": cells("theirs", "b"), "level": 0.05}}, UNDECIDED),
+        ({"proportional": {"left": [1, 2], "right": [10, 20], "tolerance": 0}}, HOLDS),
+        ({"proportional": {"left": [1, 2], "right": [10, 30], "tolerance": 0.01}}, FAILS),
+        ({"all": [difference(0.1), compare()]}, FAILS),
+        ({"all": [difference(0.1), {"unchecked": "no numbers"}]}, UNDECIDED),
+        ({"bound": {"cells": cells("ours", "absent"), "relation": "greater", "value": 0}}, UNDECIDED),
+        ({"bound": {"cells": cells("ours", "word"), "relation": "greater", "value": 0}}, UNDECIDED),
+    ],
+)
+def test_statements(statement, result):
+    finding = evaluate(statement, NUMBERS)
+    assert finding.result == result, finding.found
+
+
+def test_significance_is_scipys_t_test():
+    # rho 0.1 of 50: t = 0.1 sqrt(48 / 0.99) = 0.6963, p = 0.4896 (two-sided, 48 degrees of freedom).
+    assert "p 0.4896" in evaluate({"significant": {"cells": cells("ours", "b"), "level": 0.05}}, NUMBERS).found
+
+
+CLAIM = "- {id: a, quote: q, section: '1', tables: [], statement: %s}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (CLAIM % "{compares: {}}", "compares"),
+        (CLAIM % "{}", "statement"),
+        (CLAIM % "{unchecked: a, label: {}}", "statement"),
+        (CLAIM % "{unchecked: a}" * 2, "a: two claims with this id"),
+        ("- {id: a}\n", "required"),
+        ("a: [", "not a readable YAML"),
+    ],
+)
+def test_bad_claims_are_refused(tmp_path, text, message):
+    path = tmp_path / "claims.yaml"
+    path.write_text(text)
+    with pytest.raises(RescoreError, match=message):
+        read_claims(path)
+
+
+def kinds(statement: dict) -> set:
+    kind, content = next(iter(statement.items()))
+    return {kind}.union(*map(kinds, content)) if kind == "all" else {kind}
+
+
+def test_every_kind_is_used_by_the_paper():
+    used = set().union(*(kinds(claim["statement"]) for claim in read_claims(REPORTED / "claims.yaml")))
+    assert used == set(KINDS)
+
+
+def test_claims_in_ours_follow_our_numbers(tmp_path):
+    reported = pd.read_csv(REPORTED / "table4.csv", dtype=str)
+    ours = reported.rename(columns={"value": "reproduced"}).assign(protocol="last_iteration")
+    ours.loc[ours["row"] == "AA", "reproduced"] = "0.9999"
+    ours.to_csv(tmp_path / "aqa7_table4.csv", index=False)
+    for name in ("a.csv", "b.csv"):
+        evaluate_claims(REPORTED / "claims.yaml", REPORTED, [tmp_path / "aqa7_table4.csv"], tmp_path / name)
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+    table = pd.read_csv(tmp_path / "a.csv").set_index(["id", "source"])
+    assert table.loc[("sixteen_of_eighteen", "reported"), "result"] == HOLDS
+    assert table.loc[("sixteen_of_eighteen", "last_iteration"), "result"] == FAILS
+    assert "18 of 18" in table.loc[("sixteen_of_eighteen", "last_iteration"), "found"]
+    assert table.loc[("five_of_six", "last_iteration"), "result"] == UNDECIDED
+    assert ("table3_average_diving", "last_iteration") not in table.index
+
+
+def test_figure3_is_read_from_curves(tmp_path):
+    points = [("AA", "Diving 25", i, 0.5) for i in (0, 100)] + [("RI", "Diving 25", i, 0.1) for i in (0, 100)]
+    pd.DataFrame(points, columns=["row", "column", "iteration", "value"]).assign(n=50).to_csv(
+        tmp_path / "curves.csv", index=False
+    )
+    pd.DataFrame(
+        [("AA", "Diving 25", "last_iteration", "0.5", "50")], columns=["row", "column", "protocol", "reproduced", "n"]
+    ).to_csv(tmp_path / "aqa7_table4.csv", index=False)
+    evaluate_claims(
+        REPORTED / "claims.yaml",
+        REPORTED,
+        [tmp_path / "aqa7_table4.csv"],
+        tmp_path / "claims.csv",
+        tmp_path / "curves.csv",
+    )
+    table = pd.read_csv(tmp_path / "claims.csv").set_index(["id", "source"])
+    assert table.loc[("blue_above_red", "last_iteration"), "result"] == HOLDS
+    assert table.loc[("blue_above_red", "reported"), "result"] == UNDECIDED

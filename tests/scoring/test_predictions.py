@@ -1,0 +1,108 @@
+"""Bad predictions: each fault is named with its rows, all faults together, nothing is averaged away."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rescore.errors import RescoreError
+from rescore.scoring.predictions import read_predictions
+
+
+def no_number(table):
+    table.loc[table.index[3], "predicted"] = np.nan
+
+
+def infinite(table):
+    table.loc[table.index[3], "predicted"] = np.inf
+
+
+def other_unit(table):
+    table.loc[table.index[5], "unit"] = "standard deviations"
+
+
+def scaled_targets(table):
+    table.loc[table["member"] == "all", "target"] /= 14.5
+
+
+def unknown_sample(table):
+    table.loc[table.index[0], "sample"] = "diving/999"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (no_number, "1 predicted values are NaN or infinite: row 3"),
+        (infinite, "1 predicted values are NaN or infinite: row 3"),
+        (other_unit, "1 rows are in the unit standard deviations, not points: row 5"),
+        (scaled_targets, "targets differ from the samples' scores"),
+        (unknown_sample, "1 rows name samples that the data set does not have: row 0"),
+    ],
+)
+def test_bad_values_name_their_rows(files, samples, spoil, message):
+    table = pd.read_parquet(files["all_action"])
+    spoil(table)
+    table.to_parquet(files["all_action"])
+    with pytest.raises(RescoreError) as error:
+        read_predictions(files["all_action"], samples, 2)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("keep", "message"),
+    [
+        (
+            lambda t: ~((t["member"] == "all") & (t["sample"] == "diving/007")),
+            "1 of 12 test samples of diving are missing: diving/007",
+        ),
+        (lambda t: ~((t["member"] == "all") & (t["seed"] == 1)), "all: 1 seeds (0), declared 2"),
+        (lambda t: ~((t["member"] == "all") & (t["seed"] == 1) & (t["iteration"] == 300)), "the last at 200, 300"),
+        (
+            lambda t: ~((t["member"] == "all") & (t["iteration"] == 200) & (t["action"] == "skiing")),
+            "all, seed 0, iteration 200: 12 of 12 test samples of skiing are missing",
+        ),
+    ],
+)
+def test_missing_rows_are_named(files, samples, keep, message):
+    table = pd.read_parquet(files["all_action"])
+    table[keep(table)].to_parquet(files["all_action"])
+    with pytest.raises(RescoreError) as error:
+        read_predictions(files["all_action"], samples, 2)
+    assert message in str(error.value)
+
+
+def test_duplicates_are_named(files, samples):
+    table = pd.read_parquet(files["all_action"])
+    pd.concat([table, table.iloc[[9]]], ignore_index=True).to_parquet(files["all_action"])
+    with pytest.raises(RescoreError, match=rf"1 duplicate rows: row {len(table)} "):
+        read_predictions(files["all_action"], samples, 2)
+
+
+def test_faults_are_reported_together(files, samples):
+    table = pd.read_parquet(files["all_action"])
+    no_number(table)
+    other_unit(table)
+    table[table["sample"] != "skiing/010"].to_parquet(files["all_action"])
+    with pytest.raises(RescoreError) as error:
+        read_predictions(files["all_action"], samples, 3)
+    for part in ("NaN", "unit", "skiing/010", "declared 3"):
+        assert part in str(error.value)
+
+
+def test_too_few_fine_tuning_samples(files, samples):
+    with pytest.raises(RescoreError, match="10 test samples, declared 50"):
+        read_predictions(files["fine_tuning"], samples, 2, samples=50)
+
+
+def test_missing_column_and_missing_file(files, samples, tmp_path):
+    pd.read_parquet(files["all_action"]).drop(columns="unit").to_parquet(files["all_action"])
+    with pytest.raises(RescoreError, match="no column 'unit'"):
+        read_predictions(files["all_action"], samples, 2)
+    with pytest.raises(RescoreError, match="no such file"):
+        read_predictions(tmp_path / "none.parquet", samples, 2)
+
+
+def test_good_predictions_pass(files, samples):
+    assert len(read_predictions(files["all_action"], samples, 2)) == len(pd.read_parquet(files["all_action"]))
+    assert len(read_predictions(files["fine_tuning"], samples, 2, samples=10)) == len(
+        pd.read_parquet(files["fine_tuning"])
+    )

@@ -1,0 +1,106 @@
+# Real public data that needs no video. These rules take part wherever their sources are fetched or a mirror is set; where
+# they are not, the page says which command brings them (rescore.experiments.plan).
+
+OPEN = "runs/open"
+
+
+rule unlv_dive_s3d:
+    input:
+        source="data/raw/unlv-dive-s3d/SOURCE.json",
+        mtl_aqa="data/raw/mtl-aqa-annotations/SOURCE.json",
+    output:
+        predictions=f"{OPEN}/unlv_dive_s3d/predictions.parquet",
+        choice=f"{OPEN}/unlv_dive_s3d/choice.json",
+        findings=f"{OPEN}/unlv_dive_s3d/findings.csv",
+    log:
+        "logs/open/unlv_dive_s3d.log",
+    params:
+        settings=settings("seed", "support_vector_regression", scale="open"),
+        code=code("experiments.unlv_dive_s3d.run"),
+    shell:
+        "rescore step experiments.unlv_dive_s3d.run --directory $(dirname {input.source})"
+        " --mtl-aqa $(dirname {input.mtl_aqa})"
+        " --predictions {output.predictions} --choice {output.choice} --findings {output.findings}"
+        " --settings {params.settings:q} > {log} 2>&1"
+
+
+rule mtl_aqa_labels:
+    input:
+        source="data/raw/mtl-aqa-annotations/SOURCE.json",
+    output:
+        predictions=f"{OPEN}/mtl_aqa_labels/predictions.parquet",
+        choice=f"{OPEN}/mtl_aqa_labels/choice.json",
+        findings=f"{OPEN}/mtl_aqa_labels/findings.csv",
+    log:
+        "logs/open/mtl_aqa_labels.log",
+    params:
+        settings=settings("seed", "ridge", scale="open"),
+        code=code("experiments.mtl_aqa_labels.run"),
+    shell:
+        "rescore step experiments.mtl_aqa_labels.run --directory $(dirname {input.source})"
+        " --predictions {output.predictions} --choice {output.choice} --findings {output.findings}"
+        " --settings {params.settings:q} > {log} 2>&1"
+
+
+rule human_ceiling:
+    input:
+        source="data/raw/mtl-aqa-annotations/SOURCE.json",
+    output:
+        predictions=f"{OPEN}/human_ceiling/predictions.parquet",
+        rule=f"{OPEN}/human_ceiling/rule.json",
+        findings=f"{OPEN}/human_ceiling/findings.csv",
+    log:
+        "logs/open/human_ceiling.log",
+    params:
+        code=code("experiments.human_ceiling.run"),
+    shell:
+        "rescore step experiments.human_ceiling.run --directory $(dirname {input.source})"
+        " --predictions {output.predictions} --rule {output.rule} --findings {output.findings} > {log} 2>&1"
+
+
+rule real_dive:
+    input:
+        video="data/raw/aqa7-dive-054/SOURCE.json",
+        lists="data/raw/aqa7-lists/SOURCE.json",
+    output:
+        record=f"{OPEN}/real_dive/record.json",
+    log:
+        "logs/open/real_dive.log",
+    params:
+        settings=settings("seed", "clips", "backbone", scale="open"),
+        code=code("experiments.real_dive.run"),
+    threads: workflow.cores
+    shell:
+        "rescore step experiments.real_dive.run --video $(dirname {input.video})/aqa7_diving_054.avi"
+        " --lists $(dirname {input.lists}) --record {output.record} --settings {params.settings:q} > {log} 2>&1"
+
+
+rule open_scores:
+    input:
+        predictions=f"{OPEN}/{{experiment}}/predictions.parquet",
+    output:
+        scores=f"{OPEN}/scores/{{experiment}}.csv",
+    wildcard_constraints:
+        experiment="unlv_dive_s3d|mtl_aqa_labels|human_ceiling",
+    log:
+        "logs/open/scores_{experiment}.log",
+    params:
+        settings=settings("seed", "scoring", scale="open"),
+        code=code("scoring.open.score_unlv_dive_s3d"),
+    shell:
+        "rescore step scoring.open.score_{wildcards.experiment} --predictions {input.predictions} --scores {output.scores}"
+        " --settings {params.settings:q} > {log} 2>&1"
+
+
+rule open_summary:
+    input:
+        lists="data/raw/aqa7-lists/SOURCE.json",
+    output:
+        summary=f"{OPEN}/summary/aqa7_table1.csv",
+    log:
+        "logs/open/summary.log",
+    params:
+        code=code("scoring.open.summarise_aqa7_lists"),
+    shell:
+        "rescore step scoring.open.summarise_aqa7_lists --lists $(dirname {input.lists}) --summary {output.summary}"
+        " > {log} 2>&1"

@@ -1,0 +1,195 @@
+# reporting: pure functions of scores and of the papers' own numbers. No framework, no video, seconds.
+
+from rescore.experiments import plan
+
+MIRROR = Path(os.environ["RESCORE_MIRROR"]) if os.environ.get("RESCORE_MIRROR") else None
+AQA7_TABLES = ["table1", "table2", "table3", "table4"]
+OPEN_EXPERIMENTS = [
+    experiment.name
+    for experiment in plan.ON_REAL_DATA
+    if SETTINGS["open"] == "auto" and all(map(at_hand, experiment.sources))
+]
+
+
+def pages():
+    """The pages of this run: the scale's own, and that of the real data that is at hand."""
+    own = [f"{RESULTS}/index.html"] if VIDEO_SCALE else []
+    return own + (["results/open/index.html"] if OPEN_EXPERIMENTS else [])
+
+
+rule aqa7_table:
+    input:
+        reported="reported/aqa7/{table}.csv",
+        scores=lambda wildcards: (
+            f"{RUNS}/summary/aqa7_table1.csv"
+            if wildcards.table == "table1"
+            else f"{RUNS}/scores/aqa7_{wildcards.table}.csv"
+        ),
+    output:
+        csv=report(
+            f"{RESULTS}/tables/aqa7_{{table}}.csv",
+            caption="../report/aqa7_table.rst",
+            category="AQA-7",
+            subcategory="tables",
+        ),
+        markdown=f"{RESULTS}/tables/aqa7_{{table}}.md",
+        latex=f"{RESULTS}/tables/aqa7_{{table}}.tex",
+    wildcard_constraints:
+        table="table[1-4]",
+    log:
+        f"{LOGS}/aqa7_{{table}}.log",
+    params:
+        settings=settings("scale", "sources", "scoring"),
+        code=code("reporting.tables.make_table"),
+    shell:
+        "rescore step reporting.tables.make_table --table {wildcards.table} --reported {input.reported}"
+        " --scores {input.scores} --csv {output.csv} --markdown-file {output.markdown} --latex-file {output.latex}"
+        " --settings {params.settings:q} > {log} 2>&1"
+
+
+rule aqa7_tables:
+    input:
+        expand(f"{RESULTS}/tables/aqa7_{{table}}.md", table=AQA7_TABLES),
+    output:
+        f"{RESULTS}/tables.md",
+    log:
+        f"{LOGS}/aqa7_tables.log",
+    params:
+        code=code("reporting.tables.collect_markdown"),
+    shell:
+        "rescore step reporting.tables.collect_markdown --parts {input} --output {output} > {log} 2>&1"
+
+
+rule aqa7_claims:
+    input:
+        claims="reported/aqa7/claims.yaml",
+        reported=expand("reported/aqa7/{table}.csv", table=AQA7_TABLES),
+        tables=expand(f"{RESULTS}/tables/aqa7_{{table}}.csv", table=AQA7_TABLES),
+        curves=f"{RUNS}/scores/aqa7_figure3.csv",
+    output:
+        f"{RESULTS}/tables/aqa7_claims.csv",
+    log:
+        f"{LOGS}/aqa7_claims.log",
+    params:
+        code=code("scoring.claims.evaluate_claims"),
+    shell:
+        "rescore step scoring.claims.evaluate_claims --claims {input.claims} --reported $(dirname {input.claims})"
+        " --tables {input.tables} --curves {input.curves} --output {output} > {log} 2>&1"
+
+
+rule aqa7_figure1:
+    input:
+        clips=f"{DATA}/clips/aqa7.npy",
+        rows=f"{DATA}/clips/aqa7.parquet",
+    output:
+        png=report(f"{RESULTS}/figures/aqa7_figure1.png", caption="../report/aqa7_figure1.rst", category="AQA-7", subcategory="figures"),
+    log:
+        f"{LOGS}/aqa7_figure1.log",
+    params:
+        settings=settings("scale", "sources"),
+        code=code("reporting.figures.figure1"),
+    shell:
+        "rescore step reporting.figures.figure1 --clips {input.clips} --rows {input.rows} --png {output.png}"
+        " --settings {params.settings:q} > {log} 2>&1"
+
+
+rule aqa7_network:
+    output:
+        network=f"{RUNS}/backbone/network.json",
+    log:
+        f"{LOGS}/aqa7_network.log",
+    params:
+        settings=settings("clips", "backbone", "lstm"),
+        code=code("models.describe.describe_c3d_lstm"),
+    shell:
+        "rescore step models.describe.describe_c3d_lstm --network {output.network} --settings {params.settings:q} > {log} 2>&1"
+
+
+rule aqa7_figure2:
+    input:
+        network=f"{RUNS}/backbone/network.json",
+    output:
+        svg=report(f"{RESULTS}/figures/aqa7_figure2.svg", caption="../report/aqa7_figure2.rst", category="AQA-7", subcategory="figures"),
+        png=f"{RESULTS}/figures/aqa7_figure2.png",
+    log:
+        f"{LOGS}/aqa7_figure2.log",
+    params:
+        settings=settings("scale", "sources"),
+        code=code("reporting.figures.figure2"),
+    shell:
+        "rescore step reporting.figures.figure2 --network {input.network} --svg {output.svg} --png {output.png}"
+        " --settings {params.settings:q} > {log} 2>&1"
+
+
+rule aqa7_figure3:
+    input:
+        curves=f"{RUNS}/scores/aqa7_figure3.csv",
+    output:
+        svg=report(f"{RESULTS}/figures/aqa7_figure3.svg", caption="../report/aqa7_figure3.rst", category="AQA-7", subcategory="figures"),
+        png=f"{RESULTS}/figures/aqa7_figure3.png",
+    log:
+        f"{LOGS}/aqa7_figure3.log",
+    params:
+        settings=settings("scale", "sources"),
+        code=code("reporting.figures.figure3"),
+    shell:
+        "rescore step reporting.figures.figure3 --curves {input.curves} --svg {output.svg} --png {output.png}"
+        " --settings {params.settings:q} > {log} 2>&1"
+
+
+rule aqa7_forest:
+    input:
+        result=f"{RESULTS}/tables/aqa7_{{table}}.csv",
+    output:
+        svg=report(f"{RESULTS}/figures/aqa7_{{table}}_forest.svg", caption="../report/aqa7_forest.rst", category="AQA-7", subcategory="figures"),
+        png=f"{RESULTS}/figures/aqa7_{{table}}_forest.png",
+    wildcard_constraints:
+        table="table[2-4]",
+    log:
+        f"{LOGS}/aqa7_{{table}}_forest.log",
+    params:
+        settings=settings("scale", "sources"),
+        code=code("reporting.figures.forest"),
+    shell:
+        "rescore step reporting.figures.forest --table {wildcards.table} --result {input.result} --svg {output.svg}"
+        " --png {output.png} --settings {params.settings:q} > {log} 2>&1"
+
+
+rule pretraining_curve:
+    input:
+        curve=f"{RUNS}/backbone/curve.csv",
+    output:
+        svg=report(f"{RESULTS}/figures/aqa7_pretraining.svg", caption="../report/aqa7_pretraining.rst", category="AQA-7", subcategory="figures"),
+        png=f"{RESULTS}/figures/aqa7_pretraining.png",
+    log:
+        f"{LOGS}/pretraining_curve.log",
+    params:
+        settings=settings("scale", "sources"),
+        code=code("reporting.figures.learning_curve"),
+    shell:
+        "rescore step reporting.figures.learning_curve --curve {input.curve} --svg {output.svg} --png {output.png}"
+        " --settings {params.settings:q} > {log} 2>&1"
+
+
+rule page:
+    input:
+        tables=expand(f"{RESULTS}/tables/aqa7_{{table}}.csv", table=AQA7_TABLES),
+        claims=f"{RESULTS}/tables/aqa7_claims.csv",
+        figures=[
+            f"{RESULTS}/figures/aqa7_{name}"
+            for name in ("figure1.png", "figure2.svg", "figure3.svg", "table2_forest.svg", "table3_forest.svg", "table4_forest.svg")
+            + (("pretraining.svg",) if SETTINGS["backbone"]["weights"] == "pretrained" else ())
+        ],
+        dropped=f"{DATA}/clips/aqa7.dropped.csv",
+        markdown=f"{RESULTS}/tables.md",
+    output:
+        report(f"{RESULTS}/index.html", caption="../report/page.rst", category="AQA-7"),
+    log:
+        f"{LOGS}/page.log",
+    params:
+        settings=settings("scale", "seeds", "sources", "scoring"),
+        code=code("reporting.page.page"),
+        not_run=canonical_json(plan.not_run(SCALE, SETTINGS, MIRROR)),
+    shell:
+        "rescore step reporting.page.page --tables {input.tables} --figures {input.figures} --claims {input.claims}"
+        " --dropped {input.dropped} --not-run {params.not_run:q} --output {output} --settings {params.settings:q} > {log} 2>&1"
