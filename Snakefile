@@ -4,7 +4,8 @@
     snakemake --cores all --config scale=open      real public data that needs no video
     snakemake -n --config scale=paper              what the official videos would take
 
-Rules live in workflow/rules/, one family a room of src/rescore, left to right: data, backbones, aqa7, open, report.
+Rules live in workflow/rules/, one family a room of src/rescore, left to right: sources, data, backbones, aqa7,
+report; open has the real data that needs no video.
 """
 
 from snakemake.utils import min_version
@@ -16,14 +17,19 @@ configfile: "params.yaml"
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/data.smk"
-include: "workflow/rules/backbones.smk"
-include: "workflow/rules/aqa7.smk"
+include: "workflow/rules/sources.smk"
 include: "workflow/rules/open.smk"
-include: "workflow/rules/report.smk"
+
+
+if SCALE != "open":
+
+    include: "workflow/rules/data.smk"
+    include: "workflow/rules/backbones.smk"
+    include: "workflow/rules/aqa7.smk"
+    include: "workflow/rules/report.smk"
 
 
 rule all:
     default_target: True
     input:
-        pages(),
+        PAGES,

@@ -83,7 +83,9 @@ def test_unknown_task_small_crop_and_odd_length_are_refused() -> None:
 
 
 def test_folding_cuts_in_order_and_copies_nothing() -> None:
-    stored = torch.arange(2 * 32 * 2 * 2 * 3, dtype=torch.float32).view(2, 32, 2, 2, 3)  # as the clip store lies in memory
+    stored = torch.arange(2 * 32 * 2 * 2 * 3, dtype=torch.float32).view(
+        2, 32, 2, 2, 3
+    )  # as the clip store lies in memory
     frames = stored.permute(0, 4, 1, 2, 3)
     clips = fold_clips(frames, 16)
     assert clips.shape == (4, 3, 16, 2, 2)

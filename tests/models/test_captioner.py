@@ -91,7 +91,9 @@ def test_empty_caption_trains(captioner: Captioner, clips: Tensor) -> None:
 
 def test_tokens_outside_the_vocabulary_are_all_named(captioner: Captioner, clips: Tensor) -> None:
     tokens = torch.tensor([[SOS, 4, WORDS, 99], [SOS, 2, 3, EOS], [SOS, -1, 3, EOS]])
-    with pytest.raises(RescoreError, match=r"(?s)caption 0 .*\[11, 99\].*vocabulary of 11.*caption 2 .*\[-1\]") as error:
+    with pytest.raises(
+        RescoreError, match=r"(?s)caption 0 .*\[11, 99\].*vocabulary of 11.*caption 2 .*\[-1\]"
+    ) as error:
         captioner(clips, tokens)
     assert "caption 1" not in str(error.value)
 

@@ -81,7 +81,9 @@ def test_mask_goes_through_the_first_end() -> None:
 
 def test_what_stands_after_the_end_changes_nothing(numbers: np.random.Generator) -> None:
     logits = torch.from_numpy(numbers.standard_normal((1, 4, VOCABULARY)))
-    assert caption_loss(logits, torch.tensor([[1, 3, 0, 0, 0]])) == caption_loss(logits, torch.tensor([[1, 3, 0, 7, 5]]))
+    assert caption_loss(logits, torch.tensor([[1, 3, 0, 0, 0]])) == caption_loss(
+        logits, torch.tensor([[1, 3, 0, 7, 5]])
+    )
 
 
 def test_empty_caption_costs_its_end_and_a_missing_one_nothing() -> None:

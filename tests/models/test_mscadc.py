@@ -5,7 +5,14 @@ from rescore.errors import RescoreError
 from rescore.models.losses import DIVE_CLASSES, losses
 from rescore.models.mscadc import MSCADC, Head
 
-SMALL = {"width": 1 / 8, "head_width": 1 / 12, "crop": 48, "vocabulary": 13, "caption_hidden": 8, "caption_embedding": 6}
+SMALL = {
+    "width": 1 / 8,
+    "head_width": 1 / 12,
+    "crop": 48,
+    "vocabulary": 13,
+    "caption_hidden": 8,
+    "caption_embedding": 6,
+}
 TOKENS = torch.tensor([[1, 4, 5, 0], [1, 7, 0, 0]])
 
 

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
 from rescore.errors import RescoreError
-from rescore.reporting.contact_sheet import BAND, GAP, contact_sheet
+from rescore.manifests.synthetic.encode import FORMATS, write_video
+from rescore.reporting.contact_sheet import BAND, GAP, contact_sheet, contact_sheets_by_action
 
 
 def ramp(frames: int, height: int = 24, width: int = 32) -> np.ndarray:
@@ -56,3 +58,44 @@ def test_refuses_what_no_sheet_can_be_made_of(videos: list[np.ndarray], captions
     with pytest.raises(RescoreError, match=r"sheet\.png"):
         contact_sheet(videos, captions, tmp_path / "sheet.png")
     assert not (tmp_path / "sheet.png").exists()
+
+
+def manifest_of(directory: Path, last: int) -> Path:
+    """Five short videos of one action, with scores."""
+    rows = []
+    for number in range(5):
+        video = directory / f"{number}.mp4"
+        write_video(video, ramp(12, 48, 64), 25.0, FORMATS[1], (64, 48))
+        row = {"dataset": "test", "sample": f"diving/{number:03d}", "action": "diving", "video": str(video)}
+        rows.append(
+            row
+            | {
+                "start_frame": 2,
+                "end_frame": last,
+                "score": 10.0 * number,
+                "difficulty": 2.0,
+                "execution": 5.0 * number,
+            }
+        )
+    pd.DataFrame(rows).assign(caption="Well done.").to_parquet(directory / "manifest.parquet")
+    return directory / "manifest.parquet"
+
+
+def test_one_sheet_an_action(tmp_path: Path) -> None:
+    paths = contact_sheets_by_action(manifest_of(tmp_path, 11), tmp_path, columns=3)
+    assert [path.name for path in paths] == ["contact_sheet_diving.png"]
+    sheet = cv2.imread(str(paths[0]))
+    assert sheet is not None
+    assert sheet.shape == (4 * (BAND + 48 + GAP), 3 * (64 + GAP), 3)
+
+
+def test_a_video_that_ends_early_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RescoreError, match=r"\.mp4: cannot be read to frame 40"):
+        contact_sheets_by_action(manifest_of(tmp_path, 40), tmp_path)
+
+
+def test_a_missing_video_is_named(tmp_path: Path) -> None:
+    manifest = manifest_of(tmp_path, 11)
+    (tmp_path / "4.mp4").unlink()
+    with pytest.raises(RescoreError, match=r"4\.mp4: cannot be read"):
+        contact_sheets_by_action(manifest, tmp_path)

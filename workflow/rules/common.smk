@@ -1,4 +1,4 @@
-# What every rule family needs: the scale's settings, the hash of a step's code, and which real data is within reach.
+# What every rule family needs: the scale's settings, the hash of a step's code, and which real data is at hand.
 
 import os
 import sys
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rescore import parameters, processes
 from rescore.errors import RescoreError
+from rescore.experiments import plan
 from rescore.provenance import code_hash
 from rescore.storage import canonical_json
 from snakemake.exceptions import WorkflowError
@@ -31,8 +32,12 @@ except RescoreError as error:
 DATA, RUNS, RESULTS, LOGS = (
     f"{room}/{SCALE}" for room in ("data", "runs", "results", "logs")
 )
-VIDEO_SCALE = SCALE != "open"
-SYNTHETIC = VIDEO_SCALE and SETTINGS["sources"]["aqa7_videos"] == "synthetic"
+MIRROR = Path(os.environ["RESCORE_MIRROR"]) if os.environ.get("RESCORE_MIRROR") else None
+NOT_RUN = plan.not_run(SCALE, SETTINGS, MIRROR)
+REAL_DATA = plan.runnable(SETTINGS, MIRROR)
+# The pages of this run: the scale's own, and that of the real data that is at hand.
+PAGES = [f"{RESULTS}/index.html"] if SCALE != "open" else []
+PAGES += ["results/open/index.html"] if REAL_DATA else []
 
 
 def settings(*names, scale=SCALE):
@@ -48,10 +53,3 @@ def code(step):
     """Hash of the code that a step (module.function) can reach."""
     return code_hash(f"rescore.{step.rpartition('.')[0]}")
 
-
-def at_hand(source):
-    """Whether a source of real data is fetched already or can be copied from a mirror."""
-    return (
-        Path("data/raw", source, "SOURCE.json").exists()
-        or bool(os.environ.get("RESCORE_MIRROR"))
-    )

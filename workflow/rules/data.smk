@@ -2,15 +2,6 @@
 # videos, by params.yaml; both fill the same manifest, so nothing downstream knows the difference.
 
 
-rule fetch:
-    output:
-        "data/raw/{source}/SOURCE.json",
-    log:
-        "logs/fetch/{source}.log",
-    shell:
-        "rescore fetch {wildcards.source} > {log} 2>&1"
-
-
 if SETTINGS["sources"]["aqa7_videos"] == "synthetic":
 
     rule aqa7_videos:

@@ -1,20 +1,6 @@
 # reporting: pure functions of scores and of the papers' own numbers. No framework, no video, seconds.
 
-from rescore.experiments import plan
-
-MIRROR = Path(os.environ["RESCORE_MIRROR"]) if os.environ.get("RESCORE_MIRROR") else None
 AQA7_TABLES = ["table1", "table2", "table3", "table4"]
-OPEN_EXPERIMENTS = [
-    experiment.name
-    for experiment in plan.ON_REAL_DATA
-    if SETTINGS["open"] == "auto" and all(map(at_hand, experiment.sources))
-]
-
-
-def pages():
-    """The pages of this run: the scale's own, and that of the real data that is at hand."""
-    own = [f"{RESULTS}/index.html"] if VIDEO_SCALE else []
-    return own + (["results/open/index.html"] if OPEN_EXPERIMENTS else [])
 
 
 rule aqa7_table:
@@ -189,7 +175,7 @@ rule page:
     params:
         settings=settings("scale", "seeds", "sources", "scoring"),
         code=code("reporting.page.page"),
-        not_run=canonical_json(plan.not_run(SCALE, SETTINGS, MIRROR)),
+        not_run=canonical_json(NOT_RUN),
     shell:
         "rescore step reporting.page.page --tables {input.tables} --figures {input.figures} --claims {input.claims}"
         " --dropped {input.dropped} --not-run {params.not_run:q} --output {output} --settings {params.settings:q} > {log} 2>&1"

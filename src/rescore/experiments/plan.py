@@ -66,6 +66,12 @@ def missing_sources(experiment: Experiment, mirror: Path | None) -> list[str]:
     return [source for source in experiment.sources if not at_hand(source, mirror)]
 
 
+def runnable(settings: Settings, mirror: Path | None) -> list[str]:
+    """Names of the experiments on real data that can run here: wanted by params.yaml, and their sources at hand."""
+    wanted = ON_REAL_DATA if settings["open"] == "auto" else ()
+    return [experiment.name for experiment in wanted if not missing_sources(experiment, mirror)]
+
+
 def missing_videos(settings: Settings) -> list[str]:
     """Folders of official videos that the scale reads and that are not there."""
     sources = settings["sources"]

@@ -26,7 +26,9 @@ def fold_clips(video: Tensor, clip_frames: int) -> Tensor:
         RescoreError: the video's frames are no multiple of the clip's.
     """
     if video.shape[2] % clip_frames:
-        raise RescoreError(f"a video of {video.shape[2]} frames cannot be cut into clips of {clip_frames}. Keep a multiple.")
+        raise RescoreError(
+            f"a video of {video.shape[2]} frames cannot be cut into clips of {clip_frames}. Keep a multiple."
+        )
     return video.unflatten(2, (-1, clip_frames)).transpose(1, 2).flatten(0, 1)
 
 

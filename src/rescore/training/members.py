@@ -29,7 +29,7 @@ from rescore.training.restart import Stack, read_restart, write_restart
 from rescore.training.schedule import annealed
 
 EVALUATION_BATCH = 64  # samples a member; changes speed and memory only
-SMALL_STEP = 300_000_000  # floating point operations of a step that more than one CPU thread does not speed up
+SMALL_STEP = 50_000_000  # floating-point operations of a step that gains nothing from a second CPU thread
 CPU_BYTES = 4 << 30  # what stacked members may take without a GPU
 GPU_SHARE = 0.5  # of the GPU's whole memory (what is free varies from run to run, and so would the stacks)
 

@@ -54,7 +54,8 @@ def big_air(
     upright = sense * np.pi * trick.somersaults + slope
     slide = 0.35 if elements["landing"] > FALL else 0.85
     moves = _slide(landing, length, slide)
-    fallen = upright - 1.15 if elements["landing"] > FALL else upright - 0.25 * slope
+    back = -1.0 if trick.twists % 2 and not snowboard else 1.0
+    fallen = upright - (1.15 * back if elements["landing"] > FALL else 0.25 * slope)
     phases = (
         Phase("contact", takeoff, -0.3, FEET, _inrun(takeoff)),
         Phase("flight", landing, end, velocity=velocity),

@@ -171,7 +171,14 @@ def vault(
         Phase("contact", push, 0.95 * np.pi, HANDS),
         Phase("flight", landing, tilt, velocity=velocity),
         Phase("contact", landing + 0.3, upright + 0.4 * (tilt - upright), FEET),
-        *settle(landing + 0.3, length, upright, elements, np.sign(elements["rotation"]) or 1.0),
+        *settle(
+            landing + 0.3,
+            length,
+            upright,
+            elements,
+            np.sign(elements["rotation"]) or 1.0,
+            1.0 - 2.0 * (trick.twists % 2),
+        ),
     )
     origin = (float(pelvis[0]), float(pelvis[1]))
     return Motion(keys, twists, phases, origin, 0.1, wobbling(elements, push + 0.1, landing, phase)), landing
@@ -207,11 +214,20 @@ def landing_keys(landing: float, elements: Elements) -> list[tuple[float, Array]
     ]
 
 
-def settle(start: float, length: float, upright: float, elements: Elements, sense: float) -> tuple[Phase, ...]:
-    """The last contact: steps in proportion to the landing fault; a fall tips the body over backwards."""
+def settle(
+    start: float, length: float, upright: float, elements: Elements, sense: float, facing: float
+) -> tuple[Phase, ...]:
+    """The last contact: steps in proportion to the landing fault; after a fall the athlete sits.
+
+    Args:
+        sense: direction of the steps, 1 to +x; facing: 1 looks to +x, -1 to -x, so that a fall goes backwards.
+    """
     fault = elements["landing"]
     if fault > FALL:
-        return (Phase("contact", start + 0.25, upright - 0.9, FEET), Phase("contact", length, upright - 1.0, FEET))
+        return (
+            Phase("contact", start + 0.25, upright - 1.1 * facing),
+            Phase("contact", length, upright - 1.2 * facing),
+        )
     travel = 1.1 * sense * fault
     moves = ((start, 0.0, 0.0), (start + 0.18, 0.7 * travel, 0.0), (start + 0.45, travel, 0.0))
     return (Phase("contact", max(length, start + 0.1), upright, FEET, moves),)

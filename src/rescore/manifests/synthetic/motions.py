@@ -208,6 +208,6 @@ def _landing(name: str, elements: Elements, seconds: float, x: float, generator:
     phases = (
         Phase("flight", landing, end, velocity=velocity),
         Phase("contact", landing + 0.25, 0.4 * end),
-        *settle(landing + 0.25, seconds, 0.0, elements, sense),
+        *settle(landing + 0.25, seconds, 0.0, elements, sense, 1.0 if facing == 0.0 else -1.0),
     )
     return Motion(keys, [(0.0, facing), (seconds, facing)], phases, (x, rise), start)

@@ -196,7 +196,18 @@ def _draw_water(frame: Image, take: Take, t: int, slide: NDArray[np.int64], glit
     unit = take.camera.scale[t] * FIXED
     for across, down, size in glitter.tolist():
         place = (int(across * width * FIXED), int((surface + down**2 * 0.6 * height) * FIXED))
-        cv2.ellipse(frame, place, (int((0.03 + 0.12 * size) * unit), int(0.02 * unit)), 0, 0, 360, (225, 235, 242), -1, cv2.LINE_AA, SHIFT)
+        cv2.ellipse(
+            frame,
+            place,
+            (int((0.03 + 0.12 * size) * unit), int(0.02 * unit)),
+            0,
+            0,
+            360,
+            (225, 235, 242),
+            -1,
+            cv2.LINE_AA,
+            SHIFT,
+        )
 
 
 def _drops(splash: Splash, generator: np.random.Generator) -> Array:

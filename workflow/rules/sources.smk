@@ -1,0 +1,10 @@
+# sources: originals from their origin, or from the folder that RESCORE_MIRROR names; checksums are verified either way.
+
+
+rule fetch:
+    output:
+        "data/raw/{source}/SOURCE.json",
+    log:
+        "logs/fetch/{source}.log",
+    shell:
+        "rescore fetch {wildcards.source} > {log} 2>&1"
