@@ -79,11 +79,14 @@ def add_scale(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def without_none(annotation: Any) -> Any:
+    """`Path` of `Path | None`; other types as they are."""
+    kinds = [kind for kind in typing.get_args(annotation) if kind is not types.NoneType]
+    return kinds[0] if isinstance(annotation, types.UnionType) and len(kinds) == 1 else annotation
+
+
 def convert(annotation: Any) -> Callable[[str], Any]:
     """How one command-line word becomes a value of a step parameter's type."""
-    kinds = [kind for kind in typing.get_args(annotation) if kind is not types.NoneType]
-    if isinstance(annotation, types.UnionType) and len(kinds) == 1:
-        return convert(kinds[0])
     if annotation is dict or typing.get_origin(annotation) in (dict, collections.abc.Mapping):
         return json.loads
     return annotation if callable(annotation) else str
@@ -94,7 +97,8 @@ def step_parser(function: Callable[..., Any], name: str) -> argparse.ArgumentPar
     parser = argparse.ArgumentParser(f"rescore step {name}", description=inspect.getdoc(function))
     hints = typing.get_type_hints(function)
     for parameter in inspect.signature(function).parameters.values():
-        annotation, required = hints[parameter.name], parameter.default is inspect.Parameter.empty
+        annotation = without_none(hints[parameter.name])
+        required = parameter.default is inspect.Parameter.empty
         option = f"--{parameter.name.replace('_', '-')}"
         default = None if required else parameter.default
         if typing.get_origin(annotation) is list:

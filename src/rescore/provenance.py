@@ -36,7 +36,7 @@ def imported_modules(path: Path) -> Iterator[str]:
 
 @functools.cache
 def import_closure(module: str) -> tuple[Path, ...]:
-    """Source files that importing `module` can reach inside the package, sorted.
+    """Source files that importing `module` can reach inside the package, and the templates beside them, sorted.
 
     Raises:
         ValueError: `module` is not a module of this package.
@@ -50,7 +50,8 @@ def import_closure(module: str) -> tuple[Path, ...]:
         if path not in found:
             found.add(path)
             waiting += [target for name in imported_modules(path) if (target := module_path(name))]
-    return tuple(sorted(found))
+    templates = {file for path in found for file in path.parent.glob("templates/*") if file.is_file()}
+    return tuple(sorted(found | templates))
 
 
 @functools.cache

@@ -64,20 +64,15 @@ def test_every_feature_is_that_of_its_own_sixteen_frames(store: Path) -> None:
         np.testing.assert_allclose(features[sample, offset, clip], expected, rtol=2e-3, atol=2e-3)
 
 
-def test_test_samples_have_the_test_offset_alone_and_rows_come_through(store: Path) -> None:
-    features = run(store, settings())
-    train = np.array([True, True, False, True, False])
-    assert np.isfinite(features[train]).all()
-    assert np.isfinite(features[~train, 1]).all()
-    assert np.isnan(features[~train][:, [0, 2]]).all()
+def test_every_sample_has_every_offset_and_rows_come_through(store: Path) -> None:
+    assert np.isfinite(run(store, settings())).all()
     pd.testing.assert_frame_equal(pd.read_parquet(store / "features.parquet"), pd.read_parquet(store / "rows.parquet"))
 
 
 def test_test_offset_beyond_the_training_offsets_widens_the_array(store: Path) -> None:
     features = run(store, settings(temporal_offsets=1, test_offset=3))
     assert features.shape[1] == 4
-    assert np.isfinite(features[2, 3]).all()
-    assert np.isnan(features[0, 1:]).all()
+    assert np.isfinite(features).all()
 
 
 def test_batch_changes_nothing_but_speed_and_two_runs_are_equal_to_the_byte(store: Path) -> None:

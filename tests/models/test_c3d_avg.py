@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 import torch
 
@@ -27,7 +29,7 @@ def test_parameters_at_full_size() -> None:
     with torch.device("meta"):
         network = C3DAverage()
     widths = [3, 64, 128, 256, 256, 512, 512, 512, 512]
-    assert count(network.body) == sum(27 * a * b + b for a, b in zip(widths, widths[1:], strict=False))
+    assert count(network.body) == sum(27 * a * b + b for a, b in itertools.pairwise(widths))
     assert count(network.trunk) == 8192 * 4096 + 4096
     assert count(network.score_head) == 4097
     assert count(network.class_heads) == 4097 * (3 + 2 + 4 + 10 + 8)

@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 import torch
 
@@ -34,9 +36,9 @@ def test_parameters_at_full_size() -> None:
     with torch.device("meta"):
         network = MSCADC()
     widths = [3, 32, 64, 128, 128, 256, 256, 256, 256]
-    assert count(network.body) == sum(27 * a * b + b + 2 * b for a, b in zip(widths, widths[1:], strict=False))
+    assert count(network.body) == sum(27 * a * b + b + 2 * b for a, b in itertools.pairwise(widths))
     context = [12, 24, 24, 48, 96, 96]
-    head = 256 * 12 + 12 + sum(27 * a * b + 3 * b for a, b in zip(context, context[1:], strict=False))
+    head = 256 * 12 + 12 + sum(27 * a * b + 3 * b for a, b in itertools.pairwise(context))
     head += 96 * 12 + 3 * 12 + 27 * 12 * 12 + 3 * 12
     assert count(network.score_head) == head + 27 * 12 + 1
     assert count(network.class_head) == head + 27 * 12 * 27 + 27

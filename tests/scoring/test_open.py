@@ -74,7 +74,7 @@ def test_the_best_on_test_is_beside_the_honest_figure_and_says_so(tmp_path: Path
     scores = scored(tmp_path, open_scores.score_unlv_dive_s3d, table)
     assert list(scores) == CONTRACT
     s3d = scores[scores["row"] == "S3D"].set_index("protocol")["value"]
-    for protocol, member in (("last_iteration", "chosen"), ("best_on_test", "grid/b")):
+    for protocol, member in (("training_set", "chosen"), ("best_on_test", "grid/b")):
         part = table[table["member"] == member]
         assert s3d[protocol] == pytest.approx(spearmanr(part["target"], part["predicted"])[0])
     assert (scores["low"] < scores["value"]).all()

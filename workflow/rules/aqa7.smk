@@ -6,6 +6,7 @@ rule all_action:
     input:
         features=f"{DATA}/features/aqa7.npy",
         rows=f"{DATA}/features/aqa7.parquet",
+        backbone=f"{RUNS}/backbone/weights.safetensors",
     output:
         predictions=f"{RUNS}/all_action/predictions.parquet",
         members=f"{RUNS}/all_action/members.safetensors",
@@ -19,13 +20,14 @@ rule all_action:
         gpu=1,
     shell:
         "rescore step experiments.all_action.run --features {input.features} --rows {input.rows}"
-        " --predictions {output.predictions} --members {output.members} --settings {params.settings:q} > {log} 2>&1"
+        " --backbone {input.backbone} --predictions {output.predictions} --members {output.members} --settings {params.settings:q} > {log} 2>&1"
 
 
 rule zero_shot:
     input:
         features=f"{DATA}/features/aqa7.npy",
         rows=f"{DATA}/features/aqa7.parquet",
+        backbone=f"{RUNS}/backbone/weights.safetensors",
     output:
         predictions=f"{RUNS}/zero_shot/predictions.parquet",
         members=f"{RUNS}/zero_shot/members.safetensors",
@@ -39,7 +41,7 @@ rule zero_shot:
         gpu=1,
     shell:
         "rescore step experiments.zero_shot.run --features {input.features} --rows {input.rows}"
-        " --predictions {output.predictions} --members {output.members} --settings {params.settings:q} > {log} 2>&1"
+        " --backbone {input.backbone} --predictions {output.predictions} --members {output.members} --settings {params.settings:q} > {log} 2>&1"
 
 
 rule fine_tuning:
@@ -47,6 +49,7 @@ rule fine_tuning:
         features=f"{DATA}/features/aqa7.npy",
         rows=f"{DATA}/features/aqa7.parquet",
         initial=f"{RUNS}/zero_shot/members.safetensors",
+        backbone=f"{RUNS}/backbone/weights.safetensors",
     output:
         predictions=f"{RUNS}/fine_tuning/predictions.parquet",
         members=f"{RUNS}/fine_tuning/members.safetensors",
@@ -60,7 +63,7 @@ rule fine_tuning:
         gpu=1,
     shell:
         "rescore step experiments.fine_tuning.run --features {input.features} --rows {input.rows}"
-        " --initial {input.initial} --predictions {output.predictions} --members {output.members}"
+        " --initial {input.initial} --backbone {input.backbone} --predictions {output.predictions} --members {output.members}"
         " --settings {params.settings:q} > {log} 2>&1"
 
 

@@ -104,3 +104,67 @@ rule open_summary:
     shell:
         "rescore step scoring.open.summarise_aqa7_lists --lists $(dirname {input.lists}) --summary {output.summary}"
         " > {log} 2>&1"
+
+
+rule open_table:
+    input:
+        reported=lambda wildcards: (
+            "reported/aqa7/table1.csv"
+            if wildcards.table == "aqa7_table1"
+            else f"reported/open/{wildcards.table.removeprefix('open_')}.csv"
+        ),
+        scores=lambda wildcards: (
+            f"{OPEN}/summary/aqa7_table1.csv"
+            if wildcards.table == "aqa7_table1"
+            else f"{OPEN}/scores/{wildcards.table.removeprefix('open_')}.csv"
+        ),
+    output:
+        csv=report(
+            "results/open/tables/{table}.csv",
+            caption="../report/open_table.rst",
+            category="Real data without video",
+        ),
+        markdown="results/open/tables/{table}.md",
+        latex="results/open/tables/{table}.tex",
+    wildcard_constraints:
+        table="aqa7_table1|open_[a-z0-9_]+",
+    log:
+        "logs/open/{table}.log",
+    params:
+        settings=settings("scale", "sources", "scoring", scale="open"),
+        code=code("reporting.tables.make_table"),
+        name=lambda wildcards: wildcards.table.split("_", 1)[1],
+    shell:
+        "rescore step reporting.tables.make_table --table {params.name} --reported {input.reported}"
+        " --scores {input.scores} --csv {output.csv} --markdown-file {output.markdown} --latex-file {output.latex}"
+        " --settings {params.settings:q} > {log} 2>&1"
+
+
+# Table 1 needs the lists alone, which the real dive brings along; the dive itself has a record instead of a table.
+OPEN_TABLES = [
+    "aqa7_table1" if name == "real_dive" else f"open_{name}" for name in REAL_DATA
+]
+
+
+rule open_page:
+    input:
+        tables=expand("results/open/tables/{table}.csv", table=OPEN_TABLES),
+        findings=[
+            f"{OPEN}/{name}/findings.csv" for name in REAL_DATA if name != "real_dive"
+        ],
+        records=[f"{OPEN}/{name}/record.json" for name in REAL_DATA if name == "real_dive"],
+    output:
+        report(
+            "results/open/index.html",
+            caption="../report/page.rst",
+            category="Real data without video",
+        ),
+    log:
+        "logs/open/page.log",
+    params:
+        settings=settings("scale", "seeds", "sources", "scoring", scale="open"),
+        code=code("reporting.page.page"),
+        not_run=canonical_json(NOT_RUN),
+    shell:
+        "rescore step reporting.page.page --tables {input.tables} --figures --dropped --findings {input.findings}"
+        " --records {input.records} --not-run {params.not_run:q} --output {output} --settings {params.settings:q} > {log} 2>&1"

@@ -22,9 +22,8 @@ def extract(
 ) -> None:
     """Run the backbone over a clip store.
 
-    Training samples get every temporal offset (copies of a video with one frame start difference, A, 5 Data Preparation), test
-    samples `test_offset` alone: it is all that the experiments read of them, and their other offsets are NaN so that a mistake
-    cannot go unseen.
+    Every sample gets every temporal offset (copies of a video with one frame start difference, AQA-7, Sec. 5 Data Preparation):
+    an official test sample is evaluated at `test_offset` alone, but fine-tuning draws its training samples from both splits.
 
     Args:
         clips: uint8 .npy (sample, frame, crop, crop, 3).
@@ -43,7 +42,7 @@ def extract(
     backbone, crop = settings["backbone"], settings["clips"]["crop"]
     table = read_rows(rows)
     store = open_clips(clips, (len(table), None, crop, crop, 3))
-    work = clip_positions(table, store.shape[1], backbone)
+    work = clip_positions(len(table), store.shape[1], backbone)
     network = build_backbone(settings, weights).to(device)
 
     starts = tqdm(range(0, len(work), backbone["batch"]), desc="features", unit="batch", disable=None)
@@ -51,11 +50,8 @@ def extract(
     values = np.concatenate(blocks)  # (clips of all samples, feature width)
     check_finite(values, work, table, clips)
 
-    offsets = max(backbone["temporal_offsets"], backbone["test_offset"] + 1)
-    result = np.full((len(table), offsets, backbone["clips"], values.shape[1]), np.nan, np.float16)
-    result[work[:, 0], work[:, 1], work[:, 2]] = values
     with atomic_path(features) as temporary:
-        np.save(temporary, result)
+        np.save(temporary, values.reshape(len(table), -1, backbone["clips"], values.shape[1]))
     write_table(features_rows, table)
 
 
@@ -72,24 +68,21 @@ def read_rows(path: Path) -> pd.DataFrame:
     return table
 
 
-def clip_positions(table: pd.DataFrame, frames: int, backbone: Mapping[str, Any]) -> np.ndarray:
+def clip_positions(samples: int, frames: int, backbone: Mapping[str, Any]) -> np.ndarray:
     """Which clips to run: (n, 3) of sample number, temporal offset, clip number; clip c of offset o starts at frame o + 16 c.
 
     Raises:
         RescoreError: the last clip of the largest offset would end after the last frame.
     """
-    offsets, clips = backbone["temporal_offsets"], backbone["clips"]
-    needed = max(offsets - 1, backbone["test_offset"]) + clips * backbone["clip_frames"]
+    clips = backbone["clips"]
+    offsets = max(backbone["temporal_offsets"], backbone["test_offset"] + 1)
+    needed = offsets - 1 + clips * backbone["clip_frames"]
     if needed > frames:
         raise RescoreError(
             f"{clips} clips of {backbone['clip_frames']} frames at the largest start need {needed} frames, videos have {frames}. "
             "Lower backbone.temporal_offsets, test_offset or clips, or raise clips.frames."
         )
-    train = (table["split"] == "train").to_numpy()
-    wanted = np.zeros((len(table), max(offsets, backbone["test_offset"] + 1), clips), bool)
-    wanted[train, :offsets] = True
-    wanted[~train, backbone["test_offset"]] = True
-    return np.argwhere(wanted)
+    return np.argwhere(np.ones((samples, offsets, clips), bool))
 
 
 @torch.inference_mode()

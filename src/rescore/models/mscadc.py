@@ -167,7 +167,7 @@ class MSCADC(nn.Module):
         super().__init__()
         if crop < SMALLEST_CROP or frames < SMALLEST_CLIP:
             raise RescoreError(
-                f"MSCADC's poolings need {SMALLEST_CLIP} frames of {SMALLEST_CROP} pixels, not {frames} of {crop}. Raise the crop."
+                f"MSCADC's poolings need {SMALLEST_CLIP} frames of {SMALLEST_CROP} pixels, not {frames} of {crop}. Raise it."
             )
         self.tasks = checked_tasks(tasks)
         head_width = width if head_width is None else head_width

@@ -254,7 +254,7 @@ def compare_under(instructions: str, case: Case, fixture: Mapping[str, np.ndarra
         try:
             rows = pool.submit(compare, case, fixture, salt).result()
         except BrokenProcessPool as error:
-            raise RescoreError(f"parity of {case.name}: the process was killed. It needs 6 GB of memory.") from error
+            raise RescoreError(f"parity of {case.name}: the process was killed. It needs 4 GB of memory.") from error
     return [row._replace(instructions=instructions) for row in rows]
 
 

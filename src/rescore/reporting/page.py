@@ -10,7 +10,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from rescore.errors import RescoreError, raise_together
-from rescore.reporting.tables import TITLES, VERDICTS, layout, note, read_result, records, scale_line
+from rescore.reporting.tables import TITLES, VERDICTS, layout, note, read_result, scale_line
+from rescore.reporting.tables import records as records_of
 from rescore.storage import write_text
 
 SOURCES = {
@@ -60,7 +61,7 @@ def table_section(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
         "note": note(table, settings),
         "columns": columns,
         "lines": list(lines),
-        "reasons": records(reasons),
+        "reasons": records_of(reasons),
     }
 
 
@@ -80,7 +81,7 @@ def claim_lines(path: Path) -> list[dict[str, Any]]:
     for _, group in read_result(path).groupby("id", sort=False):
         first = group.iloc[0]
         findings = [
-            (SOURCES.get(line["source"], line["source"]), line["result"], line["found"]) for line in records(group)
+            (SOURCES.get(line["source"], line["source"]), line["result"], line["found"]) for line in records_of(group)
         ]
         claims.append(
             {
@@ -96,7 +97,7 @@ def claim_lines(path: Path) -> list[dict[str, Any]]:
 def dropped_samples(paths: list[Path]) -> list[dict[str, Any]]:
     """Every sample that clips left out, with its reason."""
     parts = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in paths]
-    return [line for part in parts for line in records(part[["sample", "video", "reason"]])]
+    return [line for part in parts for line in records_of(part[["sample", "video", "reason"]])]
 
 
 def page(
@@ -107,6 +108,8 @@ def page(
     settings: dict[str, Any],
     claims: Path | None = None,
     not_run: str = "[]",
+    findings: list[Path] | None = None,
+    records: list[Path] | None = None,
 ) -> None:
     """Write the page.
 
@@ -118,6 +121,8 @@ def page(
         settings: `scale`, `sources`, `scoring`; optional `command` and `seeds`, shown at the top.
         claims: what evaluate_claims writes.
         not_run: JSON list of {what, why, command}: what this machine did not run.
+        findings: CSVs `source, finding` of what the released data contradicts.
+        records: JSON objects of experiments whose result is not a table, shown field by field.
     """
     missing = [
         f"{path}: no such file" for path in [*tables, *dropped, *([claims] if claims else [])] if not path.is_file()
@@ -146,5 +151,7 @@ def page(
         claims=[] if claims is None else claim_lines(claims),
         not_run=json.loads(not_run),
         dropped=dropped_samples(dropped) if dropped else None,
+        findings=[line for path in findings or [] for line in records_of(read_result(path))],
+        records=[(path.parent.name, json.loads(path.read_text(encoding="utf-8"))) for path in records or []],
     )
     write_text(output, text)

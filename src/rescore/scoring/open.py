@@ -1,7 +1,7 @@
 """Scores of the experiments on real public data: correlations and intervals from their predictions alone.
 
 Rows and columns are those of `reported/open/<experiment>.csv` where a paper prints a number for them. `protocol` is
-`last_iteration` for what was fixed without the test set (these models have no iterations), and `best_on_test` for what was
+`training_set` for what was fixed inside the training set, and `best_on_test` for what was
 chosen on it, which is shown beside it and is no measure of anything.
 """
 
@@ -20,7 +20,7 @@ from rescore.scoring.correlation import Estimate, bca_interval, bootstrap_spearm
 from rescore.scoring.predictions import COLUMNS, value_problems
 from rescore.storage import read_table, write_table
 
-HONEST, CHOSEN_ON_TEST = "last_iteration", "best_on_test"
+HONEST, CHOSEN_ON_TEST = "training_set", "best_on_test"
 SPEARMAN, FISHER_AVERAGE = "spearman", "fisher_z_average"
 CORRELATION = "Sp. Corr."
 LABEL_ROWS = {

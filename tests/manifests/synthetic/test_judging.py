@@ -72,7 +72,7 @@ def test_trampoline_scores_difficulty_plus_execution_plus_flight() -> None:
 
 
 def test_observer_of_a_dive_is_recomputed_from_its_elements() -> None:
-    weights = {"split": 1.1, "looseness": 1.2, "rotation": 1.4, "wobble": 0.7, "splash": 1.7, "lowness": 0.4}
+    weights = {"split": 1.7, "looseness": 1.9, "rotation": 1.9, "wobble": 1.1, "splash": 1.6, "lowness": 0.6}
     for performance in draws("diving")[:200]:
         mark = 10 - sum(weight * fault(performance.athletes[0], name) for name, weight in weights.items())
         assert performance.observer == pytest.approx(performance.difficulty * 3 * mark)

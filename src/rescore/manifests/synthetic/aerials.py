@@ -54,8 +54,7 @@ def big_air(
     upright = sense * np.pi * trick.somersaults + slope
     slide = 0.35 if elements["landing"] > FALL else 0.85
     moves = _slide(landing, length, slide)
-    back = -1.0 if trick.twists % 2 and not snowboard else 1.0
-    fallen = upright - (1.15 * back if elements["landing"] > FALL else 0.25 * slope)
+    fallen = upright - (1.45 if elements["landing"] > FALL else 0.25 * slope)  # down on the uphill side
     phases = (
         Phase("contact", takeoff, -0.3, FEET, _inrun(takeoff)),
         Phase("flight", landing, end, velocity=velocity),
@@ -126,7 +125,7 @@ def _ride_out(landing: float, elements: Elements, stance: Array) -> list[tuple[f
     shaky[7] += 45 * fault
     if fault > FALL:
         seat = stance.copy()
-        seat[:3] = (80, 70, -40)
+        seat[:3] = (45, 25, -20)
         return [(landing + 0.2, absorb), (landing + 0.5, seat), (landing + 4, seat)]
     return [(landing + 0.22, absorb), (landing + 0.42, absorb), (landing + 0.75, shaky), (landing + 1.2, stance)]
 
