@@ -37,6 +37,9 @@ OPTIONAL = {
     "observer": REAL,
 }
 SPLITS = ("train", "test")
+# Dive classes by MTL-AQA's codes (the position in each tuple); its counts of somersaults and twists are halves, ours are not.
+POSITIONS = ("free", "pike", "tuck")
+ROTATION_TYPES = ("backward", "forward", "inward", "reverse")
 HIGHEST_SCORE = 150.0  # points; no sport of these data sets awards more, while the lists' 100 x score starts at 800
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import pandas as pd
 
 from rescore.errors import RescoreError, raise_together
-from rescore.manifests.contract import write_manifest
+from rescore.manifests.contract import POSITIONS, ROTATION_TYPES, write_manifest
 from rescore.sources.pickles import load_pickle
 from rescore.storage import write_table
 
@@ -29,8 +29,6 @@ OFFICIAL = Path("Ready_2_Use/MTL-AQA_split_0_data")
 SMALLER = Path("Ready_2_Use/smaller_training_sets")
 UNLV_SPLIT = Path("Ready_2_Use/UNLV_Dive_split_4")
 
-POSITIONS = ("free", "pike", "tuck")
-ROTATIONS = ("backward", "forward", "inward", "reverse")
 SMALLER_SIZES = (140, 280, 450)
 FIELDS = (
     "start_frame",
@@ -126,7 +124,7 @@ def manifest_row(
         "difficulty": float(annotation["difficulty"]),
         "position": POSITIONS[annotation["position"]],
         "armstand": bool(annotation["armstand"]),
-        "rotation_type": ROTATIONS[annotation["rotation_type"]],
+        "rotation_type": ROTATION_TYPES[annotation["rotation_type"]],
         "somersaults": annotation["ss_no"] / 2,
         "twists": annotation["tw_no"] / 2,
         "caption": " ".join(word for word in caption or [] if word not in MARKERS),
@@ -225,7 +223,7 @@ def annotation_problems(annotations: Mapping[Key, Mapping[str, Any]]) -> list[st
             problems.append(f"{where}: difficulty {annotation['difficulty']!r} is not positive")
         if not annotation["end_frame"] > annotation["start_frame"] >= 0:
             problems.append(f"{where}: frames {annotation['start_frame']} to {annotation['end_frame']}")
-        codes = (("position", len(POSITIONS)), ("armstand", 2), ("rotation_type", len(ROTATIONS)))
+        codes = (("position", len(POSITIONS)), ("armstand", 2), ("rotation_type", len(ROTATION_TYPES)))
         for field, count in codes:
             if annotation[field] not in range(count):
                 problems.append(f"{where}: {field} {annotation[field]!r} is not a code from 0 to {count - 1}")

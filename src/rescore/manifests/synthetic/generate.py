@@ -20,13 +20,16 @@ from tqdm import tqdm
 
 from rescore.actions import ACTIONS
 from rescore.errors import raise_together
+from rescore.manifests.contract import OPTIONAL, POSITIONS, REAL, REQUIRED, ROTATION_TYPES
 from rescore.manifests.synthetic.commentary import caption
+from rescore.manifests.synthetic.dives import DiveClass
 from rescore.manifests.synthetic.encode import video_format, write_video
 from rescore.manifests.synthetic.judging import Performance, draw_performance
 from rescore.manifests.synthetic.motions import CLASSES, stage_motion
 from rescore.manifests.synthetic.render import pixel_joints, render
 from rescore.manifests.synthetic.scenes import EVENTS
 from rescore.manifests.synthetic.staging import Take, stage
+from rescore.processes import exit_with_parent
 from rescore.storage import atomic_path, sha256_file, write_table
 
 COUNTS = {
@@ -42,11 +45,7 @@ COUNTS = {
 LEAST = 4  # samples a split
 LABELS, NUISANCES, PIXELS, SPLIT, EVENT, WORDS, MOTION = range(7)  # streams of the random generators
 CODES = {action.name: number for number, action in enumerate(ACTIONS)}
-COLUMNS = (
-    "dataset", "sample", "action", "split", "video", "start_frame", "end_frame", "score", "difficulty",
-    "position", "armstand", "rotation_type", "somersaults", "twists", "caption", "execution", "event", "observer",
-)  # fmt: skip
-DIVE_COLUMNS = ("position", "armstand", "rotation_type", "somersaults", "twists")
+COLUMNS = tuple(REQUIRED | OPTIONAL)
 
 
 @dataclass(frozen=True)
@@ -155,7 +154,7 @@ def make_all(tasks: list[Task], workers: int, title: str) -> list[dict[str, Any]
         return list(progress(map(make_video, tasks)))
     # Spawned, not forked: forking a process that has threads can deadlock.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=exit_with_parent) as pool:
         return list(progress(pool.map(make_video, tasks, chunksize=8)))
 
 
@@ -210,7 +209,6 @@ def performance_row(task: Task, entry: Mapping[str, Any], settings: Mapping[str,
     performance = label(task.action, task.index, task.seed)
     words = np.random.default_rng([task.seed, WORDS, CODES[task.action], task.index])
     training = splits(task.action, settings["synthetic"], task.seed)[task.index - 1]
-    dive = {name: getattr(performance.dive, name) if performance.dive else None for name in DIVE_COLUMNS}
     return {
         "dataset": "synthetic_aqa7",
         "sample": f"{task.action}/{task.index:03d}",
@@ -221,11 +219,24 @@ def performance_row(task: Task, entry: Mapping[str, Any], settings: Mapping[str,
         "end_frame": entry["frames"] - 1,
         "score": performance.score,
         "difficulty": performance.difficulty,
-        **dive,
+        **dive_columns(performance.dive),
         "caption": caption(performance, words),
         "execution": performance.execution,
         "event": f"{task.action}-{event_of(task.action, task.index, task.seed)}",
         "observer": performance.observer,
+    }
+
+
+def dive_columns(dive: DiveClass | None) -> dict[str, Any]:
+    """The dive class as the manifest has it, nothing for other actions."""
+    if dive is None:
+        return {}
+    return {
+        "position": POSITIONS[dive.position],
+        "armstand": bool(dive.armstand),
+        "rotation_type": ROTATION_TYPES[dive.rotation_type],
+        "somersaults": dive.somersaults / 2,
+        "twists": dive.twists / 2,
     }
 
 
@@ -289,6 +300,6 @@ def write_outputs(index: Path, manifest: Path, entries: list[dict[str, Any]], ro
     """Index of video files and manifest; the manifest last, since its presence says that all is there."""
     write_table(index, pd.DataFrame(entries)[["video", "bytes", "sha256"]])
     table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
-    types = dict.fromkeys(DIVE_COLUMNS, "Int64") | dict.fromkeys(("start_frame", "end_frame"), "int64")
-    types |= dict.fromkeys(("score", "difficulty", "execution", "observer"), "float64")
+    types = dict.fromkeys(("start_frame", "end_frame"), "int64") | {"armstand": "boolean"}
+    types |= {name: "float64" for name, kind in (REQUIRED | OPTIONAL).items() if kind == REAL}
     write_table(manifest, table.astype(types))
