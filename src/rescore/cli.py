@@ -1,4 +1,4 @@
-"""The command line: `rescore plan | fetch | check | score` for people, `rescore step` for the workflow's rules.
+"""The command line: `rescore plan | fetch | check | score | parity` for people, `rescore step` for the workflow's rules.
 
 Modules are imported only when their command runs: `rescore --help` loads no framework.
 """
@@ -66,6 +66,10 @@ def build_parser() -> argparse.ArgumentParser:
     score.add_argument("--plot", type=Path, help="PNG of how the score grows clip by clip (default: beside the video)")
     score.add_argument("--no-plot", action="store_true", help="write no PNG")
     add_scale(score)
+
+    parity = commands.add_parser("parity", help="hold the MTL-AQA networks against outputs of the authors' code, number by number")
+    parity.add_argument("directory", type=Path, help="folder with c3d_avg.npz and mscadc.npz")
+    parity.add_argument("--salt", default="", help="text put in front of every name that seeds a generator")
 
     step = commands.add_parser("step", help="one step of the workflow, as its rules call it", add_help=False)
     step.add_argument("function", help="a function of the package, for example clips.store.write_clips")
@@ -186,7 +190,15 @@ def run_score(options: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS = {"plan": run_plan, "fetch": run_fetch, "check": run_check, "score": run_score}
+def run_parity(options: argparse.Namespace) -> int:
+    from rescore.models import parity
+
+    rows = parity.parity(options.directory, options.salt)
+    print(parity.describe(rows))
+    return 1 if parity.failures(rows) else 0
+
+
+COMMANDS = {"plan": run_plan, "fetch": run_fetch, "check": run_check, "score": run_score, "parity": run_parity}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
