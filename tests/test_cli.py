@@ -17,7 +17,9 @@ def rescore(*arguments, **environment):
     )
 
 
-def example_step(output: Path, names: list[str], settings: dict, limit: int | None = None, plot: Path | None = None) -> None:
+def example_step(
+    output: Path, names: list[str], settings: dict, limit: int | None = None, plot: Path | None = None
+) -> None:
     """An example of what steps look like."""
 
 

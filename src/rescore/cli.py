@@ -67,7 +67,9 @@ def build_parser() -> argparse.ArgumentParser:
     score.add_argument("--no-plot", action="store_true", help="write no PNG")
     add_scale(score)
 
-    parity = commands.add_parser("parity", help="hold the MTL-AQA networks against outputs of the authors' code, number by number")
+    parity = commands.add_parser(
+        "parity", help="hold the MTL-AQA networks against outputs of the authors' code, number by number"
+    )
     parity.add_argument("directory", type=Path, help="folder with c3d_avg.npz and mscadc.npz")
     parity.add_argument("--salt", default="", help="text put in front of every name that seeds a generator")
 

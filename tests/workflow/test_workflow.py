@@ -18,7 +18,11 @@ pytestmark = pytest.mark.slow
 
 def results(clone: Path) -> dict[str, bytes]:
     """Every table, figure and page of a clone, by path."""
-    return {str(path.relative_to(clone)): path.read_bytes() for path in sorted((clone / "results").rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(clone)): path.read_bytes()
+        for path in sorted((clone / "results").rglob("*"))
+        if path.is_file()
+    }
 
 
 def planned(clone: Path, *arguments: str) -> set[str]:
@@ -54,7 +58,9 @@ def test_kill_9_again_and_again_ends_with_the_same_bytes(finished, tmp_path):
     clone = make_clone(tmp_path)
     command = [sys.executable, "-m", "snakemake", "--cores", "all", "--config", "scale=smoke"]
     for seconds in (9, 14, 21, 32, 44):
-        run = subprocess.Popen(command, cwd=clone, env=environment(clone), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        run = subprocess.Popen(
+            command, cwd=clone, env=environment(clone), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         try:
             run.wait(timeout=seconds)
             break
@@ -71,7 +77,13 @@ def test_kill_9_again_and_again_ends_with_the_same_bytes(finished, tmp_path):
     ("section", "old", "new", "reruns", "keeps"),
     [
         ("scoring", "bootstrap: 100}", "bootstrap: 120}", {"aqa7_scores"}, {"all_action", "aqa7_features"}),
-        ("lstm", "width: 16", "width: 12", {"all_action", "zero_shot", "fine_tuning"}, {"pretrain", "aqa7_features", "aqa7_clips"}),
+        (
+            "lstm",
+            "width: 16",
+            "width: 12",
+            {"all_action", "zero_shot", "fine_tuning"},
+            {"pretrain", "aqa7_features", "aqa7_clips"},
+        ),
         ("clips", "crop: 56", "crop: 48", {"aqa7_clips", "pretrain", "aqa7_features"}, {"aqa7_videos"}),
     ],
 )
@@ -116,7 +128,9 @@ def test_a_wrong_parameter_stops_before_anything_runs(tmp_path):
 def test_two_runs_at_once_the_second_is_refused(tmp_path):
     clone = make_clone(tmp_path)
     command = [sys.executable, "-m", "snakemake", "--cores", "all", "--config", "scale=smoke"]
-    first = subprocess.Popen(command, cwd=clone, env=environment(clone), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    first = subprocess.Popen(
+        command, cwd=clone, env=environment(clone), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         lock = clone / ".snakemake/rescore.lock"
         while not lock.exists() and first.poll() is None:
@@ -137,7 +151,11 @@ def test_without_real_data_the_page_says_how_to_get_it(tmp_path):
     assert done.returncode == 0, done.stdout[-4000:]
     assert "unlv_dive_s3d" not in done.stdout
     plan = subprocess.run(
-        [sys.executable, "-m", "rescore", "plan"], cwd=clone, env=environment(clone, RESCORE_MIRROR=""), text=True, capture_output=True
+        [sys.executable, "-m", "rescore", "plan"],
+        cwd=clone,
+        env=environment(clone, RESCORE_MIRROR=""),
+        text=True,
+        capture_output=True,
     )
     assert plan.returncode == 0, plan.stderr
     assert "rescore fetch unlv-dive-s3d" in plan.stdout

@@ -1,0 +1,54 @@
+"""The plan: members are counted from the settings, and what cannot run is listed with its reason and command."""
+
+from pathlib import Path
+
+from rescore import parameters
+from rescore.experiments import plan
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def settings_of(scale):
+    """A scale's settings, wherever the test has gone."""
+    return parameters.load(ROOT / "params.yaml", scale, ROOT / parameters.SCHEMA)[1]
+
+
+def test_members_of_the_papers_experiments():
+    counts = {experiment.name: experiment.members(settings_of("paper")) for experiment in plan.ON_VIDEOS}
+    # 5 seeds: 6 support vector regressions + 7 networks each; 7 each; 36 cells of Table 4 each
+    assert counts == {"backbone": 1, "all_action": 41, "zero_shot": 35, "fine_tuning": 180}
+
+
+def test_what_is_not_fetched_is_named_with_its_command(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = plan.not_run("demo", settings_of("demo"), None)
+    commands = [row["command"] for row in rows]
+    assert "rescore fetch unlv-dive-s3d mtl-aqa-annotations && snakemake --cores all" in commands
+    assert plan.runnable(settings_of("demo"), None) == []
+
+
+def test_a_mirror_makes_every_open_experiment_runnable(tmp_path):
+    names = [experiment.name for experiment in plan.ON_REAL_DATA]
+    assert plan.runnable(settings_of("demo"), tmp_path) == names
+    assert plan.runnable(settings_of("demo") | {"open": "never"}, tmp_path) == []
+
+
+def test_paper_scale_without_videos_says_which_folders_are_missing(tmp_path, monkeypatch):
+    settings = settings_of("paper")
+    monkeypatch.chdir(tmp_path)
+    text = plan.describe("paper", settings, None)
+    assert "AQA-7 videos under data/raw/aqa7/videos" in text
+    assert "UCF-101 videos under data/raw/ucf101/videos" in text
+    assert "blocked" in text
+
+
+def test_what_is_done_is_said_so(tmp_path, monkeypatch):
+    settings = settings_of("demo")
+    monkeypatch.chdir(tmp_path)
+    before = plan.describe("demo", settings, None)
+    (tmp_path / "runs/demo/zero_shot").mkdir(parents=True)
+    (tmp_path / "runs/demo/zero_shot/predictions.parquet").touch()
+    after = plan.describe("demo", settings, None)
+    assert before.count(" done") == 0
+    assert after.count(" done") == 1
