@@ -6,7 +6,13 @@ import subprocess
 import sys
 import time
 
-HOLD = "import sys, time; from pathlib import Path; from rescore import processes\nprint(processes.hold_run_lock(Path(sys.argv[1])), flush=True); time.sleep(60)"
+HOLD = """
+import sys, time
+from pathlib import Path
+from rescore import processes
+print(processes.hold_run_lock(Path(sys.argv[1])), flush=True)
+time.sleep(60)
+"""
 STEP = (
     "import time; from rescore import processes\nprocesses.exit_with_run(); print('ready', flush=True); time.sleep(60)"
 )

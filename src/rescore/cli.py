@@ -139,15 +139,11 @@ def run_step(name: str, arguments: Sequence[str]) -> None:
 def run_plan(options: argparse.Namespace) -> int:
     from rescore import parameters
     from rescore.experiments import plan
+    from rescore.sources import fetch
 
     scale, settings = parameters.load(scale=options.scale)
-    print(plan.describe(scale, settings, mirror()))
+    print(plan.describe(scale, settings, fetch.configured_mirror()))
     return 0
-
-
-def mirror() -> Path | None:
-    """The folder that holds copies of the sources, where the user has set one."""
-    return Path(os.environ["RESCORE_MIRROR"]) if os.environ.get("RESCORE_MIRROR") else None
 
 
 def run_fetch(options: argparse.Namespace) -> int:
@@ -158,16 +154,17 @@ def run_fetch(options: argparse.Namespace) -> int:
         return 0
     names = options.names or fetch.fetchable()
     for name in names:
-        fetch.fetch(name, options.root, mirror())
+        fetch.fetch(name, options.root, fetch.configured_mirror())
     return 0
 
 
 def run_check(options: argparse.Namespace) -> int:
     from rescore import parameters
     from rescore.manifests import check
+    from rescore.sources import fetch
 
     scale, settings = parameters.load(scale=options.scale)
-    findings = check.check_all(scale, settings, Path("data"), mirror())
+    findings = check.check_all(scale, settings, Path("data"), fetch.configured_mirror())
     print(check.describe(findings))
     return 1 if any(finding.severity == "error" for finding in findings) else 0
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 
 class RescoreError(Exception):
-    """A mistake in input or environment. The message names the file, the row and the remedy; the CLI prints it without a traceback."""
+    """A mistake in input or environment: the message names file, row and remedy; the CLI prints it without a traceback."""
 
 
 def raise_together(heading: str, problems: Sequence[str], remedy: str) -> None:

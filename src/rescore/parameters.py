@@ -75,7 +75,7 @@ def not_finite(value: Any, where: str = "") -> list[str]:
 
 @functools.cache
 def read_schema(path: Path) -> Settings:
-    """The JSON schema of params.yaml. A scale may override every key of `defaults`, so its schema is theirs without `required`."""
+    """The JSON schema of params.yaml. A scale may override any key of `defaults`: its schema is theirs without `required`."""
     schema = yaml.safe_load(path.read_text(encoding="utf-8"))
     scale = optional(schema["properties"]["defaults"])
     scale["properties"]["extends"] = {"type": "string"}
@@ -135,11 +135,12 @@ def check_together(settings: Mapping[str, Any], scale: str) -> None:
             f"backbone.test_offset {backbone['test_offset']} is not among {backbone['temporal_offsets']} temporal offsets"
         )
     for kind, sizes in tuning["training_samples"].items():
-        for key in ("iterations", "anneal_every"):
-            if len(tuning[key].get(kind, [])) != len(sizes):
-                problems.append(
-                    f"fine_tuning.{key}.{kind} has {len(tuning[key].get(kind, []))} values for {len(sizes)} training sizes"
-                )
+        lengths = {key: len(tuning[key].get(kind, [])) for key in ("iterations", "anneal_every")}
+        problems += [
+            f"fine_tuning.{key}.{kind} has {length} values for {len(sizes)} training sizes"
+            for key, length in lengths.items()
+            if length != len(sizes)
+        ]
     raise_together(f"params.yaml: values that do not fit at scale '{scale}'", problems, "mend params.yaml.")
 
 

@@ -7,6 +7,7 @@ Both are mended here, so that the next run goes on without hand work.
 import fcntl
 import os
 import shutil
+import sys
 import threading
 import time
 from pathlib import Path
@@ -14,6 +15,16 @@ from typing import IO
 
 RUN_VARIABLE = "RESCORE_RUN"
 """Environment variable with the process number of the run that a step belongs to."""
+
+
+def prepare_environment(cores: int) -> None:
+    """What every job of a run inherits: `rescore` on the PATH, and numerical libraries that use no more than `cores` threads.
+
+    The command lies beside the Python that runs the workflow, whether or not its environment is activated.
+    """
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    os.environ.setdefault("OMP_NUM_THREADS", str(cores))
+
 
 _held: list[IO[str]] = []  # an open file keeps its lock; the kernel drops it however the process ends
 

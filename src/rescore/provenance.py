@@ -25,7 +25,7 @@ def module_path(module: str) -> Path | None:
 
 
 def imported_modules(path: Path) -> Iterator[str]:
-    """Names of the package's modules that a file imports anywhere, inside functions too (imports are lazy where they are slow)."""
+    """Names of modules that a file imports anywhere, inside functions too (imports are lazy where they are slow)."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -5,7 +5,6 @@ from pathlib import Path
 from rescore import parameters
 from rescore.experiments import plan
 
-
 ROOT = Path(__file__).parents[2]
 
 

@@ -12,12 +12,16 @@ rule all_action:
         members=f"{RUNS}/all_action/members.safetensors",
     log:
         f"{LOGS}/all_action.log",
-    params:
-        settings=settings("seed", "seeds", "backbone", "lstm", "support_vector_regression"),
-        code=code("experiments.all_action.run"),
+    conda:
+        "../../environment.yml"
     threads: workflow.cores
     resources:
         gpu=1,
+    params:
+        settings=settings(
+            "seed", "seeds", "backbone", "lstm", "support_vector_regression"
+        ),
+        code=code("experiments.all_action.run"),
     shell:
         "rescore step experiments.all_action.run --features {input.features} --rows {input.rows}"
         " --backbone {input.backbone} --predictions {output.predictions} --members {output.members} --settings {params.settings:q} > {log} 2>&1"
@@ -33,12 +37,14 @@ rule zero_shot:
         members=f"{RUNS}/zero_shot/members.safetensors",
     log:
         f"{LOGS}/zero_shot.log",
-    params:
-        settings=settings("seed", "seeds", "backbone", "lstm"),
-        code=code("experiments.zero_shot.run"),
+    conda:
+        "../../environment.yml"
     threads: workflow.cores
     resources:
         gpu=1,
+    params:
+        settings=settings("seed", "seeds", "backbone", "lstm"),
+        code=code("experiments.zero_shot.run"),
     shell:
         "rescore step experiments.zero_shot.run --features {input.features} --rows {input.rows}"
         " --backbone {input.backbone} --predictions {output.predictions} --members {output.members} --settings {params.settings:q} > {log} 2>&1"
@@ -55,12 +61,14 @@ rule fine_tuning:
         members=f"{RUNS}/fine_tuning/members.safetensors",
     log:
         f"{LOGS}/fine_tuning.log",
-    params:
-        settings=settings("seed", "seeds", "backbone", "lstm", "fine_tuning"),
-        code=code("experiments.fine_tuning.run"),
+    conda:
+        "../../environment.yml"
     threads: workflow.cores
     resources:
         gpu=1,
+    params:
+        settings=settings("seed", "seeds", "backbone", "lstm", "fine_tuning"),
+        code=code("experiments.fine_tuning.run"),
     shell:
         "rescore step experiments.fine_tuning.run --features {input.features} --rows {input.rows}"
         " --initial {input.initial} --backbone {input.backbone} --predictions {output.predictions} --members {output.members}"
@@ -84,6 +92,8 @@ rule aqa7_summary:
         summary=f"{RUNS}/summary/aqa7_table1.csv",
     log:
         f"{LOGS}/aqa7_summary.log",
+    conda:
+        "../../environment.yml"
     params:
         code=code("manifests.summary.write_summary"),
     shell:
@@ -93,15 +103,18 @@ rule aqa7_summary:
 rule aqa7_scores:
     input:
         predictions=lambda wildcards: [
-            f"{RUNS}/{experiment}/predictions.parquet" for experiment in PREDICTIONS[wildcards.table]
+            f"{RUNS}/{experiment}/predictions.parquet"
+            for experiment in PREDICTIONS[wildcards.table]
         ],
         rows=f"{DATA}/features/aqa7.parquet",
     output:
         scores=f"{RUNS}/scores/aqa7_{{table}}.csv",
-    wildcard_constraints:
-        table="|".join(PREDICTIONS),
     log:
         f"{LOGS}/aqa7_scores_{{table}}.log",
+    wildcard_constraints:
+        table="|".join(PREDICTIONS),
+    conda:
+        "../../environment.yml"
     params:
         settings=settings("seed", "seeds", "lstm", "fine_tuning", "scoring"),
         code=code("scoring.aqa7.score_aqa7"),

@@ -12,12 +12,14 @@ if SETTINGS["backbone"]["weights"] == "pretrained":
             curve=f"{RUNS}/backbone/curve.csv",
         log:
             f"{LOGS}/pretrain.log",
-        params:
-            settings=settings("seed", "clips", "backbone", "pretraining"),
-            code=code("training.pretrain.pretrain"),
+        conda:
+            "../../environment.yml"
         threads: workflow.cores
         resources:
             gpu=1,
+        params:
+            settings=settings("seed", "clips", "backbone", "pretraining"),
+            code=code("training.pretrain.pretrain"),
         shell:
             "rescore step training.pretrain.pretrain --clips {input.clips} --rows {input.rows}"
             " --weights {output.weights} --curve {output.curve} --settings {params.settings:q} > {log} 2>&1"
@@ -29,6 +31,8 @@ else:
             weights=f"{RUNS}/backbone/weights.safetensors",
         log:
             f"{LOGS}/backbone_weights.log",
+        conda:
+            "../../environment.yml"
         params:
             settings=settings("seed", "clips", "backbone"),
             code=code("models.backbones.convert_weights"),
@@ -47,12 +51,14 @@ rule aqa7_features:
         rows=f"{DATA}/features/aqa7.parquet",
     log:
         f"{LOGS}/aqa7_features.log",
-    params:
-        settings=settings("seed", "clips", "backbone"),
-        code=code("features.extract.extract"),
+    conda:
+        "../../environment.yml"
     threads: workflow.cores
     resources:
         gpu=1,
+    params:
+        settings=settings("seed", "clips", "backbone"),
+        code=code("features.extract.extract"),
     shell:
         "rescore step features.extract.extract --clips {input.clips} --rows {input.rows} --weights {input.weights}"
         " --features {output.features} --features-rows {output.rows} --settings {params.settings:q} > {log} 2>&1"

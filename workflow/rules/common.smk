@@ -1,6 +1,5 @@
-# What every rule family needs: the scale's settings, the hash of a step's code, and which real data is at hand.
+# Shared by all families of rules: the scale, its settings, the hash of a step's code, and which real data is at hand.
 
-import os
 import sys
 from pathlib import Path
 
@@ -8,19 +7,21 @@ from rescore import parameters, processes
 from rescore.errors import RescoreError
 from rescore.experiments import plan
 from rescore.provenance import code_hash
+from rescore.sources import fetch
 from rescore.storage import canonical_json
 from snakemake.exceptions import WorkflowError
 
-# Rules call `rescore`; it lies beside the Python that runs this file, whether or not its environment is activated.
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-# One thread pool a job: the numerical libraries read this before they start.
-os.environ.setdefault("OMP_NUM_THREADS", str(workflow.cores or 1))
+processes.prepare_environment(workflow.cores or 1)
 
 # Asking (a dry run, a listing, the lint) needs no lock; running does.
-ASKING = {"-n", "--dry-run", "--dryrun", "--lint", "--list", "-l", "-D", "--detailed-summary", "--summary", "-S", "--dag", "--rulegraph", "--unlock", "--report"}
+ASKING = set(
+    "-n --dry-run --dryrun --lint --list -l -D --detailed-summary --summary -S --dag --rulegraph --unlock --report".split()
+)
 if workflow.is_main_process and not ASKING & set(sys.argv):
     if not processes.hold_run_lock(Path(".snakemake")):
-        raise WorkflowError("another run is at work in this directory; wait for it, or run in another clone")
+        raise WorkflowError(
+            "another run is at work in this directory; wait for it, or run in another clone"
+        )
 
 try:
     SCALE, SETTINGS = parameters.from_config(
@@ -32,7 +33,7 @@ except RescoreError as error:
 DATA, RUNS, RESULTS, LOGS = (
     f"{room}/{SCALE}" for room in ("data", "runs", "results", "logs")
 )
-MIRROR = Path(os.environ["RESCORE_MIRROR"]) if os.environ.get("RESCORE_MIRROR") else None
+MIRROR = fetch.configured_mirror()
 NOT_RUN = plan.not_run(SCALE, SETTINGS, MIRROR)
 REAL_DATA = plan.runnable(SETTINGS, MIRROR)
 # The pages of this run: the scale's own, and that of the real data that is at hand.
@@ -52,4 +53,3 @@ def settings(*names, scale=SCALE):
 def code(step):
     """Hash of the code that a step (module.function) can reach."""
     return code_hash(f"rescore.{step.rpartition('.')[0]}")
-

@@ -10,11 +10,13 @@ if SETTINGS["sources"]["aqa7_videos"] == "synthetic":
             manifest=f"{DATA}/manifests/aqa7.parquet",
         log:
             f"{LOGS}/aqa7_videos.log",
+        conda:
+            "../../environment.yml"
+        threads: workflow.cores
         params:
             settings=settings("seed", "synthetic"),
             code=code("manifests.synthetic.generate.make_videos"),
-            directory=f"{DATA}/videos/aqa7",
-        threads: workflow.cores
+            directory=subpath(output.index, strip_suffix=".csv"),
         shell:
             "rescore step manifests.synthetic.generate.make_videos --index {output.index} --manifest {output.manifest}"
             " --directory {params.directory} --workers {threads} --settings {params.settings:q} > {log} 2>&1"
@@ -26,10 +28,12 @@ else:
             index=f"{DATA}/videos/aqa7.csv",
         log:
             f"{LOGS}/aqa7_videos.log",
+        conda:
+            "../../environment.yml"
+        threads: workflow.cores
         params:
             code=code("manifests.videos.index_videos"),
             directory=SETTINGS["sources"]["aqa7_directory"],
-        threads: workflow.cores
         shell:
             "rescore step manifests.videos.index_videos --directory {params.directory} --index {output.index}"
             " --workers {threads} > {log} 2>&1"
@@ -42,6 +46,8 @@ else:
             manifest=f"{DATA}/manifests/aqa7.parquet",
         log:
             f"{LOGS}/aqa7_manifest.log",
+        conda:
+            "../../environment.yml"
         params:
             settings=settings("clips"),
             code=code("manifests.aqa7.write_manifest"),
@@ -60,10 +66,12 @@ rule aqa7_clips:
         dropped=f"{DATA}/clips/aqa7.dropped.csv",
     log:
         f"{LOGS}/aqa7_clips.log",
+    conda:
+        "../../environment.yml"
+    threads: workflow.cores
     params:
         settings=settings("clips"),
         code=code("clips.store.write_clips"),
-    threads: workflow.cores
     shell:
         "rescore step clips.store.write_clips --manifest {input.manifest} --clips {output.clips} --rows {output.rows}"
         " --dropped {output.dropped} --workers {threads} --settings {params.settings:q} > {log} 2>&1"
@@ -77,11 +85,13 @@ if SETTINGS["sources"]["pretraining_videos"] == "synthetic":
             manifest=f"{DATA}/manifests/pretraining.parquet",
         log:
             f"{LOGS}/pretraining_videos.log",
+        conda:
+            "../../environment.yml"
+        threads: workflow.cores
         params:
             settings=settings("seed", "synthetic"),
             code=code("manifests.synthetic.generate.make_motions"),
-            directory=f"{DATA}/videos/pretraining",
-        threads: workflow.cores
+            directory=subpath(output.index, strip_suffix=".csv"),
         shell:
             "rescore step manifests.synthetic.generate.make_motions --index {output.index} --manifest {output.manifest}"
             " --directory {params.directory} --workers {threads} --settings {params.settings:q} > {log} 2>&1"
@@ -93,10 +103,12 @@ else:
             index=f"{DATA}/videos/pretraining.csv",
         log:
             f"{LOGS}/pretraining_videos.log",
+        conda:
+            "../../environment.yml"
+        threads: workflow.cores
         params:
             code=code("manifests.videos.index_videos"),
             directory=SETTINGS["sources"]["ucf101_directory"],
-        threads: workflow.cores
         shell:
             "rescore step manifests.videos.index_videos --directory {params.directory} --index {output.index}"
             " --workers {threads} > {log} 2>&1"
@@ -109,6 +121,8 @@ else:
             manifest=f"{DATA}/manifests/pretraining.parquet",
         log:
             f"{LOGS}/pretraining_manifest.log",
+        conda:
+            "../../environment.yml"
         params:
             settings=settings("clips"),
             code=code("manifests.ucf101.write_manifest"),
@@ -127,10 +141,12 @@ rule pretraining_clips:
         dropped=f"{DATA}/clips/pretraining.dropped.csv",
     log:
         f"{LOGS}/pretraining_clips.log",
+    conda:
+        "../../environment.yml"
+    threads: workflow.cores
     params:
         settings=settings("clips", "backbone", "pretraining"),
         code=code("clips.store.write_windows"),
-    threads: workflow.cores
     shell:
         "rescore step clips.store.write_windows --manifest {input.manifest} --clips {output.clips} --rows {output.rows}"
         " --dropped {output.dropped} --workers {threads} --settings {params.settings:q} > {log} 2>&1"

@@ -14,6 +14,8 @@ rule unlv_dive_s3d:
         findings=f"{OPEN}/unlv_dive_s3d/findings.csv",
     log:
         "logs/open/unlv_dive_s3d.log",
+    conda:
+        "../../environment.yml"
     params:
         settings=settings("seed", "support_vector_regression", scale="open"),
         code=code("experiments.unlv_dive_s3d.run"),
@@ -33,6 +35,8 @@ rule mtl_aqa_labels:
         findings=f"{OPEN}/mtl_aqa_labels/findings.csv",
     log:
         "logs/open/mtl_aqa_labels.log",
+    conda:
+        "../../environment.yml"
     params:
         settings=settings("seed", "ridge", scale="open"),
         code=code("experiments.mtl_aqa_labels.run"),
@@ -51,6 +55,8 @@ rule human_ceiling:
         findings=f"{OPEN}/human_ceiling/findings.csv",
     log:
         "logs/open/human_ceiling.log",
+    conda:
+        "../../environment.yml"
     params:
         code=code("experiments.human_ceiling.run"),
     shell:
@@ -66,10 +72,12 @@ rule real_dive:
         record=f"{OPEN}/real_dive/record.json",
     log:
         "logs/open/real_dive.log",
+    conda:
+        "../../environment.yml"
+    threads: workflow.cores
     params:
         settings=settings("seed", "clips", "backbone", scale="open"),
         code=code("experiments.real_dive.run"),
-    threads: workflow.cores
     shell:
         "rescore step experiments.real_dive.run --video $(dirname {input.video})/aqa7_diving_054.avi"
         " --lists $(dirname {input.lists}) --record {output.record} --settings {params.settings:q} > {log} 2>&1"
@@ -80,10 +88,12 @@ rule open_scores:
         predictions=f"{OPEN}/{{experiment}}/predictions.parquet",
     output:
         scores=f"{OPEN}/scores/{{experiment}}.csv",
-    wildcard_constraints:
-        experiment="unlv_dive_s3d|mtl_aqa_labels|human_ceiling",
     log:
         "logs/open/scores_{experiment}.log",
+    wildcard_constraints:
+        experiment="unlv_dive_s3d|mtl_aqa_labels|human_ceiling",
+    conda:
+        "../../environment.yml"
     params:
         settings=settings("seed", "scoring", scale="open"),
         code=code("scoring.open.score_unlv_dive_s3d"),
@@ -99,6 +109,8 @@ rule open_summary:
         summary=f"{OPEN}/summary/aqa7_table1.csv",
     log:
         "logs/open/summary.log",
+    conda:
+        "../../environment.yml"
     params:
         code=code("scoring.open.summarise_aqa7_lists"),
     shell:
@@ -126,10 +138,12 @@ rule open_table:
         ),
         markdown="results/open/tables/{table}.md",
         latex="results/open/tables/{table}.tex",
-    wildcard_constraints:
-        table="aqa7_table1|open_[a-z0-9_]+",
     log:
         "logs/open/{table}.log",
+    wildcard_constraints:
+        table="aqa7_table1|open_[a-z0-9_]+",
+    conda:
+        "../../environment.yml"
     params:
         settings=settings("scale", "sources", "scoring", scale="open"),
         code=code("reporting.tables.make_table"),
@@ -152,7 +166,9 @@ rule open_page:
         findings=[
             f"{OPEN}/{name}/findings.csv" for name in REAL_DATA if name != "real_dive"
         ],
-        records=[f"{OPEN}/{name}/record.json" for name in REAL_DATA if name == "real_dive"],
+        records=[
+            f"{OPEN}/{name}/record.json" for name in REAL_DATA if name == "real_dive"
+        ],
     output:
         report(
             "results/open/index.html",
@@ -161,6 +177,8 @@ rule open_page:
         ),
     log:
         "logs/open/page.log",
+    conda:
+        "../../environment.yml"
     params:
         settings=settings("scale", "seeds", "sources", "scoring", scale="open"),
         code=code("reporting.page.page"),

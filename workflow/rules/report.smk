@@ -20,10 +20,12 @@ rule aqa7_table:
         ),
         markdown=f"{RESULTS}/tables/aqa7_{{table}}.md",
         latex=f"{RESULTS}/tables/aqa7_{{table}}.tex",
-    wildcard_constraints:
-        table="table[1-4]",
     log:
         f"{LOGS}/aqa7_{{table}}.log",
+    wildcard_constraints:
+        table="table[1-4]",
+    conda:
+        "../../environment.yml"
     params:
         settings=settings("scale", "sources", "scoring"),
         code=code("reporting.tables.make_table"),
@@ -40,6 +42,8 @@ rule aqa7_tables:
         f"{RESULTS}/tables.md",
     log:
         f"{LOGS}/aqa7_tables.log",
+    conda:
+        "../../environment.yml"
     params:
         code=code("reporting.tables.collect_markdown"),
     shell:
@@ -56,6 +60,8 @@ rule aqa7_claims:
         f"{RESULTS}/tables/aqa7_claims.csv",
     log:
         f"{LOGS}/aqa7_claims.log",
+    conda:
+        "../../environment.yml"
     params:
         code=code("scoring.claims.evaluate_claims"),
     shell:
@@ -68,9 +74,16 @@ rule aqa7_figure1:
         clips=f"{DATA}/clips/aqa7.npy",
         rows=f"{DATA}/clips/aqa7.parquet",
     output:
-        png=report(f"{RESULTS}/figures/aqa7_figure1.png", caption="../report/aqa7_figure1.rst", category="AQA-7", subcategory="figures"),
+        png=report(
+            f"{RESULTS}/figures/aqa7_figure1.png",
+            caption="../report/aqa7_figure1.rst",
+            category="AQA-7",
+            subcategory="figures",
+        ),
     log:
         f"{LOGS}/aqa7_figure1.log",
+    conda:
+        "../../environment.yml"
     params:
         settings=settings("scale", "sources"),
         code=code("reporting.figures.figure1"),
@@ -84,6 +97,8 @@ rule aqa7_network:
         network=f"{RUNS}/backbone/network.json",
     log:
         f"{LOGS}/aqa7_network.log",
+    conda:
+        "../../environment.yml"
     params:
         settings=settings("clips", "backbone", "lstm"),
         code=code("models.describe.describe_c3d_lstm"),
@@ -95,10 +110,17 @@ rule aqa7_figure2:
     input:
         network=f"{RUNS}/backbone/network.json",
     output:
-        svg=report(f"{RESULTS}/figures/aqa7_figure2.svg", caption="../report/aqa7_figure2.rst", category="AQA-7", subcategory="figures"),
+        svg=report(
+            f"{RESULTS}/figures/aqa7_figure2.svg",
+            caption="../report/aqa7_figure2.rst",
+            category="AQA-7",
+            subcategory="figures",
+        ),
         png=f"{RESULTS}/figures/aqa7_figure2.png",
     log:
         f"{LOGS}/aqa7_figure2.log",
+    conda:
+        "../../environment.yml"
     params:
         settings=settings("scale", "sources"),
         code=code("reporting.figures.figure2"),
@@ -111,10 +133,17 @@ rule aqa7_figure3:
     input:
         curves=f"{RUNS}/scores/aqa7_figure3.csv",
     output:
-        svg=report(f"{RESULTS}/figures/aqa7_figure3.svg", caption="../report/aqa7_figure3.rst", category="AQA-7", subcategory="figures"),
+        svg=report(
+            f"{RESULTS}/figures/aqa7_figure3.svg",
+            caption="../report/aqa7_figure3.rst",
+            category="AQA-7",
+            subcategory="figures",
+        ),
         png=f"{RESULTS}/figures/aqa7_figure3.png",
     log:
         f"{LOGS}/aqa7_figure3.log",
+    conda:
+        "../../environment.yml"
     params:
         settings=settings("scale", "sources"),
         code=code("reporting.figures.figure3"),
@@ -127,12 +156,19 @@ rule aqa7_forest:
     input:
         result=f"{RESULTS}/tables/aqa7_{{table}}.csv",
     output:
-        svg=report(f"{RESULTS}/figures/aqa7_{{table}}_forest.svg", caption="../report/aqa7_forest.rst", category="AQA-7", subcategory="figures"),
+        svg=report(
+            f"{RESULTS}/figures/aqa7_{{table}}_forest.svg",
+            caption="../report/aqa7_forest.rst",
+            category="AQA-7",
+            subcategory="figures",
+        ),
         png=f"{RESULTS}/figures/aqa7_{{table}}_forest.png",
-    wildcard_constraints:
-        table="table[2-4]",
     log:
         f"{LOGS}/aqa7_{{table}}_forest.log",
+    wildcard_constraints:
+        table="table[2-4]",
+    conda:
+        "../../environment.yml"
     params:
         settings=settings("scale", "sources"),
         code=code("reporting.figures.forest"),
@@ -145,10 +181,17 @@ rule pretraining_curve:
     input:
         curve=f"{RUNS}/backbone/curve.csv",
     output:
-        svg=report(f"{RESULTS}/figures/aqa7_pretraining.svg", caption="../report/aqa7_pretraining.rst", category="AQA-7", subcategory="figures"),
+        svg=report(
+            f"{RESULTS}/figures/aqa7_pretraining.svg",
+            caption="../report/aqa7_pretraining.rst",
+            category="AQA-7",
+            subcategory="figures",
+        ),
         png=f"{RESULTS}/figures/aqa7_pretraining.png",
     log:
         f"{LOGS}/pretraining_curve.log",
+    conda:
+        "../../environment.yml"
     params:
         settings=settings("scale", "sources"),
         code=code("reporting.figures.learning_curve"),
@@ -163,8 +206,19 @@ rule page:
         claims=f"{RESULTS}/tables/aqa7_claims.csv",
         figures=[
             f"{RESULTS}/figures/aqa7_{name}"
-            for name in ("figure1.png", "figure2.svg", "figure3.svg", "table2_forest.svg", "table3_forest.svg", "table4_forest.svg")
-            + (("pretraining.svg",) if SETTINGS["backbone"]["weights"] == "pretrained" else ())
+            for name in (
+                "figure1.png",
+                "figure2.svg",
+                "figure3.svg",
+                "table2_forest.svg",
+                "table3_forest.svg",
+                "table4_forest.svg",
+            )
+            + (
+                ("pretraining.svg",)
+                if SETTINGS["backbone"]["weights"] == "pretrained"
+                else ()
+            )
         ],
         dropped=f"{DATA}/clips/aqa7.dropped.csv",
         markdown=f"{RESULTS}/tables.md",
@@ -172,6 +226,8 @@ rule page:
         report(f"{RESULTS}/index.html", caption="../report/page.rst", category="AQA-7"),
     log:
         f"{LOGS}/page.log",
+    conda:
+        "../../environment.yml"
     params:
         settings=settings("scale", "seeds", "sources", "scoring"),
         code=code("reporting.page.page"),

@@ -6,5 +6,7 @@ rule fetch:
         "data/raw/{source}/SOURCE.json",
     log:
         "logs/fetch/{source}.log",
+    conda:
+        "../../environment.yml"
     shell:
         "rescore fetch {wildcards.source} > {log} 2>&1"

@@ -8,7 +8,6 @@ from typing import Any
 from tabulate import tabulate
 
 from rescore.actions import BY_NAME, EXPERIMENT_ACTIONS
-from rescore.sources import catalogue
 
 Settings = Mapping[str, Any]
 

@@ -25,6 +25,11 @@ class OriginUnavailable(Exception):
     """git could not bring the commit; another way may."""
 
 
+def configured_mirror() -> Path | None:
+    """The folder with copies of the sources that the environment variable RESCORE_MIRROR names, where it is set."""
+    return Path(os.environ["RESCORE_MIRROR"]) if os.environ.get("RESCORE_MIRROR") else None
+
+
 def find(name: str) -> Source:
     """The catalogue's entry.
 
