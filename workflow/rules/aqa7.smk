@@ -14,7 +14,7 @@ rule all_action:
         f"{LOGS}/all_action.log",
     conda:
         "../../environment.yml"
-    threads: workflow.cores
+    threads: CORES
     resources:
         gpu=1,
     params:
@@ -39,7 +39,7 @@ rule zero_shot:
         f"{LOGS}/zero_shot.log",
     conda:
         "../../environment.yml"
-    threads: workflow.cores
+    threads: CORES
     resources:
         gpu=1,
     params:
@@ -63,7 +63,7 @@ rule fine_tuning:
         f"{LOGS}/fine_tuning.log",
     conda:
         "../../environment.yml"
-    threads: workflow.cores
+    threads: CORES
     resources:
         gpu=1,
     params:

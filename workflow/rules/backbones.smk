@@ -14,7 +14,7 @@ if SETTINGS["backbone"]["weights"] == "pretrained":
             f"{LOGS}/pretrain.log",
         conda:
             "../../environment.yml"
-        threads: workflow.cores
+        threads: CORES
         resources:
             gpu=1,
         params:
@@ -53,7 +53,7 @@ rule aqa7_features:
         f"{LOGS}/aqa7_features.log",
     conda:
         "../../environment.yml"
-    threads: workflow.cores
+    threads: CORES
     resources:
         gpu=1,
     params:

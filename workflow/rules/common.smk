@@ -1,5 +1,6 @@
 # Shared by all families of rules: the scale, its settings, the hash of a step's code, and which real data is at hand.
 
+import os
 import sys
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from rescore.sources import fetch
 from rescore.storage import canonical_json
 from snakemake.exceptions import WorkflowError
 
-processes.prepare_environment(workflow.cores or 1)
+# Looking at the graph is possible without `--cores`.
+CORES = workflow.resource_settings.cores or os.cpu_count()
+processes.prepare_environment(CORES)
 
 # Asking (a dry run, a listing, the lint) needs no lock; running does.
 ASKING = set(

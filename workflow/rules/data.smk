@@ -12,7 +12,7 @@ if SETTINGS["sources"]["aqa7_videos"] == "synthetic":
             f"{LOGS}/aqa7_videos.log",
         conda:
             "../../environment.yml"
-        threads: workflow.cores
+        threads: CORES
         params:
             settings=settings("seed", "synthetic"),
             code=code("manifests.synthetic.generate.make_videos"),
@@ -30,7 +30,7 @@ else:
             f"{LOGS}/aqa7_videos.log",
         conda:
             "../../environment.yml"
-        threads: workflow.cores
+        threads: CORES
         params:
             code=code("manifests.videos.index_videos"),
             directory=SETTINGS["sources"]["aqa7_directory"],
@@ -68,7 +68,7 @@ rule aqa7_clips:
         f"{LOGS}/aqa7_clips.log",
     conda:
         "../../environment.yml"
-    threads: workflow.cores
+    threads: CORES
     params:
         settings=settings("clips"),
         code=code("clips.store.write_clips"),
@@ -87,7 +87,7 @@ if SETTINGS["sources"]["pretraining_videos"] == "synthetic":
             f"{LOGS}/pretraining_videos.log",
         conda:
             "../../environment.yml"
-        threads: workflow.cores
+        threads: CORES
         params:
             settings=settings("seed", "synthetic"),
             code=code("manifests.synthetic.generate.make_motions"),
@@ -105,7 +105,7 @@ else:
             f"{LOGS}/pretraining_videos.log",
         conda:
             "../../environment.yml"
-        threads: workflow.cores
+        threads: CORES
         params:
             code=code("manifests.videos.index_videos"),
             directory=SETTINGS["sources"]["ucf101_directory"],
@@ -143,7 +143,7 @@ rule pretraining_clips:
         f"{LOGS}/pretraining_clips.log",
     conda:
         "../../environment.yml"
-    threads: workflow.cores
+    threads: CORES
     params:
         settings=settings("clips", "backbone", "pretraining"),
         code=code("clips.store.write_windows"),

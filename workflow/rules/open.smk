@@ -74,7 +74,7 @@ rule real_dive:
         "logs/open/real_dive.log",
     conda:
         "../../environment.yml"
-    threads: workflow.cores
+    threads: CORES
     params:
         settings=settings("seed", "clips", "backbone", scale="open"),
         code=code("experiments.real_dive.run"),
