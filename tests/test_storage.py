@@ -2,6 +2,8 @@
 
 import errno
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -42,6 +44,46 @@ def test_a_really_full_device(tmp_path):
         temporary.unlink()
         temporary.symlink_to("/dev/full")
         temporary.write_text("x")
+
+
+WRITERS = {
+    "w.safetensors": "storage.save_arrays(path, {'weight': np.zeros(1 << 18)}, {})",
+    "t.parquet": "storage.write_table(path, pd.DataFrame({'x': np.random.default_rng(0).random(1 << 18)}))",
+    "t.csv": "storage.write_table(path, pd.DataFrame({'x': np.random.default_rng(0).random(1 << 18)}))",
+    "t.json": "storage.write_json(path, ['x' * (1 << 21)])",
+    "a.npy": "with storage.atomic_path(path) as temporary: np.save(temporary, np.zeros(1 << 18))",
+}
+FULL = """
+import resource, sys
+from pathlib import Path
+import numpy as np, pandas as pd
+from rescore import storage
+from rescore.errors import RescoreError
+path = Path(sys.argv[1])
+if sys.argv[3] == "limit":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 18, 1 << 18))
+try:
+    exec(sys.argv[2])
+except RescoreError as error:
+    print(error, list(path.parent.iterdir()))
+"""
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("kind", ["small file system", "limit"])
+def test_every_writer_says_that_the_disk_is_full(tmp_path, name, kind):
+    """In a process of its own, on a file system of 1 MiB (Linux, in a user namespace) or under a file size limit of 256 KiB."""
+    command = [sys.executable, "-c", FULL, str(tmp_path / name), WRITERS[name], kind.split()[-1]]
+    if kind == "small file system":
+        mount = f'mount -t tmpfs -o size=1m none {shlex.quote(str(tmp_path))} && exec "$@"'
+        command = ["unshare", "-rm", "sh", "-c", mount, "sh", *command]
+        if shutil.which("unshare") is None or subprocess.run([*command[:5], "true"], check=False).returncode:
+            pytest.skip("no user namespaces here")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if "mount: " in done.stderr:
+        pytest.skip(f"no mounting here: {done.stderr.strip()}")
+    assert f"{name}: the disk is full" in done.stdout, done.stderr
+    assert done.stdout.endswith("[]\n"), "litter is left"
 
 
 def test_a_killed_writer_leaves_no_half_file(tmp_path):

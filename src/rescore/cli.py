@@ -55,16 +55,31 @@ def build_parser() -> argparse.ArgumentParser:
     score = commands.add_parser("score", help="predict a video's score with the members of a trained experiment")
     score.add_argument("video", type=Path)
     score.add_argument(
-        "--experiment", default="all_action", help="all_action | zero_shot | fine_tuning (default: %(default)s)"
+        "--experiment",
+        choices=["all_action", "zero_shot", "fine_tuning"],
+        default="all_action",
+        help="whose members (default: %(default)s)",
     )
     score.add_argument(
         "--member", help="member of the experiment, for example all or single/diving (default: the one that fits)"
     )
     score.add_argument(
-        "--action", default="diving", help="the action shown, which fixes the unit of the score (default: %(default)s)"
+        "--action",
+        help="the action shown, which fixes the unit of the score (default: the video's folder where that names one)",
     )
-    score.add_argument("--plot", type=Path, help="PNG of how the score grows clip by clip (default: beside the video)")
+    score.add_argument(
+        "--plot",
+        type=Path,
+        help="PNG of how the score grows clip by clip (default: VIDEO's name with .score.png, here)",
+    )
     score.add_argument("--no-plot", action="store_true", help="write no PNG")
+    score.add_argument(
+        "--weights",
+        type=Path,
+        metavar="DIRECTORY",
+        help="score a dive with the MTL-AQA authors' checkpoints instead: score, dive classes and caption",
+    )
+    score.add_argument("--epoch", type=int, help="with --weights: which, where files of several epochs lie there")
     add_scale(score)
 
     parity = commands.add_parser(
@@ -152,9 +167,7 @@ def run_fetch(options: argparse.Namespace) -> int:
     if not options.names and not options.all:
         print(fetch.describe(options.root))
         return 0
-    names = options.names or fetch.fetchable()
-    for name in names:
-        fetch.fetch(name, options.root, fetch.configured_mirror())
+    fetch.fetch_all(options.names or fetch.fetchable(), options.root, fetch.configured_mirror())
     return 0
 
 
@@ -164,18 +177,24 @@ def run_check(options: argparse.Namespace) -> int:
     from rescore.sources import fetch
 
     scale, settings = parameters.load(scale=options.scale)
-    findings = check.check_all(scale, settings, Path("data"), fetch.configured_mirror())
-    print(check.describe(findings))
-    return 1 if any(finding.severity == "error" for finding in findings) else 0
+    findings, places = check.check_all(scale, settings, Path("data"), fetch.configured_mirror())
+    print(check.describe(findings, places))
+    return 1 if any(finding.severity == check.ERROR for finding in findings) else 0
 
 
 def run_score(options: argparse.Namespace) -> int:
+    if options.weights:
+        from rescore.experiments import score_dive
+
+        print(score_dive.describe(score_dive.score_dive(options.video, options.weights, options.epoch)))
+        return 0
+
     from rescore import parameters
     from rescore.experiments import score_video
 
     scale, settings = parameters.load(scale=options.scale)
     runs = Path("runs") / scale
-    plot = None if options.no_plot else options.plot or options.video.with_suffix(".score.png")
+    plot = None if options.no_plot else options.plot or Path(options.video.stem + ".score.png")
     result = score_video.score_video(
         options.video,
         runs / options.experiment / "members.safetensors",
@@ -185,7 +204,9 @@ def run_score(options: argparse.Namespace) -> int:
         member=options.member,
         plot=plot,
     )
-    print(score_video.describe(result, scale))
+    print(score_video.describe(result))
+    if plot:
+        print(f"drawn in {plot}")
     return 0
 
 

@@ -5,6 +5,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ import pandas as pd
 from rescore.errors import RescoreError
 
 HEADER_KEY = "rescore"
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # the disk, the user's quota, the process's limit of a file's size
 
 
 def canonical_json(value: Any) -> str:
@@ -40,7 +42,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     A killed process therefore never leaves half a file under its final name.
 
     Raises:
-        RescoreError: the disk is full.
+        RescoreError: the disk is full, or a quota or size limit is reached.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix is kept because encoders and writers choose their format by it.
@@ -51,14 +53,26 @@ def atomic_path(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.chmod(0o644)  # mkstemp makes 0600, which other users of a shared checkout could not read
         temporary.replace(path)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        if means_full_disk(error):
             raise RescoreError(
-                f"{path}: the disk is full. Free space and run again; finished files are kept."
+                f"{path}: the disk is full, or a quota or size limit is reached. "
+                "Free space and run again; finished files are kept."
             ) from error
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def means_full_disk(error: Exception) -> bool:
+    """Whether a write failed for want of space, whichever library wrote.
+
+    safetensors gives the system's error number as text alone, and NumPy only counts what it could not write.
+    """
+    number = getattr(error, "errno", None)
+    if number is None and (found := re.search(r"\b(?:os error|code:) (\d+)", str(error))):
+        number = int(found[1])
+    return number in FULL or re.fullmatch(r"\d+ requested and \d+ written", str(error)) is not None
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from rescore import parameters
+from rescore import cli, parameters
 from rescore.clips.decode import normalise_length, read_frames
 from rescore.errors import RescoreError
 from rescore.experiments.score_video import VideoScore, describe, score_video
@@ -22,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 def write_video(path: Path, frames: int = 70) -> Path:
     """A bright square that moves over a dark ground."""
+    path.parent.mkdir(exist_ok=True)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mjpeg", rate=25)
         stream.width, stream.height, stream.pix_fmt = 160, 120, "yuvj420p"
@@ -40,11 +42,18 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     _, settings = parameters.load(ROOT / "params.yaml", scale="demo")
     settings["backbone"] |= {"width": 0.03125, "weights": "random"}
     convert_weights(folder / "weights.safetensors", settings)
-    names = [(name, seed) for name in ("all", "single/skiing") for seed in range(3)]
+    kinds = (
+        "all",
+        "single/skiing",
+        "without/diving",
+        "fine_tuned/diving/25/random",
+        "fine_tuned/diving/25/multi_action",
+    )
+    names = [(name, seed) for name in kinds for seed in range(3)]
     stacked = [initial_weights(128, 4, 0.1, np.random.default_rng(index)) for index in range(len(names))]
     sds = {"diving": 10.0, "skiing": 5.0}
     entries = [{"member": name, "seed": seed, "score_sd": sds} for name, seed in names]
-    header = {"members": entries, "backbone_sha256": sha256_file(folder / "weights.safetensors")}
+    header = {"members": entries, "backbone_sha256": sha256_file(folder / "weights.safetensors"), "settings": settings}
     arrays = {name: np.stack([weights[name] for weights in stacked]) for name in stacked[0]}
     save_arrays(folder / "members.safetensors", arrays, header)
     video = write_video(folder / "dive.avi")
@@ -79,26 +88,76 @@ def test_plot_is_the_same_twice(files: dict[str, Any], tmp_path: Path) -> None:
 
 def test_interval_and_description() -> None:
     steps = np.array([[1.0, 80.0], [1.0, 82.0], [1.0, 84.0]])
-    result = VideoScore(Path("dive.avi"), "diving", "all", 70, 33, (0, 1, 2), steps, 0.95)
+    result = VideoScore(Path("dive.avi"), "diving", "all", 70, 33, (0, 1, 2), steps, 0.95, synthetic=False)
     low, high = result.interval()[-1]
     assert (low, high) == pytest.approx((82 - 4.968, 82 + 4.968), abs=1e-3)  # Student's 4.303 x 2 / sqrt(3)
     assert "82.00 points as Diving, 95% interval over seeds 77.03 to 86.97" in describe(result)
-    assert "SYNTHETIC" in describe(result, "demo")
+    assert "SYNTHETIC" not in describe(result)
+    assert "SYNTHETIC" in describe(replace(result, synthetic=True))
     assert "interval" not in describe(replace(result, seeds=(0,), steps=steps[:1]))
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"action": "curling"}, "unknown action 'curling'"),
-        ({"member": "none", "action": "diving"}, "no member none"),
-        ({"member": "all"}, "several actions"),
+        ({"action": "curling"}, "unknown action 'curling'; valid: diving, gymvault"),
+        ({"member": "none", "action": "diving"}, "no member none; it has: all, single/skiing, without/diving"),
+        ({"member": "single/curling"}, "no member single/curling; it has: all"),
+        ({"member": "all"}, "Say --action, one of: diving, gymvault"),
+        ({}, "Say --action, one of: diving, gymvault"),
         ({"member": "all", "action": "gymvault"}, "no standard deviation of gymvault"),
     ],
 )
 def test_unknown_names_are_refused(files: dict[str, Any], change: dict[str, str], message: str) -> None:
     with pytest.raises(RescoreError, match=message):
         score_video(**files["paths"], settings=files["settings"], **change)
+
+
+def test_action_from_option_folder_or_member(files: dict[str, Any], tmp_path: Path) -> None:
+    def scored(video: Path, **given: str) -> tuple[str, str]:
+        result = score_video(video, files["paths"]["members"], files["paths"]["weights"], files["settings"], **given)
+        return result.member, result.action
+
+    plain = files["paths"]["video"]
+    filed = write_video(tmp_path / "skiing" / "001.avi")
+    assert scored(filed) == ("all", "skiing")
+    assert scored(filed, action="diving") == ("all", "diving")
+    assert scored(plain, member="single/skiing") == ("single/skiing", "skiing")
+    assert scored(plain, member="without/diving") == ("without/diving", "diving")
+    name = "fine_tuned/diving/25/multi_action"
+    assert scored(plain, member=name) == (name, "diving")
+
+
+def test_parameters_changed_since_training_are_refused(files: dict[str, Any]) -> None:
+    settings = {**files["settings"], "backbone": {**files["settings"]["backbone"], "test_offset": 2, "batch": 1}}
+    with pytest.raises(RescoreError, match=r"\(1\):\n  - backbone.test_offset: 2 in params.yaml, 0 in training"):
+        score_video(**files["paths"], settings=settings, action="diving")
+
+
+def test_command_line(files: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """A run's folders around the fixture's files: text, PNG in the working directory, and refusals."""
+    for name in ("members", "weights"):
+        folder = tmp_path / "runs/demo" / {"members": "zero_shot", "weights": "backbone"}[name]
+        folder.mkdir(parents=True)
+        shutil.copy(files["paths"][name], folder)
+    text = (ROOT / "params.yaml").read_text().replace("width: 0.125,", "width: 0.03125, weights: random,")
+    (tmp_path / "params.yaml").write_text(text)
+    (tmp_path / "workflow").symlink_to(ROOT / "workflow")
+    monkeypatch.chdir(tmp_path)
+    video = str(files["paths"]["video"])
+    command = ["score", video, "--experiment", "zero_shot", "--scale", "demo"]
+    assert cli.main([*command, "--member", "without/diving"]) == 0
+    out = capsys.readouterr().out
+    assert "points as Diving, 95% interval over seeds" in out
+    assert "SYNTHETIC" in out
+    assert (tmp_path / "dive.score.png").stat().st_size > 5000
+    assert cli.main([*command, "--no-plot"]) == 1
+    assert "Say --action" in capsys.readouterr().err
+    assert cli.main(["score", video, "--action", "diving", "--scale", "demo"]) == 1
+    assert "all_action/members.safetensors: no such checkpoint" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        cli.main(["score", video, "--experiment", "figure_skating"])
+    assert "all_action" in capsys.readouterr().err
 
 
 def test_bad_files_are_refused(files: dict[str, Any], tmp_path: Path) -> None:

@@ -121,4 +121,5 @@ def test_memory_format_changes_nothing_but_rounding() -> None:
 
 
 def test_describe_gives_captions() -> None:
-    assert small_network().describe(frames(), steps=9).shape == (2, 9)
+    network = small_network()
+    assert network.captions(network.encode(frames()), steps=9).shape == (2, 9)

@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 
 from rescore.errors import RescoreError
-from rescore.scoring.claims import KINDS, evaluate, evaluate_claims, read_claims
+from rescore.scoring.claims import KINDS, evaluate, evaluate_claims, read_claims, reported_numbers
 
 REPORTED = Path(__file__).parents[2] / "reported" / "aqa7"
+PAPERS = [REPORTED, REPORTED.parent / "mtl_aqa"]
 NUMBERS = pd.DataFrame(
     [
         ("t", "ours", "a", "0.5", "50"),
@@ -17,6 +18,7 @@ NUMBERS = pd.DataFrame(
         ("t", "theirs", "b", "0.2", ""),
         ("t", "ours", "mean", "0.3", "100"),
         ("t", "ours", "word", "large", "50"),
+        ("t", "one", "a", "1.0", "50"),
     ],
     columns=["table", "row", "column", "value", "n"],
 )
@@ -60,7 +62,18 @@ ONE_CELL = {"compare": {"left": cells("ours", "a"), "right": cells("theirs", "a"
 UNPAIRED = {
     "compare": {"left": cells("ours", "a", "b", "mean"), "right": cells("theirs", "a", "b"), "relation": "greater"}
 }
+
+
+def greater(left: dict, right: dict) -> dict:
+    return {"compare": {"left": left, "right": right, "relation": "greater"}}
+
+
+def gap(*columns: str) -> dict:
+    return {"difference": [cells("ours", *columns), cells("theirs", *columns)]}
+
+
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
+SAME_TURNED_ROUND = {"aqa7": [], "mtl_aqa": []}
 
 
 @pytest.mark.parametrize(
@@ -94,6 +107,29 @@ HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
         ({"significant": {"cells": cells("ours", "a"), "level": 0.05}}, HOLDS),
         ({"significant": {"cells": cells("ours", "b"), "level": 0.05}}, FAILS),
         ({"significant": {"cells": cells("theirs", "b"), "level": 0.05}}, UNDECIDED),
+        ({"significant": {"cells": cells("ours", "a"), "level": 0.05, "scale": 100}}, FAILS),
+        ({"significant": {"cells": cells("one", "a"), "level": 0.05}}, UNDECIDED),
+        ({"significant": {"cells": cells("one", "a"), "level": 0.05, "scale": 100}}, FAILS),
+        (greater(gap("a"), gap("b")), HOLDS),  # 0.1 against -0.1
+        (greater(gap("b"), gap("a")), FAILS),
+        (
+            greater(gap("a"), {"difference": [cells("ours", "mean"), cells("theirs", "b")]}),
+            FAILS,
+        ),  # 0.1 twice, bar float noise
+        (
+            greater({"difference": [cells("ours", "a", "b"), cells("ours", "mean")]}, gap("b")),
+            FAILS,
+        ),  # 0.2, -0.2 against -0.1
+        (greater({"difference": [cells("ours", "a", "b", "mean"), cells("theirs", "a", "b")]}, gap("a")), UNDECIDED),
+        (greater(gap("absent"), gap("a")), UNDECIDED),
+        (greater({"maximum": cells("ours", "a", "b")}, {"maximum": cells("theirs", "a", "b")}), HOLDS),  # 0.5, 0.4
+        (greater({"mean": cells("ours", "a", "b")}, {"mean": cells("theirs", "a", "b")}), FAILS),  # 0.3 twice
+        (greater({"maximum": gap("a", "b")}, {"mean": gap("a", "b")}), HOLDS),  # 0.1 against 0
+        (
+            {"arithmetic": {"operation": "sum", "operands": [{"maximum": cells("ours", "a", "b")}, 1], "value": 1.5}},
+            HOLDS,
+        ),
+        ({"arithmetic": {"operation": "count", "operands": [gap("a", "b")], "value": 2}}, HOLDS),
         ({"proportional": {"left": [1, 2], "right": [10, 20], "tolerance": 0}}, HOLDS),
         ({"proportional": {"left": [1, 2], "right": [10, 30], "tolerance": 0.01}}, FAILS),
         ({"all": [difference(0.1), compare()]}, FAILS),
@@ -122,6 +158,9 @@ CLAIM = "- {id: a, quote: q, section: '1', tables: [], statement: %s}\n"
         (CLAIM % "{}", "statement"),
         (CLAIM % "{unchecked: a, label: {}}", "statement"),
         (CLAIM % "{unchecked: a}" * 2, "a: two claims with this id"),
+        (CLAIM % "{significant: {cells: {table: t, rows: all, columns: all}, level: 0.05, scale: 0}}", "statement"),
+        (CLAIM % "{compare: {left: {median: {}}, right: {median: {}}, relation: less}}", "median"),
+        (CLAIM % "{compare: {left: {difference: [{}]}, right: {}, relation: less}}", "statement"),
         ("- {id: a}\n", "required"),
         ("a: [", "not a readable YAML"),
     ],
@@ -133,14 +172,31 @@ def test_bad_claims_are_refused(tmp_path, text, message):
         read_claims(path)
 
 
-def kinds(statement: dict) -> set:
-    kind, content = next(iter(statement.items()))
-    return {kind}.union(*map(kinds, content)) if kind == "all" else {kind}
+def keys(content: object) -> set:
+    """Every key of a statement, however deep."""
+    parts = list(content.values()) if isinstance(content, dict) else content if isinstance(content, list) else []
+    return set(content if isinstance(content, dict) else ()).union(*map(keys, parts))
 
 
-def test_every_kind_is_used_by_the_paper():
-    used = set().union(*(kinds(claim["statement"]) for claim in read_claims(REPORTED / "claims.yaml")))
-    assert used == set(KINDS)
+def test_every_kind_is_used_by_a_paper():
+    claims = [claim for paper in PAPERS for claim in read_claims(paper / "claims.yaml")]
+    assert keys([claim["statement"] for claim in claims]) >= {*KINDS, "difference", "mean", "maximum"}
+
+
+@pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: paper.name)
+def test_claims_follow_the_numbers_and_not_the_words(paper):
+    """On the same tables with every number turned round, claims change; none has its answer written into it."""
+    claims, numbers = read_claims(paper / "claims.yaml"), reported_numbers(paper)
+    values = pd.to_numeric(numbers["value"], errors="coerce")
+    turned = numbers.assign(value=(-values).astype(str).where(values.notna(), "other"))
+    before = [evaluate(claim["statement"], numbers).result for claim in claims]
+    after = [evaluate(claim["statement"], turned).result for claim in claims]
+    same = [
+        claim["id"]
+        for claim, one, other in zip(claims, before, after, strict=True)
+        if one == other == HOLDS and claim["tables"]
+    ]
+    assert same == SAME_TURNED_ROUND[paper.name]
 
 
 def test_claims_in_ours_follow_our_numbers(tmp_path):

@@ -16,7 +16,7 @@ import torch
 from rescore.errors import RescoreError
 from rescore.models.backbones import build_backbone
 from rescore.storage import load_arrays, sha256_file
-from rescore.training.pretrain import batch_positions, flip_some, pretrain
+from rescore.training.pretrain import batch_positions, pretrain
 
 CROP = 24
 
@@ -111,7 +111,7 @@ def test_learns_motion_and_writes_weights_that_the_backbone_reads(tmp_path: Path
 @pytest.mark.parametrize("optimiser", ["adam", "sgd"])
 def test_a_killed_run_resumes_and_ends_with_the_same_bytes(tmp_path: Path, optimiser: str) -> None:
     moving_squares(tmp_path)
-    wanted = settings(iterations=30, optimiser=optimiser, anneal_every=10, validate_every=15, flip=True)
+    wanted = settings(iterations=30, optimiser=optimiser, anneal_every=10, validate_every=15)
     expected, expected_curve = run(tmp_path, "undisturbed", wanted)
     weights, curve = tmp_path / "killed" / "weights.safetensors", tmp_path / "killed" / "curve.csv"
     restart = weights.with_name("weights.restart.safetensors")
@@ -173,15 +173,6 @@ def test_order_is_a_function_of_seed_and_iteration_and_every_epoch_sees_every_wi
     np.testing.assert_array_equal(batch_positions(0, 7, 6, 20), drawn[42:48])
     assert not np.array_equal(batch_positions(1, 7, 6, 20), drawn[42:48])
     assert len(batch_positions(0, 0, 50, 20)) == 50
-
-
-def test_flip_mirrors_whole_windows() -> None:
-    x = torch.arange(64.0).reshape(8, 1, 1, 2, 4)
-    flipped = flip_some(x, torch.Generator().manual_seed(0))
-    same = [torch.equal(a, b) for a, b in zip(x, flipped, strict=True)]
-    mirrored = [torch.equal(a.flip(-1), b) for a, b in zip(x, flipped, strict=True)]
-    assert all(a != b for a, b in zip(same, mirrored, strict=True))
-    assert 0 < sum(mirrored) < 8
 
 
 @pytest.mark.parametrize(

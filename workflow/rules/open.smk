@@ -182,7 +182,7 @@ rule open_page:
     params:
         settings=settings("scale", "seeds", "sources", "scoring", scale="open"),
         code=code("reporting.page.page"),
-        not_run=canonical_json(NOT_RUN),
+        not_run=canonical_json(plan.not_run("open", SETTINGS, MIRROR)),
     shell:
         "rescore step reporting.page.page --tables {input.tables} --figures --dropped --findings {input.findings}"
         " --records {input.records} --not-run {params.not_run:q} --output {output} --settings {params.settings:q} > {log} 2>&1"

@@ -21,7 +21,7 @@ from rescore.manifests.aqa7 import read_lists
 from rescore.models.backbones import build_backbone, empty_backbone, input_colour
 from rescore.models.c3d import initialise
 from rescore.models.device import make_deterministic, seeded_generator
-from rescore.models.preprocess import preprocess
+from rescore.models.preprocess import cut_clips, preprocess
 from rescore.storage import sha256_file, write_json
 
 SAMPLE = "diving/054"
@@ -78,16 +78,6 @@ def load_network(settings: Mapping[str, Any], weights: Path | None) -> nn.Module
     network = empty_backbone({**settings, "backbone": {**settings["backbone"], "weights": "random"}})
     initialise(network, seeded_generator(settings["seed"], "random backbone"))
     return network.eval().to(memory_format=torch.channels_last_3d)
-
-
-def cut_clips(frames: np.ndarray, clips: int, clip_frames: int, first: int) -> np.ndarray:
-    """Consecutive clips (clips, clip_frames, height, width, 3) from frame `first` on; frames that are left over are unused."""
-    last = first + clips * clip_frames
-    if last > len(frames):
-        raise RescoreError(
-            f"{clips} clips of {clip_frames} frames from frame {first} need {last} frames, not {len(frames)}."
-        )
-    return np.ascontiguousarray(frames[first:last]).reshape(clips, clip_frames, *frames.shape[1:])
 
 
 def listed_score(lists: Path) -> float:

@@ -66,7 +66,8 @@ def read_samples(features: Path, rows: Path) -> Samples:
     """Read features (by memory map) and their rows.
 
     Raises:
-        RescoreError: a file is missing or damaged, the two do not belong together, or rows are wrong (all bad rows together).
+        RescoreError: a file is missing or damaged, the two do not belong together, features are not finite, or rows are wrong
+            (all bad ones together).
     """
     table = read_rows(rows)
     try:
@@ -80,6 +81,9 @@ def read_samples(features: Path, rows: Path) -> Samples:
             f"{features}: shape {array.shape} for {len(table)} rows of {rows}; (sample, temporal offset, clip, width) "
             "expected. Delete both and compute the features again."
         )
+    # Sample by sample: the memory map need not fit into memory at once.
+    lost = [str(table["sample"][row]) for row, sample in enumerate(array) if not np.isfinite(sample).all()]
+    raise_together(f"{features}: features that are not finite", lost, "delete it and compute the features again.")
     return Samples(array, table, {"features": sha256_file(features), "rows": sha256_file(rows)})
 
 

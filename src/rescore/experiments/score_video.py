@@ -1,5 +1,7 @@
 """Score one video with the trained members of an experiment, and show how the score grows clip by clip.
 
+    rescore score VIDEO --experiment all_action          cost: seconds on a CPU
+
 The fully connected unit is applied to the LSTM's state after each clip. The paper names this the LSTM's advantage, errors
 can be localised in time (AQA-7, Sec. 5.1); only the state after the last clip was trained to be a score.
 """
@@ -15,12 +17,14 @@ from scipy.stats import t as student
 
 from rescore.actions import BY_NAME, EXPERIMENT_ACTIONS
 from rescore.clips.decode import normalise_length, read_frames
-from rescore.errors import RescoreError
+from rescore.errors import RescoreError, raise_together
 from rescore.models.backbones import build_backbone, input_colour
 from rescore.models.c3d_lstm import predict_steps
 from rescore.models.device import choose_device, make_deterministic
-from rescore.models.preprocess import preprocess
+from rescore.models.preprocess import cut_clips, preprocess
 from rescore.storage import atomic_path, load_arrays, sha256_file
+
+IRRELEVANT = ("batch", "temporal_offsets")  # backbone settings that a single test video does not depend on
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,15 @@ class VideoScore:
     action: str
     member: str
     frames: int
-    """Frames that the video has; fewer than `clips.frames` are padded in front, more are cut."""
+    """Frames that the video has."""
     padding: int
+    """Zero frames put in front; 0 where the video has `clips.frames` or more."""
     seeds: tuple[int, ...]
     steps: np.ndarray
     """(seeds, clips): the score after each clip."""
     confidence: float
+    synthetic: bool
+    """Whether the members were trained on synthetic videos."""
 
     @property
     def scores(self) -> np.ndarray:
@@ -58,7 +65,6 @@ def score_video(
     weights: Path,
     settings: Mapping[str, Any],
     action: str | None = None,
-    *,
     member: str | None = None,
     plot: Path | None = None,
 ) -> VideoScore:
@@ -69,7 +75,8 @@ def score_video(
         members: an experiment's checkpoint.
         weights: the backbone that the experiment's features were made with.
         settings: all sections at the scale at which the experiment ran.
-        action: the action shown, which fixes the unit; None where the member knows a single action.
+        action: the action shown, which fixes the unit; None for the video's folder where that is named like an action
+            (as AQA-7 keeps its videos), else for the only action that the member knows.
         member: name in the checkpoint; None chooses the one that fits: all actions, then this action's own.
         plot: PNG to write.
 
@@ -78,8 +85,10 @@ def score_video(
     """
     make_deterministic()
     arrays, header = load_arrays(members)
+    if action is None and video.absolute().parent.name in EXPERIMENT_ACTIONS:
+        action = video.absolute().parent.name
     member, action = choose_member(header, members, action, member)
-    check_backbone(header, members, weights)
+    check_backbone(header, members, weights, settings)
     chosen = [index for index, entry in enumerate(header["members"]) if entry["member"] == member]
     sds = np.array([header["members"][index]["score_sd"][action] for index in chosen])
     clips, frames, padding = video_clips(video, settings)
@@ -90,7 +99,9 @@ def score_video(
     repeated = features[None, :, None].expand(len(chosen), -1, -1, -1).contiguous()  # (seeds, T, 1, D)
     steps = predict_steps(stacked, repeated)[:, :, 0].numpy().astype(np.float64) * sds[:, None]
     seeds = tuple(header["members"][index]["seed"] for index in chosen)
-    result = VideoScore(video, action, member, frames, padding, seeds, steps, settings["scoring"]["confidence"])
+    synthetic = settings["sources"]["aqa7_videos"] == "synthetic"
+    confidence = settings["scoring"]["confidence"]
+    result = VideoScore(video, action, member, frames, padding, seeds, steps, confidence, synthetic)
     if plot is not None:
         write_plot(result, plot)
     return result
@@ -104,25 +115,35 @@ def choose_member(header: Mapping[str, Any], path: Path, action: str | None, mem
     tuned = [name for name in names if name.startswith(f"fine_tuned/{action}/") and name.endswith("/multi_action")]
     fitting = [member] if member else ["all", f"single/{action}", f"without/{action}", *reversed(tuned)]
     found = next((name for name in fitting if name in names), None)
-    if found is None:
+    if found is None and (member or action):
         raise RescoreError(f"{path}: no member {member or f'for {action}'}; it has: {', '.join(names)}")
-    known = next(entry["score_sd"] for entry in header["members"] if entry["member"] == found)
-    own = [part for part in found.split("/") if part in BY_NAME]
+    own = [part for part in (found or "").split("/") if part in BY_NAME]
     action = action or (own[0] if own else None)
-    if action is None:
-        raise RescoreError(f"member {found} knows several actions; say which one the video shows (--action)")
+    if found is None or action is None:
+        raise RescoreError(
+            "which action does the video show? It fixes the unit of the score. "
+            f"Say --action, one of: {', '.join(EXPERIMENT_ACTIONS)}"
+        )
+    known = next(entry["score_sd"] for entry in header["members"] if entry["member"] == found)
     if action not in known:
         raise RescoreError(f"member {found} has no standard deviation of {action}; it has: {', '.join(sorted(known))}")
     return found, action
 
 
-def check_backbone(header: Mapping[str, Any], members: Path, weights: Path) -> None:
-    """Raise RescoreError where the checkpoint names another backbone than `weights`."""
+def check_backbone(header: Mapping[str, Any], members: Path, weights: Path, settings: Mapping[str, Any]) -> None:
+    """Raise RescoreError where the checkpoint was trained on features of another backbone than `weights` or `settings`."""
     wanted = header.get("backbone_sha256")
     if wanted is not None and weights.exists() and sha256_file(weights) != wanted:
         raise RescoreError(
             f"{members}: trained on features of another backbone than {weights}. Run the workflow again."
         )
+    now, then = settings["backbone"], header.get("settings", {}).get("backbone", {})
+    changed = [
+        f"backbone.{name}: {now[name]} in params.yaml, {value} in training"
+        for name, value in then.items()
+        if name in now and name not in IRRELEVANT and now[name] != value
+    ]
+    raise_together(f"{members}: trained with other parameters", changed, "set them back, or run the workflow again.")
 
 
 def video_clips(video: Path, settings: Mapping[str, Any]) -> tuple[np.ndarray, int, int]:
@@ -130,14 +151,8 @@ def video_clips(video: Path, settings: Mapping[str, Any]) -> tuple[np.ndarray, i
     store, backbone = settings["clips"], settings["backbone"]
     frames = read_frames(video, tuple(store["resize"]), store["crop"])
     fixed, padding = normalise_length(frames, store["frames"], store["long_videos"])
-    start, length = backbone["test_offset"], backbone["clip_frames"]
-    used = fixed[start : start + backbone["clips"] * length]
-    if len(used) < backbone["clips"] * length:
-        raise RescoreError(
-            f"{backbone['clips']} clips of {length} frames from frame {start} do not fit into clips.frames {len(fixed)}. "
-            "Correct params.yaml."
-        )
-    return used.reshape(backbone["clips"], length, *fixed.shape[1:]), len(frames), padding
+    clips = cut_clips(fixed, backbone["clips"], backbone["clip_frames"], backbone["test_offset"])
+    return clips, len(frames), padding
 
 
 @torch.inference_mode()
@@ -156,30 +171,39 @@ def write_plot(result: VideoScore, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    figure = Figure(figsize=(7, 4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    after = np.arange(1, result.steps.shape[1] + 1)
-    axes.plot(after, result.steps.T, color="0.7", linewidth=1)
-    low, high = result.interval().T
-    axes.fill_between(after, low, high, alpha=0.25, color="C0", linewidth=0)
-    axes.plot(after, result.steps.mean(axis=0), color="C0", marker="o")
+    after, mean = np.arange(1, result.steps.shape[1] + 1), result.steps.mean(axis=0)
+    lines = axes.plot(after, result.steps.T, color="0.65", linewidth=1)
+    lines[0].set_label("one seed")
+    if len(result.seeds) > 1:
+        low, high = result.interval().T
+        interval = f"{result.confidence:.0%} interval of the mean"
+        axes.fill_between(after, low, high, alpha=0.2, color="C0", linewidth=0, label=interval)
+        axes.plot(after, mean, color="C0", marker="o", label=f"mean of {len(result.seeds)} seeds")
+    axes.annotate(f"{mean[-1]:.1f}", (after[-1], mean[-1]), (6, 0), textcoords="offset points", va="center")
     axes.set(xlabel="clips seen", ylabel="predicted score (points)", xticks=after)
-    axes.set_title(f"{result.video.name}: {BY_NAME[result.action].title}, {result.member}, {len(result.seeds)} seeds")
+    axes.margins(x=0.08)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="best")
+    title = f"{Path(result.video.absolute().parent.name, result.video.name)} as {BY_NAME[result.action].title}, member {result.member}"
+    axes.set_title(title + ("\ntrained on SYNTHETIC videos" if result.synthetic else ""), fontsize=10)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120, metadata={"Software": None})
 
 
-def describe(result: VideoScore, scale: str = "") -> str:
+def describe(result: VideoScore) -> str:
     """The result as a few lines of text."""
     low, high = result.interval()[-1]
-    synthetic = " (a model trained on SYNTHETIC videos)" if scale in ("demo", "smoke") else ""
     spread = f", {result.confidence:.0%} interval over seeds {low:.2f} to {high:.2f}" if len(result.seeds) > 1 else ""
+    seeds = ", ".join(f"{seed}: {score:.2f}" for seed, score in zip(result.seeds, result.scores, strict=True))
     lines = [
-        f"{result.video}: {result.scores.mean():.2f} points as {BY_NAME[result.action].title}{spread}{synthetic}",
-        f"member {result.member}; by seed: "
-        + ", ".join(f"{seed}: {score:.2f}" for seed, score in zip(result.seeds, result.scores, strict=True)),
+        f"{result.video}: {result.scores.mean():.2f} points as {BY_NAME[result.action].title}{spread}",
+        f"member {result.member}; by seed: {seeds}",
         "after each clip: " + " ".join(f"{value:.2f}" for value in result.steps.mean(axis=0)),
         f"{result.frames} frames, {result.padding} zero frames in front",
     ]
+    if result.synthetic:
+        lines.append("trained on SYNTHETIC videos: the score says nothing about a real performance")
     return "\n".join(lines)

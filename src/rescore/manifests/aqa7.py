@@ -15,8 +15,7 @@ import scipy.io
 from rescore.actions import BY_CODE, EXPERIMENT_ACTIONS
 from rescore.errors import RescoreError, raise_together
 from rescore.manifests.contract import write_manifest as write_checked
-from rescore.manifests.videos import Container, probe_all
-from rescore.storage import read_table
+from rescore.manifests.official import add_frames, expected_videos, match_videos, read_index
 
 LISTS = {"train": "consolidated_train_list", "test": "consolidated_test_list"}
 """Name of each split's file (without .mat) and of the one matrix in it."""
@@ -31,9 +30,12 @@ DIRECTORIES = {
     "trampoline": ("trampoline",),
 }
 """Directories of an action's videos, the release's own name (AQA-7/Actions/...) first; the lists' codes 1..6 also work."""
+ACTION_OF = {directory: action for action, names in DIRECTORIES.items() for directory in names} | {
+    str(code): action.name for code, action in BY_CODE.items()
+}
 
-# Samples of each action in (train, test) lists: 803 and 303 (AQA-7, Sec. 5 Data Preparation).
 SAMPLES = {"train": 803, "test": 303}
+"""Samples in each list (AQA-7, Sec. 5 Data Preparation)."""
 
 
 def read_matrix(path: Path, name: str) -> np.ndarray:
@@ -122,16 +124,15 @@ def read_lists(directory: Path) -> pd.DataFrame:
     return lists
 
 
-def videos_by_sample(index: Path) -> dict[str, str]:
-    """Sample -> path of the index: directory names are mapped back to actions."""
-    by_directory = {action_name: action for action, names in DIRECTORIES.items() for action_name in names}
-    by_directory |= {str(code): action.name for code, action in BY_CODE.items()}
-    paths = [Path(video) for video in read_table(index)["video"].astype(str)]
-    return {
-        f"{by_directory[path.parent.name]}/{int(path.stem):03d}": path.as_posix()
-        for path in paths
-        if path.parent.name in by_directory and path.stem.isdigit()
-    }
+def sample_of(path: Path) -> str | None:
+    """The sample that a file in an action's directory shows: `gym_vault/007.avi` is gymvault/007; None where it has no number."""
+    return f"{ACTION_OF[path.parent.name]}/{int(path.stem):03d}" if path.stem.isdecimal() else None
+
+
+def find_video_problems(lists: pd.DataFrame, paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """Each listed sample's file, where it lies or should lie, and what is wrong with the set of files."""
+    found, problems = match_videos(paths, list(ACTION_OF), sample_of)
+    return expected_videos(list(lists["sample"]), found, lambda action: DIRECTORIES[action][0]), problems
 
 
 def write_manifest(lists: Path, index: Path, manifest: Path, settings: dict[str, Any], workers: int = 4) -> None:
@@ -140,42 +141,19 @@ def write_manifest(lists: Path, index: Path, manifest: Path, settings: dict[str,
     Args:
         lists: directory of the two .mat files.
         index: CSV of `manifests.videos.index_videos`.
-        manifest: Parquet to write. `end_frame` is the last frame by counting the container's packets front to back (exact,
-            and a hundredth of decoding's cost).
-        settings: {"clips": {"on_bad_video": fail | drop}}. Under `drop` a sample whose video is missing or broken stays in
-            the manifest without an `end_frame`; the clip store then drops it and lists why.
+        manifest: Parquet to write.
+        settings: {"clips": {"on_bad_video": fail | drop}}; see `official.add_frames`.
+        workers: threads that read the containers.
 
     Raises:
-        RescoreError: wrong lists; under `fail` every missing or broken video, together.
+        RescoreError: wrong lists; a directory that is no action's; a sample with two videos; under `fail` every missing or
+            broken video. Each kind with all its cases together.
     """
     table = read_lists(lists)
-    videos = videos_by_sample(index)
-    table["video"] = [videos.get(sample, expected_path(sample, videos)) for sample in table["sample"]]
-    containers = probe_all([Path(video) for video in table["video"]], workers)
-    if settings["clips"]["on_bad_video"] != "drop":
-        raise_together(
-            f"{index}: AQA-7 videos that are missing or broken",
-            video_problems(table, containers),
-            "complete the official videos (docs/data.md), or set clips.on_bad_video: drop in params.yaml.",
-        )
-    frames = [container.frames - 1 if isinstance(container, Container) else None for container in containers]
-    table["end_frame"] = pd.array(frames, dtype="Int64")
-    table = table.assign(dataset="aqa7", start_frame=0, difficulty=np.nan).drop(columns="number")
-    write_checked(manifest, table)
-
-
-def expected_path(sample: str, videos: dict[str, str]) -> str:
-    """Where a missing video should lie: beside another of its action, else under the release's own directory name."""
-    action, number = sample.split("/")
-    sibling = next((Path(path).parent for name, path in videos.items() if name.startswith(f"{action}/")), None)
-    if sibling is None and videos:
-        sibling = Path(next(iter(videos.values()))).parent.parent / DIRECTORIES[action][0]
-    return ((sibling or Path(DIRECTORIES[action][0])) / f"{number}.avi").as_posix()
-
-
-def video_problems(table: pd.DataFrame, containers: Sequence[Container | str]) -> list[str]:
-    pairs = zip(table["sample"], containers, strict=True)
-    return [f"{sample}: {container}" for sample, container in pairs if isinstance(container, str)]
+    videos, problems = find_video_problems(table, read_index(index))
+    raise_together(f"{index}: AQA-7 videos that cannot be told apart", problems, "see docs/data.md, Official videos.")
+    table = add_frames(table, videos, index, settings["clips"]["on_bad_video"], workers)
+    write_checked(manifest, table.assign(dataset="aqa7", difficulty=np.nan).drop(columns="number"))
 
 
 def count_differences(lists: pd.DataFrame) -> list[str]:

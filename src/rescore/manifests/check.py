@@ -1,21 +1,27 @@
 """Everything that is wrong with the data that is there, at once: manifests, official lists, videos, fetched sources."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pandas as pd
 
 from rescore.errors import RescoreError
 from rescore.manifests import aqa7, contract, summary, ucf101
-from rescore.manifests.videos import VIDEO_SUFFIXES, probe_all
-from rescore.sources.catalogue import SOURCES, Source
-from rescore.sources.fetch import fault
-from rescore.storage import read_table
+from rescore.manifests.videos import VIDEO_SUFFIXES, list_videos, probe_all
+from rescore.sources.catalogue import BY_NAME, SOURCES, Source
+from rescore.sources.fetch import fault, folders
+from rescore.storage import read_table, sha256_file
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 TABLE_1 = Path("reported/aqa7/table1.csv")
+OFFICIAL = (
+    ("aqa7_videos", "aqa7_directory", "aqa7-lists", aqa7),
+    ("pretraining_videos", "ucf101_directory", "ucf101-lists", ucf101),
+)
+"""Under `sources` of the parameters: the choice of official or synthetic videos and their directory; their lists; adapter."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +31,13 @@ class Finding:
     """The file, directory or table cell."""
     statement: str
     severity: str
-    """`error`: a step will stop on it; `warning`: it differs from what the papers say; `note`: could not be checked."""
+    """`error`: a step will stop on it; `warning`: it differs from what the papers say, or a sample will be dropped;
+    `note`: could not be checked."""
 
 
 def check(*paths: Path, reported: Path = TABLE_1) -> list[Finding]:
-    """Check what is at the paths: manifests (.parquet), videos, directories of lists or videos or of such directories.
+    """Check what is at the paths: manifests (.parquet), indices of videos (.csv), videos, directories of lists or videos or of
+    such directories.
 
     Args:
         reported: the paper's Table 1, held against AQA-7's lists and manifests where the file exists.
@@ -40,38 +48,52 @@ def check(*paths: Path, reported: Path = TABLE_1) -> list[Finding]:
     return [finding for path in paths for finding in check_path(Path(path), reported)]
 
 
-def check_all(scale: str, settings: Mapping[str, Any], data: Path, mirror: Path | None) -> list[Finding]:
+def check_all(
+    scale: str, settings: Mapping[str, Any], data: Path, mirror: Path | None
+) -> tuple[list[Finding], list[Path]]:
     """Check what the workflow at this scale would read and has made: fetched sources (or the mirror), official videos where
-    the parameters choose them, manifests.
+    the parameters choose them, indices of videos, manifests.
 
     Args:
         settings: the scale's parameters; `sources` names the directories of official videos.
         data: the folder of raw/ and <scale>/.
+
+    Returns:
+        The findings, and the paths that were checked.
     """
-    sources = settings["sources"]
-    paths = [folder for source in SOURCES if (folder := found_folder(source, data / "raw", mirror)) is not None]
-    for choice, directory in (("aqa7_videos", "aqa7_directory"), ("pretraining_videos", "ucf101_directory")):
-        if sources.get(choice) == "official" and scale != "open":
-            paths.append(Path(sources[directory]))
-    paths += sorted((data / scale / "manifests").glob("*.parquet"))
-    return check(*paths)
+    places = [folder for source in SOURCES if (folder := found_folder(source, data / "raw", mirror)) is not None]
+    findings = check(*places)
+    for choice, key, lists, adapter in OFFICIAL:
+        if settings["sources"].get(choice) == "official" and scale != "open":
+            directory = Path(settings["sources"][key])
+            places.append(directory)
+            findings += check(directory)
+            findings += check_completeness(directory, found_folder(BY_NAME[lists], data / "raw", mirror), adapter)
+    made = [*sorted((data / scale / "videos").glob("*.csv")), *sorted((data / scale / "manifests").glob("*.parquet"))]
+    return findings + check(*made), places + made
 
 
 def found_folder(source: Source, root: Path, mirror: Path | None) -> Path | None:
     """Where a source's files lie, whole or not: fetched before mirrored."""
-    folders = [root / source.name] + ([mirror / source.mirror] if mirror and source.mirror else [])
-    return next((folder for folder in folders if any((folder / file.name).exists() for file in source.files)), None)
+    places = folders(source, root, mirror)
+    return next((folder for folder in places if any((folder / file.name).exists() for file in source.files)), None)
 
 
-def describe(findings: Sequence[Finding]) -> str:
-    """The findings as text, errors first."""
+def describe(findings: Sequence[Finding], places: Sequence[Path]) -> str:
+    """The findings as text: errors first, then warnings, then notes, and a line that sums up what was checked."""
     order = (ERROR, WARNING, NOTE)
-    lines = [
-        f"{finding.severity}: {finding.dataset or 'data'}: {finding.subject}: {finding.statement}"
-        for finding in sorted(findings, key=lambda finding: order.index(finding.severity))
-    ]
-    counts = ", ".join(f"{sum(finding.severity == kind for finding in findings)} {kind}s" for kind in order)
-    return "\n".join([*lines, counts if findings else "no problems found"])
+    once = {(finding.severity, finding.subject, finding.statement): finding for finding in findings}
+    found = sorted(once.values(), key=lambda finding: order.index(finding.severity))
+    lines = []
+    for finding in found:
+        named = finding.statement.startswith(finding.subject)
+        subject = "" if named else f"{finding.subject}: "
+        lines.append(f"{finding.severity}: {finding.dataset or 'data'}: {subject}{finding.statement}")
+    if not places:
+        return "\n".join([*lines, "nothing to check yet: no source is fetched and no manifest is made"])
+    counts = [(sum(finding.severity == kind for finding in found), kind) for kind in order]
+    summed = ", ".join(f"{count} {kind}{'' if count == 1 else 's'}" for count, kind in counts)
+    return "\n".join([*lines, f"{summed} in {', '.join(map(str, places))}"])
 
 
 def check_path(path: Path, reported: Path) -> list[Finding]:
@@ -79,28 +101,37 @@ def check_path(path: Path, reported: Path) -> list[Finding]:
         return [Finding("", str(path), "does not exist", ERROR)]
     if path.suffix == ".parquet":
         return check_manifest(path, reported)
+    if path.suffix == ".csv":
+        return check_index(path)
     if path.suffix.lower() in VIDEO_SUFFIXES:
         return check_videos([path], "")
     if path.is_dir():
         return check_directory(path, reported)
-    return [Finding("", str(path), "is neither a manifest (.parquet), nor a video, nor a directory", WARNING)]
+    return [
+        Finding(
+            "",
+            str(path),
+            "is neither a manifest (.parquet), nor an index (.csv), nor a video, nor a directory",
+            WARNING,
+        )
+    ]
 
 
 def check_directory(directory: Path, reported: Path) -> list[Finding]:
     """A directory is known by what it holds; one that holds nothing known is searched one directory deeper, and so on."""
-    checks: list[Callable[[], list[Finding]]] = []
+    findings = []
     source = known_source(directory)
     if source is not None:
-        checks.append(lambda: check_source(directory, source))
+        findings += check_source(directory, source)
     if list(directory.glob("consolidated_*_list.mat")):
-        checks.append(lambda: check_aqa7_lists(directory, reported))
+        findings += check_aqa7_lists(directory, reported)
     if (directory / "classInd.txt").exists() or list(directory.glob("*list01.txt")):
-        checks.append(lambda: check_ucf101_lists(directory))
-    videos = sorted(path for path in directory.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
-    findings = [finding for function in checks for finding in function()] + check_videos(videos, directory.name)
-    for child in sorted(directory.iterdir()):
-        manifest = child.suffix == ".parquet" and child.parent.name == "manifests"
-        if (child.is_dir() and not child.name.startswith(".")) or manifest:
+        findings += check_ucf101_lists(directory)
+    children = sorted(path for path in directory.iterdir() if not path.name.startswith("."))
+    videos = [path for path in children if path.suffix.lower() in VIDEO_SUFFIXES]
+    findings += check_videos(videos, directory.name)
+    for child in children:
+        if child.is_dir() or (child.suffix == ".parquet" and directory.name == "manifests"):
             findings += check_path(child, reported)
     return findings
 
@@ -137,21 +168,56 @@ def check_ucf101_lists(directory: Path) -> list[Finding]:
     return [Finding("ucf101", str(directory), problem, ERROR) for problem in problems]
 
 
+def check_completeness(directory: Path, lists: Path | None, adapter: ModuleType) -> list[Finding]:
+    """Official videos against their lists: unknown directories, samples with two videos, samples without one."""
+    dataset = adapter.__name__.rpartition(".")[2]
+    if lists is None:
+        return [Finding(dataset, str(directory), "not held against the official lists: they are not fetched", NOTE)]
+    table, problems = adapter.find_list_problems(lists)
+    if problems or not directory.is_dir():  # said already
+        return []
+    videos, problems = adapter.find_video_problems(table, list_videos(directory))
+    missing = [str(video) for video in videos if not video.is_file()]
+    return [Finding(dataset, str(directory), problem, ERROR) for problem in problems] + [
+        Finding(dataset, video, f"{video}: missing", ERROR) for video in missing
+    ]
+
+
+def check_index(path: Path) -> list[Finding]:
+    """Every video of an index: the same bytes as when it was indexed. (That it is missing is said with the manifest.)"""
+    try:
+        rows = read_table(path)[["video", "bytes", "sha256"]].to_dict("records")
+    except (RescoreError, KeyError) as error:
+        return [Finding(path.stem, str(path), f"not an index of videos ({error})", ERROR)]
+    findings = []
+    for row in rows:
+        video = Path(row["video"])
+        if video.is_file() and (video.stat().st_size != row["bytes"] or sha256_file(video) != row["sha256"]):
+            problem = f"changed since {path} was written; delete that file and run again"
+            findings.append(Finding(path.stem, str(video), problem, ERROR))
+    return findings
+
+
 def check_table_1(samples: pd.DataFrame, dataset: str, reported: Path) -> list[Finding]:
-    """Cells of Table 1 that differ are warnings; cells that cannot be measured are notes."""
+    """Cells of Table 1 that differ are warnings, one each; cells that cannot be measured are notes, one a reason."""
     if not reported.exists():
         return []
     differing = summary.compare(summary.summarise(samples), pd.read_csv(reported, dtype=str))
-    return [
+    unmeasured = differing["measured"].isna()
+    findings = [
         Finding(
             dataset,
             f"Table 1, {line['row']}, {line['column']}",
-            f"the paper prints {line['reported']}; "
-            + (line["reason"] if pd.isna(line["measured"]) else f"the data give {line['measured']}"),
-            NOTE if pd.isna(line["measured"]) else WARNING,
+            f"the paper prints {line['reported']}; the data give {line['measured']}",
+            WARNING,
         )
-        for line in differing.to_dict("records")
+        for line in differing[~unmeasured].to_dict("records")
     ]
+    for reason, cells in differing[unmeasured].groupby("reason", sort=False):
+        rows, columns = (list(cells[axis].unique()) for axis in ("row", "column"))
+        named = ", ".join(rows if len(rows) < len(columns) else columns)
+        findings.append(Finding(dataset, f"Table 1, {named}", f"{len(cells)} cells not checked: {reason}", NOTE))
+    return findings
 
 
 def check_manifest(path: Path, reported: Path) -> list[Finding]:
@@ -172,12 +238,15 @@ def check_manifest(path: Path, reported: Path) -> list[Finding]:
 
 
 def check_frames(manifest: pd.DataFrame, dataset: str) -> list[Finding]:
-    """Every video of a manifest: there, whole, and as long as its samples say."""
+    """Every video of a manifest: there, whole, and as long as its samples say. One whose last frame the manifest leaves open
+    was found bad before, and its samples will be dropped.
+    """
     last = manifest.groupby("video", sort=True)["end_frame"].max()
+    containers = probe_all([Path(str(video)) for video in last.index])
     findings = []
-    for video, end, container in zip(last.index, last, probe_all([Path(str(v)) for v in last.index]), strict=True):
+    for video, end, container in zip(last.index, last, containers, strict=True):
         if isinstance(container, str):
-            findings.append(Finding(dataset, str(video), container, ERROR))
+            findings.append(Finding(dataset, str(video), container, WARNING if pd.isna(end) else ERROR))
         elif not pd.isna(end) and end >= container.frames:
             text = f"{container.frames} frames where the manifest's sample ends at frame {int(end)}"
             findings.append(Finding(dataset, str(video), text, ERROR))

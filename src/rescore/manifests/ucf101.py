@@ -6,6 +6,7 @@ testlist01.txt     the same, with or without the label
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,10 @@ import pandas as pd
 
 from rescore.errors import RescoreError, raise_together
 from rescore.manifests.contract import write_manifest as write_checked
-from rescore.manifests.videos import Container, probe_all
-from rescore.storage import read_table
+from rescore.manifests.official import add_frames, expected_videos, match_videos, read_index
 
 CLASS_LINE = re.compile(r"(\d+) (\w+)")
-VIDEO_LINE = re.compile(r"(\w+)/(v_\w+\.avi)(?: (\d+))?")
+VIDEO_LINE = re.compile(r"(\w+)/(v_\w+)\.avi(?: (\d+))?")
 
 
 def read_lines(path: Path) -> list[str]:
@@ -54,7 +54,7 @@ def read_classes(path: Path) -> tuple[dict[str, int], list[str]]:
 
 
 def read_split(path: Path, split: str, classes: dict[str, int]) -> tuple[list[dict[str, str]], list[str]]:
-    """Rows `action, video, sample, split` of a list, and what is wrong with it."""
+    """Rows `action, sample, split` of a list, and what is wrong with it."""
     rows, problems = [], []
     for number, line in enumerate(read_lines(path), start=1):
         match = VIDEO_LINE.fullmatch(line)
@@ -69,7 +69,7 @@ def read_split(path: Path, split: str, classes: dict[str, int]) -> tuple[list[di
         elif split == "train" and label is None:
             problems.append(f"{path}: line {number} {line[:80]!r} has no label, which a training list has")
         else:
-            rows.append({"action": name, "file": f"{name}/{file}", "sample": f"{name}/{file[:-4]}", "split": split})
+            rows.append({"action": name, "sample": f"{name}/{file}", "split": split})
     return rows, problems
 
 
@@ -89,13 +89,13 @@ def find_list_problems(directory: Path) -> tuple[pd.DataFrame, list[str]]:
             found, wrong = [], [str(error)]
         rows += found
         problems += wrong
-    lists = pd.DataFrame(rows, columns=["action", "file", "sample", "split"])
+    lists = pd.DataFrame(rows, columns=["action", "sample", "split"])
     doubled = lists.loc[lists.duplicated("sample", keep=False), "sample"].drop_duplicates()
     return lists, problems + [f"{directory}: {sample} is listed more than once" for sample in doubled]
 
 
 def read_lists(directory: Path) -> pd.DataFrame:
-    """UCF-101's split 1: `action` (class name), `file`, `sample`, `split`, training rows first.
+    """UCF-101's split 1: `action` (class name), `sample`, `split`, training rows first.
 
     Raises:
         RescoreError: all problems of classInd.txt, trainlist01.txt and testlist01.txt together.
@@ -110,30 +110,29 @@ def read_lists(directory: Path) -> pd.DataFrame:
     return lists
 
 
+def find_video_problems(lists: pd.DataFrame, paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """Each listed sample's file, where it lies or should lie, and what is wrong with the set of files."""
+    classes = list(lists["action"].unique())
+    found, problems = match_videos(paths, classes, lambda path: f"{path.parent.name}/{path.stem}")
+    return expected_videos(list(lists["sample"]), found, lambda name: name), problems
+
+
 def write_manifest(lists: Path, index: Path, manifest: Path, settings: dict[str, Any], workers: int = 4) -> None:
     """Write the manifest of UCF-101's split 1: `action` is the class name; score and difficulty are empty.
 
     Args:
         lists: directory of classInd.txt, trainlist01.txt and testlist01.txt.
         index: CSV of `manifests.videos.index_videos`.
-        settings: {"clips": {"on_bad_video": fail | drop}}, as for AQA-7.
+        manifest: Parquet to write.
+        settings: {"clips": {"on_bad_video": fail | drop}}; see `official.add_frames`.
+        workers: threads that read the containers.
 
     Raises:
-        RescoreError: wrong lists; under `fail` every missing or broken video, together.
+        RescoreError: wrong lists; a directory that is no class's; a sample with two videos; under `fail` every missing or
+            broken video. Each kind with all its cases together.
     """
     table = read_lists(lists)
-    paths = [Path(video) for video in read_table(index)["video"].astype(str)]
-    known = {f"{path.parent.name}/{path.name}": path.as_posix() for path in paths}
-    base = paths[0].parent.parent if paths else Path()
-    table["video"] = [known.get(file, (base / file).as_posix()) for file in table["file"]]
-    containers = probe_all([Path(video) for video in table["video"]], workers)
-    if settings["clips"]["on_bad_video"] != "drop":
-        raise_together(
-            f"{index}: UCF-101 videos that are missing or broken",
-            [container for container in containers if isinstance(container, str)],
-            "complete the official videos (docs/data.md), or set clips.on_bad_video: drop in params.yaml.",
-        )
-    frames = [container.frames - 1 if isinstance(container, Container) else None for container in containers]
-    table["end_frame"] = pd.array(frames, dtype="Int64")
-    table = table.assign(dataset="ucf101", start_frame=0, score=np.nan, difficulty=np.nan).drop(columns="file")
-    write_checked(manifest, table, scored=False)
+    videos, problems = find_video_problems(table, read_index(index))
+    raise_together(f"{index}: UCF-101 videos that cannot be told apart", problems, "see docs/data.md, Official videos.")
+    table = add_frames(table, videos, index, settings["clips"]["on_bad_video"], workers)
+    write_checked(manifest, table.assign(dataset="ucf101", score=np.nan, difficulty=np.nan), scored=False)

@@ -87,6 +87,12 @@ def probe_all(paths: Sequence[Path], workers: int = 4) -> list[Container | str]:
         return list(pool.map(attempt, paths))
 
 
+def list_videos(directory: Path) -> list[Path]:
+    """The video files one directory deep, sorted by path; hidden files (macOS leaves `._001.avi`) are none."""
+    found = (path for path in directory.glob("*/*") if path.suffix.lower() in VIDEO_SUFFIXES)
+    return sorted((path for path in found if not path.name.startswith(".")), key=lambda path: path.as_posix())
+
+
 def index_videos(directory: Path, index: Path, workers: int = 1) -> None:
     """Write the index of a data set's video files: `video` (path, / as separator), `bytes`, `sha256`; sorted by path.
 
@@ -97,8 +103,7 @@ def index_videos(directory: Path, index: Path, workers: int = 1) -> None:
     Raises:
         RescoreError: there are no videos.
     """
-    found = (path for path in directory.glob("*/*") if path.suffix.lower() in VIDEO_SUFFIXES)
-    paths = sorted((path for path in found if not path.name.startswith(".")), key=lambda path: path.as_posix())
+    paths = list_videos(directory)
     if not paths:
         raise RescoreError(
             f"{directory}: no videos there. Put the official ones into it, one directory per action or class "

@@ -5,7 +5,6 @@ video ─► 6 clips ─► C3D to pool5 ─┬─► mean over clips ─► ful
                                   └─► captioner                                      somersaults, twists
 """
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -109,7 +108,6 @@ class C3DAverage(nn.Module):
         """
         return self.heads(self.encode(video), tokens)
 
-    @torch.no_grad()
-    def describe(self, video: Tensor, steps: int = CAPTION_TOKENS - 1) -> Tensor:
-        """Greedy captions of a video: tokens (N, steps), see `Captioner.greedy`."""
-        return self.captioner.greedy(self.encode(video), steps)
+    def captions(self, clip_features: Tensor, steps: int = CAPTION_TOKENS - 1) -> Tensor:
+        """Greedy captions from what `encode` gives: tokens (N, steps), see `Captioner.greedy`."""
+        return self.captioner.greedy(clip_features, steps)

@@ -209,6 +209,6 @@ class MSCADC(nn.Module):
         return self.heads(self.encode(frames), tokens)
 
     @torch.no_grad()
-    def describe(self, frames: Tensor, steps: int = CAPTION_TOKENS - 1) -> Tensor:
-        """Greedy captions: tokens (N, steps), see `Captioner.greedy`."""
-        return self.captioner.greedy(self.caption_head(self.encode(frames)), steps)
+    def captions(self, body: Tensor, steps: int = CAPTION_TOKENS - 1) -> Tensor:
+        """Greedy captions from what `encode` gives: tokens (N, steps), see `Captioner.greedy`."""
+        return self.captioner.greedy(self.caption_head(body), steps)

@@ -200,12 +200,10 @@ def quantities(
         if isinstance(network, C3DAverage):
             found["clip_features_slice"] = encoded[:, :, ::64]
             found["fc6_slice"] = network.video_features(encoded)[:, ::64]
-            steps = encoded
         else:
             found["body_slice"] = encoded[:, ::16, :, ::5, ::5]
             found["body_shape"] = torch.tensor(encoded.shape)
-            steps = network.caption_head(encoded)
-        found["caption_greedy"] = network.captioner.greedy(steps, tokens.shape[1] - 1)
+        found["caption_greedy"] = network.captions(encoded, tokens.shape[1] - 1)
     return {key: tensor.detach().numpy() for key, tensor in found.items()}, parts["total"]
 
 

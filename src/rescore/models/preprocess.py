@@ -46,6 +46,27 @@ def preprocess(frames: Tensor, colour: str) -> Tensor:
     return x.permute(0, 4, 1, 2, 3)  # (N, 3, frames, height, width)
 
 
+def cut_clips(frames: np.ndarray, clips: int, clip_frames: int, first: int) -> np.ndarray:
+    """Consecutive clips of a video from frame `first` on; frames that are left over are unused.
+
+    Args:
+        frames: (frames, height, width, 3).
+
+    Returns:
+        (clips, clip_frames, height, width, 3).
+
+    Raises:
+        RescoreError: the video is too short.
+    """
+    last = first + clips * clip_frames
+    if last > len(frames):
+        raise RescoreError(
+            f"{clips} clips of {clip_frames} frames from frame {first} need {last} frames, not {len(frames)}. "
+            "Raise clips.frames, or lower backbone.clips or backbone.test_offset."
+        )
+    return np.ascontiguousarray(frames[first:last]).reshape(clips, clip_frames, *frames.shape[1:])
+
+
 def open_clips(path: Path, shape: tuple[int | None, ...]) -> np.ndarray:
     """Memory map of a clip store.
 

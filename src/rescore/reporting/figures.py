@@ -17,10 +17,12 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
+from matplotlib.ticker import MaxNLocator, MultipleLocator
 
 from rescore.actions import ACTIONS
 from rescore.errors import RescoreError
-from rescore.reporting.tables import TITLES, read_result, scale_line
+from rescore.reporting.tables import read_result
+from rescore.reporting.wording import FIGURES, PROTOCOLS, is_synthetic, scale_line
 from rescore.storage import atomic_path, read_table
 
 STYLE = {
@@ -34,7 +36,17 @@ MULTI_ACTION, RANDOM = "#1f5fbf", "#c62f2f"
 """The paper's own colours in Figure 3: blue for the multi-action start, red for the random one."""
 COLOURS = {"AA": MULTI_ACTION, "RI": RANDOM}
 LABELS = {"AA": "from the multi-action model", "RI": "from random weights"}
-PROTOCOL_COLOURS = {"last_iteration": "#2b7a4b", "best_iteration_on_test": "#b8860b"}
+ROW_LABELS = {"RI": "RI (random start)", "AA": "AA (multi-action start)"}
+PROTOCOL_STYLES = {
+    "": (-0.2, "#47607a"),
+    "last_iteration": (-0.2, "#2b7a4b"),
+    "best_iteration_on_test": (0.2, "#b8860b"),
+}
+"""Place beside the row's line (rows) and colour."""
+SYNTHETIC = "#7a1fa2"
+"""Colour of titles over synthetic numbers, as of the page's banner."""
+FRAME_SIZE = 112
+"""Pixels: smaller frames are enlarged by a whole factor to at least this."""
 
 
 @contextmanager
@@ -63,7 +75,15 @@ def save(figure: Figure, svg: Path, png: Path) -> None:
 
 def head(figure: Figure, title: str, settings: dict[str, Any]) -> None:
     """The title with what the figure's numbers are worth beneath it."""
-    figure.suptitle(f"{title}\n{scale_line(settings)}", fontsize=9)
+    colour = SYNTHETIC if is_synthetic(settings) else "black"
+    figure.suptitle(f"{title}\n{scale_line(settings)}", fontsize=10, color=colour)
+
+
+def legend_below(figure: Figure, panel: Axes, columns: int) -> None:
+    """One legend for all panels, below them; none where nothing is drawn."""
+    handles, labels = panel.get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=9)
 
 
 def draw_curves(axes: Axes, curves: pd.DataFrame) -> None:
@@ -73,8 +93,10 @@ def draw_curves(axes: Axes, curves: pd.DataFrame) -> None:
         axes.fill_between(
             part["iteration"], part["low"], part["high"], color=COLOURS[str(row)], alpha=0.18, linewidth=0
         )
-        axes.plot(part["iteration"], part["value"], color=COLOURS[str(row)], linewidth=1.4, label=LABELS[str(row)])
+        axes.plot(part["iteration"], part["value"], color=COLOURS[str(row)], linewidth=1.6, label=LABELS[str(row)])
     axes.axhline(0, color="0.6", linewidth=0.6)
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.tick_params(labelsize=8)
 
 
 def figure3(curves: Path, svg: Path, png: Path, settings: dict[str, Any]) -> None:
@@ -87,18 +109,23 @@ def figure3(curves: Path, svg: Path, png: Path, settings: dict[str, Any]) -> Non
     """
     table = read_table(curves)
     names = list(dict.fromkeys(table["column"]))
-    with canvas(9, 1.7 * -(-len(names) // 3) + 0.9, -(-len(names) // 3), 3, sharey=True) as (figure, axes):
+    rows = -(-len(names) // 3)
+    with canvas(10, 1.75 * rows + 1.2, rows, 3, sharey=True) as (figure, axes):
         for panel, name in zip(axes.flat, names, strict=False):
             part = table[table["column"] == name]
             draw_curves(panel, part)
-            panel.set_title(f"{name} training samples (test n = {part['n'].iloc[0]})", fontsize=8)
-            panel.tick_params(labelsize=7)
+            action, _, size = name.rpartition(" ")
+            panel.set_title(f"{action}, {size} for training (test n = {part['n'].iloc[0]})", fontsize=8.5)
         for panel in axes.flat[len(names) :]:
             panel.set_axis_off()
-        axes[0, 0].legend(fontsize=7)
-        figure.supxlabel("iteration", fontsize=8)
-        figure.supylabel("Spearman's rho", fontsize=8)
-        head(figure, "Figure 3: fine-tuning from random and from multi-action weights", settings)
+        legend_below(figure, axes[0, 0], 2)
+        seeds = table["seeds"].max()
+        figure.supxlabel(
+            f"iteration   (line: mean over {seeds} seeds; band: bootstrap interval over seeds and test samples)",
+            fontsize=9,
+        )
+        figure.supylabel("Spearman's rho", fontsize=9)
+        head(figure, FIGURES["figure3"], settings)
         save(figure, svg, png)
 
 
@@ -135,29 +162,31 @@ def figure2(network: Path, svg: Path, png: Path, settings: dict[str, Any]) -> No
     layers = described["layers"]
     kinds = sorted({layer["kind"] for layer in layers})
     colours = dict(zip(kinds, sns.color_palette("pastel", len(kinds)), strict=True))
-    with canvas(6, 0.42 * len(layers) + 1.2) as (figure, axes):
+    with canvas(7.5, 0.36 * len(layers) + 1.4) as (figure, axes):
         panel = axes[0, 0]
         for position, layer in enumerate(layers):
-            y = -position
-            box = FancyBboxPatch(
-                (0, y - 0.36), 10, 0.72, boxstyle="round,pad=0.02", facecolor=colours[layer["kind"]], edgecolor="0.4"
-            )
-            panel.add_patch(box)
-            shape = " × ".join(str(size) for size in layer["output"])
-            panel.text(0.2, y, f"{layer['name']}  ({layer['kind']})", va="center", fontsize=8)
-            panel.text(6.6, y, shape, va="center", ha="center", fontsize=8)
-            panel.text(
-                9.8, y, f"{layer['parameters']:,}" if layer["parameters"] else "–", va="center", ha="right", fontsize=8
-            )
-        panel.text(6.6, 0.75, "output", ha="center", fontsize=7, color="0.3")
-        panel.text(9.8, 0.75, "parameters", ha="right", fontsize=7, color="0.3")
+            draw_layer(panel, -position, layer, colours[layer["kind"]])
+        panel.text(0.2, 0.75, "layer", fontsize=8, color="0.3")
+        panel.text(
+            6.3, 0.75, "output: clips × channels × frames × height × width", ha="center", fontsize=8, color="0.3"
+        )
+        panel.text(9.8, 0.75, "parameters", ha="right", fontsize=8, color="0.3")
         panel.set(xlim=(-0.2, 10.2), ylim=(-len(layers) + 0.4, 1.1))
         panel.set_axis_off()
         total = sum(layer["parameters"] for layer in layers)
-        figure.suptitle(
-            f"Figure 2: {described['network']}, {total:,} parameters (scale {settings['scale']})", fontsize=9
-        )
+        head(figure, f"Figure 2: {described['network']}, {total:,} parameters", settings)
         save(figure, svg, png)
+
+
+def draw_layer(panel: Axes, y: float, layer: dict[str, Any], colour: Any) -> None:
+    """One layer's box with its name and kind, its output's shape and its parameters."""
+    box = FancyBboxPatch((0, y - 0.36), 10, 0.72, boxstyle="round,pad=0.02", facecolor=colour, edgecolor="0.4")
+    panel.add_patch(box)
+    shape = " × ".join(str(size) for size in layer["output"])
+    parameters = f"{layer['parameters']:,}" if layer["parameters"] else "–"
+    panel.text(0.2, y, f"{layer['name']}  ({layer['kind']})", va="center", fontsize=9)
+    panel.text(6.3, y, shape, va="center", ha="center", fontsize=9)
+    panel.text(9.8, y, parameters, va="center", ha="right", fontsize=9)
 
 
 def figure1(clips: Path, rows: Path, png: Path, settings: dict[str, Any]) -> None:
@@ -173,16 +202,15 @@ def figure1(clips: Path, rows: Path, png: Path, settings: dict[str, Any]) -> Non
 
     table = read_table(rows).reset_index(drop=True)
     store = np.load(clips, mmap_mode="r", allow_pickle=False)
+    factor = -(-FRAME_SIZE // store.shape[2])
+    mark = "SYNTHETIC, " if is_synthetic(settings) and settings["sources"]["aqa7_videos"] == "synthetic" else ""
     videos, captions = [], []
     for action in ACTIONS:
-        part = table[(table["action"] == action.name)].sort_values(["split", "score", "sample"], kind="stable")
+        part = table[(table["action"] == action.name) & (table["split"] == "test")].sort_values(["score", "sample"])
         if len(part):
             chosen = part.iloc[len(part) // 2]
-            videos.append(store[chosen.name])
-            mark = (
-                "synthetic, " if scale_line(settings).startswith("SYNTHETIC (") or settings["scale"] == "smoke" else ""
-            )
-            captions.append(f"{action.title} ({mark}{chosen['sample']}, score {chosen['score']:.2f})")
+            videos.append(np.repeat(np.repeat(store[chosen.name], factor, axis=1), factor, axis=2))
+            captions.append(f"{action.title} ({mark}{chosen['sample']}, score {chosen['score']:.2f} points)")
     contact_sheet(videos, captions, png, 8)
 
 
@@ -196,40 +224,47 @@ def forest(table: str, result: Path, svg: Path, png: Path, settings: dict[str, A
         settings: `scale`, `sources`.
     """
     lines = read_result(result)
-    for name in ("reported", "reproduced", "low", "high"):
+    for name in ("reported", "reproduced", "low", "high", "n"):
         lines[name] = pd.to_numeric(lines[name], errors="coerce")
     rows, columns = list(dict.fromkeys(lines["row"])), list(dict.fromkeys(lines["column"]))
-    across = min(4, len(columns))
-    height = -(-len(columns) // across)
-    with canvas(10, height * (0.28 * len(rows) + 0.7) + 0.9, height, across, sharex=True, sharey=True) as (
-        figure,
-        axes,
-    ):
+    across = 3 if len(columns) % 3 == 0 else min(4, len(columns))  # Table 4 has three training sizes an action
+    down = -(-len(columns) // across)
+    with canvas(11, down * (0.3 * len(rows) + 0.7) + 1.2, down, across, sharex=True, sharey=True) as (figure, axes):
         for panel, column in zip(axes.flat, columns, strict=False):
-            draw_forest(panel, lines[lines["column"] == column], rows)
-            panel.set_title(column, fontsize=8)
+            part = lines[lines["column"] == column]
+            draw_forest(panel, part, rows)
+            panel.set_title(f"{column}{sample_counts(part)}", fontsize=9)
         for panel in axes.flat[len(columns) :]:
             panel.set_axis_off()
-        handles, labels = axes.flat[0].get_legend_handles_labels()
-        if handles:
-            figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=7)
-        head(figure, f"{TITLES[table]}: Spearman's rho", settings)
+        legend_below(figure, axes.flat[0], 4)
+        figure.supxlabel("Spearman's rho (bars: bootstrap intervals)", fontsize=9)
+        head(figure, FIGURES[f"{table}_forest"], settings)
         save(figure, svg, png)
+
+
+def sample_counts(part: pd.DataFrame) -> str:
+    """` (n = 70)` of a column's recomputed numbers; ` (n = 233 to 303)` where rows differ; empty where nothing was run."""
+    counts = part.loc[part["reproduced"].notna(), "n"].dropna().astype(int)
+    if counts.empty:
+        return ""
+    low, high = counts.min(), counts.max()
+    return f" (n = {low})" if low == high else f" (n = {low} to {high})"
 
 
 def draw_forest(panel: Axes, part: pd.DataFrame, rows: list[str]) -> None:
     """One column of a results table as dots, intervals and diamonds."""
     height = part["row"].map(rows.index)
-    for offset, (protocol, colour) in zip((-0.15, 0.15), PROTOCOL_COLOURS.items(), strict=True):
-        mine = part["protocol"] == protocol
-        y, value = height[mine] + offset, part.loc[mine, "reproduced"]
-        panel.hlines(y, part.loc[mine, "low"], part.loc[mine, "high"], color=colour, linewidth=1.2)
-        panel.plot(value, y, "o", color=colour, markersize=3.5, label=f"ours, {protocol.replace('_', ' ')}")
-    panel.plot(part["reported"], height, "D", color="black", markersize=3.5, label="reported")
+    for protocol, (offset, colour) in PROTOCOL_STYLES.items():
+        mine = (part["protocol"] == protocol) & part["reproduced"].notna()
+        y = height[mine] + offset
+        panel.hlines(y, part.loc[mine, "low"], part.loc[mine, "high"], color=colour, linewidth=1.6)
+        panel.plot(part.loc[mine, "reproduced"], y, "o", color=colour, markersize=4, label=PROTOCOLS[protocol])
+    panel.plot(part["reported"], height, "D", color="black", markersize=4, label="reported")
     panel.axvline(0, color="0.6", linewidth=0.6)
-    panel.set_yticks(range(len(rows)), rows, fontsize=7)
+    panel.set_yticks(range(len(rows)), [ROW_LABELS.get(row, row) for row in rows], fontsize=8.5)
     panel.set_ylim(len(rows) - 0.5, -0.5)
-    panel.tick_params(axis="x", labelsize=7)
+    panel.xaxis.set_major_locator(MultipleLocator(0.5))
+    panel.tick_params(axis="x", labelsize=8)
 
 
 def learning_curve(curve: Path, svg: Path, png: Path, settings: dict[str, Any]) -> None:
@@ -246,14 +281,19 @@ def learning_curve(curve: Path, svg: Path, png: Path, settings: dict[str, Any]) 
         raise RescoreError(
             f"{curve}: not a learning curve (columns {', '.join(table.columns)}). Delete it and run the workflow again."
         )
-    with canvas(3.2 * len(measured) + 0.5, 2.9, 1, len(measured)) as (figure, axes):
+    mark = "SYNTHETIC motions" if settings["sources"]["pretraining_videos"] == "synthetic" else "UCF-101"
+    with canvas(3.4 * len(measured) + 0.5, 3.1, 1, len(measured), sharex=True) as (figure, axes):
         for panel, name in zip(axes.flat, measured, strict=True):
             part = table[["iteration", name]].dropna()
-            panel.plot(
-                part["iteration"], part[name], color=MULTI_ACTION, linewidth=1.2, marker="." if len(part) < 60 else None
+            marker = "." if len(part) < 60 else None
+            panel.plot(part["iteration"], part[name], color=MULTI_ACTION, linewidth=1.4, marker=marker)
+            share = name.endswith("accuracy")
+            panel.set_ylim(0, 1 if share else None)
+            panel.set_title(name.replace("_", " "), fontsize=9)
+            panel.set_ylabel(
+                "share of windows right" if share else "cross-entropy (nats)" if name == "loss" else "", fontsize=9
             )
-            panel.set_title(name.replace("_", " "), fontsize=8)
-            panel.set_xlabel("iteration", fontsize=8)
-        mark = "SYNTHETIC motions" if settings["sources"]["pretraining_videos"] == "synthetic" else "UCF-101"
-        figure.suptitle(f"Pre-training of the backbone ({mark}, scale {settings['scale']})", fontsize=9)
+            panel.set_xlabel("iteration", fontsize=9)
+        colour = SYNTHETIC if mark.startswith("SYNTHETIC") else "black"
+        figure.suptitle(f"{FIGURES['pretraining']} ({mark}, scale {settings['scale']})", fontsize=10, color=colour)
         save(figure, svg, png)

@@ -1,6 +1,7 @@
 """The reviewer's page: one self-contained HTML file, a pure function of the results; no script, no network, no date."""
 
 import base64
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -10,24 +11,20 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from rescore.errors import RescoreError, raise_together
-from rescore.reporting.tables import TITLES, VERDICTS, layout, note, read_result, scale_line
+from rescore.reporting.tables import VERDICTS, layout, read_result
 from rescore.reporting.tables import records as records_of
+from rescore.reporting.wording import FIGURES, TABLES, is_synthetic, note, scale_line
+from rescore.scoring.claims import RESULTS
 from rescore.storage import write_text
 
+REPORTED = "in the reported numbers"
 SOURCES = {
-    "reported": "in the reported numbers",
+    "reported": REPORTED,
     "last_iteration": "in ours, last iteration",
     "best_iteration_on_test": "in ours, best iteration on test",
 }
-FIGURE_TITLES = {
-    "figure1": "Figure 1: preview of the data set",
-    "figure2": "Figure 2: the network",
-    "figure3": "Figure 3: fine-tuning from random and from multi-action weights",
-    "table2_forest": "Table 2, reported against recomputed",
-    "table3_forest": "Table 3, reported against recomputed",
-    "table4_forest": "Table 4, reported against recomputed",
-    "pretraining": "Pre-training of the backbone",
-}
+HEADINGS = {"open": "Real public data without video, recomputed"}
+HEADING = "Action Quality Assessment Across Multiple Actions, recomputed"
 MIME = {".svg": "image/svg+xml", ".png": "image/png"}
 
 
@@ -49,18 +46,21 @@ def name_of(path: Path) -> str:
 def table_section(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
     """What the template shows of one results table."""
     result, table = read_result(path), name_of(path)
-    if table not in TITLES:
-        raise RescoreError(f"{path}: results tables are named <paper>_<table>.csv, with {', '.join(TITLES)}")
+    if table not in TABLES:
+        raise RescoreError(f"{path}: results tables are named <paper>_<table>.csv, with {', '.join(TABLES)}")
     columns, lines = layout(result)
     reasons = (
         result[result["reported"] != ""].groupby(["verdict", "reason"], sort=False).size().reset_index(name="count")
     )
     return {
         "id": table,
-        "title": TITLES[table],
-        "note": note(table, settings),
+        "title": TABLES[table].title,
+        "note": note(table, list(result["row"]), settings),
         "columns": columns,
-        "lines": list(lines),
+        "groups": [
+            (row, [(whose, cells) for _, whose, cells in group])
+            for row, group in itertools.groupby(lines, key=lambda line: line[0])
+        ],
         "reasons": records_of(reasons),
     }
 
@@ -71,7 +71,7 @@ def verdict_counts(tables: list[Path]) -> list[tuple[str, list[int]]]:
     for path in tables:
         result = read_result(path)
         found = result.loc[result["reported"] != "", "verdict"].value_counts()
-        counts.append((TITLES[name_of(path)], [int(found.get(verdict, 0)) for verdict in VERDICTS]))
+        counts.append((TABLES[name_of(path)].title, [int(found.get(verdict, 0)) for verdict in VERDICTS]))
     return counts
 
 
@@ -94,10 +94,36 @@ def claim_lines(path: Path) -> list[dict[str, Any]]:
     return claims
 
 
+def claim_counts(claims: list[dict[str, Any]]) -> list[tuple[str, list[int]]]:
+    """How many claims hold, do not hold and are undecided in each source of numbers."""
+    found = [(source, result) for claim in claims for source, result, _ in claim["findings"]]
+    sources = dict.fromkeys(source for source, _ in found)
+    return [(source, [found.count((source, result)) for result in RESULTS]) for source in sources]
+
+
+def sections(shown: dict[str, Any]) -> list[tuple[str, str]]:
+    """Identifier and short title of every section that the page has, in its order."""
+    listed = [(table["id"], table["title"].partition(":")[0]) for table in shown["tables"]]
+    listed += [(name, title) for name, title, _ in shown["records"]]
+    listed += [
+        (name, title)
+        for name, title in (("findings", "Contradictions"), ("figures", "Figures"), ("claims", "Claims"))
+        if shown[name]
+    ]
+    listed.append(("not-run", "Not run"))
+    return listed if shown["dropped"] is None else [*listed, ("dropped", "Dropped samples")]
+
+
 def dropped_samples(paths: list[Path]) -> list[dict[str, Any]]:
     """Every sample that clips left out, with its reason."""
     parts = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in paths]
     return [line for part in parts for line in records_of(part[["sample", "video", "reason"]])]
+
+
+def record_section(path: Path) -> tuple[str, str, dict[str, Any]]:
+    """Identifier, title and fields of an experiment's record, whose folder names it."""
+    name = path.parent.name
+    return name, name.replace("_", " ").capitalize(), json.loads(path.read_text(encoding="utf-8"))
 
 
 def page(
@@ -135,23 +161,32 @@ def page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    counts = verdict_counts(tables)
+    shown = {
+        "tables": [table_section(path, settings) for path in tables],
+        "figures": [
+            {"title": FIGURES.get(name_of(path), name_of(path)), "source": Markup(data_uri(path))} for path in figures
+        ],
+        "claims": [] if claims is None else claim_lines(claims),
+        "findings": [line for path in findings or [] for line in records_of(read_result(path))],
+        "records": [record_section(path) for path in records or []],
+        "dropped": dropped_samples(dropped) if dropped else None,
+    }
     text = environment.get_template("page.html.j2").render(
+        **shown,
+        sections=sections(shown),
         scale=settings["scale"],
         scale_line=scale_line(settings),
-        synthetic=scale_line(settings).startswith("SYNTHETIC"),
+        synthetic=is_synthetic(settings),
+        heading=HEADINGS.get(settings["scale"], HEADING),
         command=settings.get("command", f"snakemake --cores all --config scale={settings['scale']}"),
         seeds=settings.get("seeds"),
         verdicts=VERDICTS,
-        counts=verdict_counts(tables),
-        tables=[table_section(path, settings) for path in tables],
-        figures=[
-            {"title": FIGURE_TITLES.get(name_of(path), name_of(path)), "source": Markup(data_uri(path))}
-            for path in figures
-        ],
-        claims=[] if claims is None else claim_lines(claims),
+        counts=counts,
+        totals=[(verdict, sum(numbers[i] for _, numbers in counts)) for i, verdict in enumerate(VERDICTS)],
+        results=RESULTS,
+        claim_counts=claim_counts(shown["claims"]),
+        reported_source=REPORTED,
         not_run=json.loads(not_run),
-        dropped=dropped_samples(dropped) if dropped else None,
-        findings=[line for path in findings or [] for line in records_of(read_result(path))],
-        records=[(path.parent.name, json.loads(path.read_text(encoding="utf-8"))) for path in records or []],
     )
     write_text(output, text)

@@ -11,57 +11,13 @@ from typing import Any
 import pandas as pd
 
 from rescore.errors import RescoreError, raise_together
+from rescore.reporting.wording import NOT_RUN, PROTOCOLS, TABLES, Table, not_comparable, note, scale_line
 from rescore.storage import read_table, write_table, write_text
 
 COLUMNS = ["row", "column", "protocol", "reported", "reproduced", "low", "high", "n", "seeds", "verdict", "reason"]
 VERDICTS = ("reproduced", "differs", "not comparable", "not run")
-TITLES = {
-    "table1": "Table 1: characteristics of AQA-7",
-    "table2": "Table 2: all-action against single-action models",
-    "table3": "Table 3: zero-shot assessment of an unseen action",
-    "table4": "Table 4: fine-tuning from scratch against fine-tuning from a multi-action model",
-    "unlv_dive_s3d": "S3D on UNLV-Dive: support vector regression on the authors' released features",
-    "mtl_aqa_labels": "MTL-AQA without video: what the labels alone say about the score",
-    "human_ceiling": "MTL-AQA: each judge against the others",
-}
-PROTOCOL_TITLES = {
-    "": "ours",
-    "training_set": "ours, chosen inside the training set",
-    "best_on_test": "ours, best of the grid on test data",
-    "last_iteration": "ours, last iteration",
-    "best_iteration_on_test": "ours, best iteration on test data",
-}
-BEST_ITERATION_TABLES = ("table4",)
-"""Tables whose caption says that the best of all iterations is printed."""
-OPEN_NOTES = {
-    "unlv_dive_s3d": "The features were trained on the 300 training scores by their authors; the best of the grid is chosen on"
-    " test data and shown for that reason alone.",
-    "mtl_aqa_labels": "No predictor sees a frame. Commentary and class belong to the test dive itself.",
-    "human_ceiling": "A judge's marks against the score that the rule gives from the other judges, on the real judges' sheets.",
-}
-OTHER_INPUT = {"Human expert": "reported for other dives (MTL-AQA, Sec. 6, citing Pirsiavash et al. 2014)"}
-"""Rows whose reported number was measured on another input than ours."""
-NOT_RUN = {"Pose+DCT": "not run yet: needs a pose estimator for divers, which this project does not have"}
-NOT_RUN_OTHER = "not run at this scale: `snakemake --cores all --config scale=paper` with the official videos runs it"
-
-
-def scale_line(settings: dict[str, Any]) -> str:
-    """What the numbers of a scale are worth, in one line; synthetic is said first."""
-    scale, sources = settings["scale"], settings["sources"]
-    if scale == "smoke":
-        return "SYNTHETIC, smallest sizes (smoke): the numbers mean nothing; they show that every step runs."
-    if scale != "open" and sources["aqa7_videos"] == "synthetic":
-        return (
-            f"SYNTHETIC (scale {scale}): computed on the synthetic athlete, never comparable with the paper's numbers."
-        )
-    if scale != "open" and sources["pretraining_videos"] == "synthetic":
-        return f"SYNTHETIC PRE-TRAINING (scale {scale}): the backbone learned from synthetic motions."
-    return f"Scale {scale}: real data."
-
-
-def not_comparable(settings: dict[str, Any]) -> str:
-    """Why no number of this scale may be held against the paper's; empty where it may."""
-    return scale_line(settings).split(":")[0].lower() if scale_line(settings).startswith("SYNTHETIC") else ""
+SCORES = ["row", "column", "statistic", "protocol", "value", "low", "high", "n", "seeds"]
+SUMMARY = ["row", "column", "value", "n", "reason"]
 
 
 def numbers_in(text: str) -> list[float]:
@@ -78,22 +34,22 @@ def same_to_printed_digits(reported: str, reproduced: str) -> bool:
     return all(abs(a - b) <= 0.5 * 10.0**-d + 1e-9 for a, b, d in zip(ours, theirs, digits, strict=True))
 
 
-def verdict(table: str, line: dict[str, str], settings: dict[str, Any]) -> tuple[str, str]:
+def verdict(table: Table, line: dict[str, str], settings: dict[str, Any]) -> tuple[str, str]:
     """Verdict and reason of one line (values as text); docs/statistics.md gives the rules in this order."""
     if not line["reported"]:
         return "not comparable", "the paper prints no such number"
-    if not line["protocol"] and not line["reproduced"]:
-        return "not run", line.get("missing") or NOT_RUN.get(line["row"], NOT_RUN_OTHER)
-    if reason := not_comparable(settings) or OTHER_INPUT.get(line["row"]):
+    if not line["reproduced"] and not line["seeds"]:
+        return "not run", line.get("missing") or table.not_run.get(line["row"], NOT_RUN)
+    if reason := not_comparable(settings) or table.other_input.get(line["row"]):
         return "not comparable", reason
     if not line["reproduced"]:
         return "not comparable", "undefined: constant predictions in some seed, or fewer than 4 samples"
-    if table == "table1":
+    if table.characteristics:
         same = same_to_printed_digits(line["reported"], line["reproduced"])
         return ("reproduced", "equal to the printed digits") if same else ("differs", "another value in the data")
     if line["protocol"] == "best_on_test":
         return "not comparable", "chosen on test data; the paper does not say that it did so"
-    if table in BEST_ITERATION_TABLES and line["protocol"] != "best_iteration_on_test":
+    if table.prints_best_iteration and line["protocol"] == "last_iteration":
         return "not comparable", "the paper prints the best of all iterations, this is the last"
     if not line["low"]:
         return "not comparable", "no interval is defined"
@@ -108,30 +64,26 @@ def four_digits(value: Any) -> str:
     return "" if pd.isna(value) else f"{float(value):.4f}"
 
 
-def read_scores(table: str, path: Path) -> pd.DataFrame:
+def read_scores(table: Table, path: Path) -> pd.DataFrame:
     """The reproduced side as text: row, column, protocol, reproduced, low, high, n, seeds.
 
-    Table 1 comes from the summary of a manifest (row, column, value, n, reason), whose reasons say what cannot be measured.
+    Characteristics come from the summary of a manifest, whose column `reason` (here `missing`) says what cannot be measured.
 
     Raises:
         RescoreError: columns are missing.
     """
-    scores = read_table(path)
-    needed = (
-        ["row", "column", "value", "n", "reason"]
-        if table == "table1"
-        else ["row", "column", "statistic", "protocol", "value", "low", "high", "n", "seeds"]
-    )
+    scores, needed = read_table(path), SUMMARY if table.characteristics else SCORES
     missing = [f"no column '{name}'" for name in needed if name not in scores.columns]
     raise_together(f"{path}: not a table of scores", missing, "delete it and run the workflow again.")
-    if table == "table1":
+    if table.characteristics:
         lines = read_result(path).rename(columns={"value": "reproduced", "reason": "missing"})
         return lines.assign(protocol="", low="", high="", seeds="")
-    scores = scores[scores["statistic"] != "spearman_fisher_z_interval"].reset_index(drop=True)
-    statistics = pd.DataFrame({name: scores[name].map(four_digits) for name in ("value", "low", "high")}).rename(
-        columns={"value": "reproduced"}
-    )
-    return pd.concat([scores[["row", "column", "protocol"]], statistics, scores[["n", "seeds"]].astype(str)], axis=1)
+    scores = scores[scores["statistic"] != "spearman_fisher_z_interval"].rename(columns={"value": "reproduced"})
+    numbers = {name: scores[name].map(four_digits) for name in ("reproduced", "low", "high")}
+    counts = {name: scores[name].astype(str) for name in ("n", "seeds")}
+    # An empty protocol reads as NaN.
+    lines = scores.assign(**numbers, **counts, protocol=scores["protocol"].fillna("").astype(str))
+    return lines[["row", "column", "protocol", *numbers, *counts]].reset_index(drop=True)
 
 
 def read_reported(path: Path) -> pd.DataFrame:
@@ -150,7 +102,7 @@ def read_reported(path: Path) -> pd.DataFrame:
     return reported
 
 
-def join(table: str, reported: pd.DataFrame, scores: pd.DataFrame | None, settings: dict[str, Any]) -> pd.DataFrame:
+def join(table: Table, reported: pd.DataFrame, scores: pd.DataFrame | None, settings: dict[str, Any]) -> pd.DataFrame:
     """Reported and reproduced side by side with verdicts: the paper's cells in its order, then rows and columns of our own."""
     empty = pd.DataFrame(columns=["row", "column", "protocol", "reproduced", "low", "high", "n", "seeds"])
     theirs = reported.rename(columns={"value": "reported", "n": "reported_n"})
@@ -161,7 +113,7 @@ def join(table: str, reported: pd.DataFrame, scores: pd.DataFrame | None, settin
     order = pd.DataFrame(
         {
             "row": lines["row"].map(rows.index),
-            "protocol": lines["protocol"].map(list(PROTOCOL_TITLES).index),
+            "protocol": lines["protocol"].map(list(PROTOCOLS).index),
             "column": lines["column"].map(columns.index),
         }
     )
@@ -173,7 +125,7 @@ def join(table: str, reported: pd.DataFrame, scores: pd.DataFrame | None, settin
 def cell_text(line: dict[str, str]) -> str:
     """`0.6478 [0.5512, 0.7203]`, the interval only where there is one; `undefined` for a correlation that is not."""
     if not line["reproduced"]:
-        return "undefined" if line["protocol"] else ""
+        return "undefined" if line["seeds"] else ""
     return f"{line['reproduced']} [{line['low']}, {line['high']}]" if line["low"] else line["reproduced"]
 
 
@@ -193,7 +145,7 @@ def layout(result: pd.DataFrame) -> tuple[list[str], Iterator[tuple[str, str, di
             for protocol, part in group.groupby("protocol", sort=False):
                 ours = {line["column"]: text for line in records(part) if (text := cell_text(line))}
                 if ours:
-                    yield str(row), PROTOCOL_TITLES[str(protocol)], ours
+                    yield str(row), PROTOCOLS[str(protocol)], ours
                 elif protocol == "":
                     yield str(row), "ours", {columns[0]: "not run"}
 
@@ -203,28 +155,14 @@ def layout(result: pd.DataFrame) -> tuple[list[str], Iterator[tuple[str, str, di
 def markdown(table: str, result: pd.DataFrame, settings: dict[str, Any]) -> str:
     """The table in Markdown, with its title and what its numbers are worth."""
     columns, lines = layout(result)
-    text = [f"## {TITLES[table]}", "", f"**{scale_line(settings)}**", "", note(table, settings), ""]
+    text = [f"## {TABLES[table].title}", "", f"**{scale_line(settings)}**", ""]
+    text += [note(table, list(result["row"]), settings), ""]
     text += ["| | | " + " | ".join(columns) + " |", "|---|---|" + "---:|" * len(columns)]
     text += [
         f"| {row} | {whose} | " + " | ".join(cells.get(column, "") for column in columns) + " |"
         for row, whose, cells in lines
     ]
     return "\n".join(text) + "\n"
-
-
-def note(table: str, settings: dict[str, Any]) -> str:
-    """How to read the table's numbers."""
-    if table == "table1":
-        return "Numbers of samples, mean length in frames and score range of each action."
-    share = settings["scoring"]["confidence"]
-    if table in OPEN_NOTES:
-        return f"Spearman's rho with {share:.0%} bootstrap intervals (BCa) over test samples. {OPEN_NOTES[table]}"
-    text = f"Spearman's rho, mean over seeds, with {share:.0%} bootstrap intervals (BCa) over seeds and test samples."
-    text += " The best iteration is chosen on test data; its interval is conditional on that choice."
-    if table == "table3":
-        text += " The paper's averages are arithmetic means without the action trained on, though its caption says Fisher's z;"
-        text += " both are given."
-    return text
 
 
 LATEX_SPECIAL = str.maketrans({"#": r"\#", "%": r"\%", "&": r"\&", "_": r"\_", "`": "'"})
@@ -234,11 +172,11 @@ def latex(table: str, result: pd.DataFrame, settings: dict[str, Any]) -> str:
     r"""The table in LaTeX (booktabs), in a `table*` that is scaled to the text width by `\resizebox` of graphicx."""
     columns, lines = layout(result)
     head = " & ".join(["", "", *[column.translate(LATEX_SPECIAL) for column in columns]])
-    caption = f"{TITLES[table]}. {scale_line(settings)} {note(table, settings)}".translate(LATEX_SPECIAL)
+    caption = f"{TABLES[table].title}. {scale_line(settings)} {note(table, list(result['row']), settings)}"
     text = [
         "% needs \\usepackage{booktabs,graphicx}",
         r"\begin{table*}",
-        rf"\caption{{{caption}}}",
+        rf"\caption{{{caption.translate(LATEX_SPECIAL)}}}",
         r"\resizebox{\textwidth}{!}{%",
     ]
     text += [r"\begin{tabular}{ll" + "r" * len(columns) + "}", r"\toprule", head + r" \\"]
@@ -265,16 +203,19 @@ def make_table(
     """Write one table of results in three forms.
 
     Args:
-        table: table1 | table2 | table3 | table4.
+        table: a key of `wording.TABLES`.
         reported: the paper's numbers.
         csv, markdown_file, latex_file: outputs.
         settings: `scale`, `sources`, `scoring`.
-        scores: scores.csv of the experiment, for table1 the summary (row, column, value); None: nothing was run.
+        scores: scores of the table, for Table 1 the summary of a manifest; None: nothing was run.
+
+    Raises:
+        RescoreError: no such table, or a file that is not what it should be.
     """
-    if table not in TITLES:
-        raise RescoreError(f"no such table '{table}': {' | '.join(TITLES)}")
-    ours = None if scores is None else read_scores(table, scores)
-    result = join(table, read_reported(reported), ours, settings)
+    if table not in TABLES:
+        raise RescoreError(f"no such table '{table}': {' | '.join(TABLES)}")
+    ours = None if scores is None else read_scores(TABLES[table], scores)
+    result = join(TABLES[table], read_reported(reported), ours, settings)
     write_table(csv, result)
     write_text(markdown_file, markdown(table, result, settings))
     write_text(latex_file, latex(table, result, settings))

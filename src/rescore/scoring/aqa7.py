@@ -26,7 +26,8 @@ from rescore.scoring.correlation import (
     spearman,
 )
 from rescore.scoring.predictions import KEY, coverage_problems, read_predictions
-from rescore.storage import read_table, write_table
+from rescore.scoring.scores import NOTHING_CHOSEN, score_row, write_scores
+from rescore.storage import read_table
 
 TITLES = {action: BY_NAME[action].title for action in EXPERIMENT_ACTIONS}
 TABLE2_TITLES = TITLES | {"snowboard": "Snowboarding"}
@@ -38,11 +39,10 @@ TABLE3_ROWS = {
     "Multi-action": "without/{}",
 }
 TABLE4_ROWS = {"RI": "random", "AA": "multi_action"}
-OBSERVER = "Perfect observer"
-"""Row of synthetic data only: the correlation of what is visible, without error, with the score."""
+YARDSTICKS = {"Perfect observer": "observer", "Difficulty alone": "difficulty"}
+"""Rows that no model fills: a column of the data set's table, where it is known for every sample, against the score."""
 AVERAGE = "Avg. Corr."
-PROTOCOLS = ("last_iteration", "best_iteration_on_test")
-SCORES = ["experiment", "row", "column", "statistic", "protocol", "value", "low", "high", "n", "seeds"]
+LAST, BEST = "last_iteration", "best_iteration_on_test"
 
 
 @dataclass(frozen=True)
@@ -108,24 +108,27 @@ def blocks_of(table: pd.DataFrame) -> dict[tuple[str, str], Block]:
     return blocks
 
 
-def observer_cells(cells: list[Cell], blocks: dict[tuple[str, str], Block], rows: pd.DataFrame) -> list[Cell]:
-    """Add the perfect observer, on the samples of each cell of the table's last row, where the data set has one."""
-    if (
-        "observer" not in rows.columns
-        or not rows.loc[rows["action"].isin(EXPERIMENT_ACTIONS), "observer"].notna().all()
-    ):
-        return []
-    seen = rows.set_index("sample")["observer"]
+def yardstick_cells(cells: list[Cell], blocks: dict[tuple[str, str], Block], rows: pd.DataFrame) -> list[Cell]:
+    """Cells of the yardsticks that the data set knows, on the samples of the table's last row; their blocks are added."""
+    tested = rows[rows["action"].isin(EXPERIMENT_ACTIONS)]
     added = []
-    for cell in (cell for cell in cells if cell.row == cells[-1].row):
-        block = blocks[cell.member, cell.action]
-        # Seeds that share their samples see the same observer: one repetition says all.
-        keep = slice(0, 1) if (block.samples == block.samples[0]).all() else slice(None)
-        samples = block.samples[keep]
-        predicted = np.stack([seen[names].to_numpy(dtype=float) for names in samples])[:, None]
-        added.append(Cell(OBSERVER, cell.column, f"observer/{cell.member}", cell.action))
-        blocks[added[-1].member, cell.action] = Block(np.zeros(1, int), samples, block.target[keep], predicted)
+    for title, column in YARDSTICKS.items():
+        if column not in tested.columns or not tested[column].notna().all():
+            continue
+        known = tested.set_index("sample")[column]
+        for cell in (cell for cell in cells if cell.row == cells[-1].row):
+            added.append(Cell(title, cell.column, f"{column}/{cell.member}", cell.action))
+            blocks[added[-1].member, cell.action] = yardstick_block(blocks[cell.member, cell.action], known)
     return added
+
+
+def yardstick_block(block: Block, known: pd.Series) -> Block:
+    """What is known of a block's samples, in the place of predictions, as of one iteration."""
+    # Seeds that share their samples see the same values: one repetition says all.
+    keep = slice(0, 1) if (block.samples == block.samples[0]).all() else slice(None)
+    samples = block.samples[keep]
+    predicted = np.stack([known[names].to_numpy(dtype=float) for names in samples])[:, None]
+    return Block(np.zeros(1, int), samples, block.target[keep], predicted)
 
 
 def correlations(block: Block) -> np.ndarray:
@@ -133,6 +136,15 @@ def correlations(block: Block) -> np.ndarray:
     seeds, iterations, _ = block.predicted.shape
     rho = [[spearman(block.target[s], block.predicted[s, i]).value for i in range(iterations)] for s in range(seeds)]
     return np.array(rho)
+
+
+def cells_by_protocol(cells: list[Cell], blocks: dict[tuple[str, str], Block]) -> dict[str, list[Cell]]:
+    """The cells to score under each protocol: rows whose members have a single iteration once, the others under both."""
+    several = {cell.row for cell in cells if len(blocks[cell.member, cell.action].iterations) > 1}
+    once, both = [], []
+    for cell in cells:
+        (both if cell.row in several else once).append(cell)
+    return {NOTHING_CHOSEN: once, LAST: both, BEST: both}
 
 
 def choose_iterations(cells: list[Cell], blocks: dict[tuple[str, str], Block], protocol: str) -> dict[Cell, np.ndarray]:
@@ -146,11 +158,11 @@ def choose_iterations(cells: list[Cell], blocks: dict[tuple[str, str], Block], p
     for row, member in dict.fromkeys((cell.row, cell.member) for cell in cells):
         mine = [cell for cell in cells if (cell.row, cell.member) == (row, member)]
         first = blocks[member, mine[0].action]
-        if protocol == "last_iteration":
-            index = np.full(len(first.predicted), len(first.iterations) - 1)
-        else:
+        if protocol == BEST:
             mean = np.mean([correlations(blocks[member, cell.action]) for cell in mine], axis=0)
             index = np.argmax(np.where(np.isnan(mean), -np.inf, mean), axis=1)
+        else:
+            index = np.full(len(first.predicted), len(first.iterations) - 1)
         chosen |= dict.fromkeys(mine, index)
     return chosen
 
@@ -201,23 +213,6 @@ def score_rows(
             yield score_row(row, column, statistic, protocol, average, bca_interval(average, confidence))
 
 
-def score_row(
-    row: str, column: str, statistic: str, protocol: str, estimate: Estimate, interval: tuple[float, float]
-) -> dict[str, Any]:
-    low, high = interval
-    return {
-        "row": row,
-        "column": column,
-        "statistic": statistic,
-        "protocol": protocol,
-        "value": estimate.value,
-        "low": low,
-        "high": high,
-        "n": estimate.n,
-        "seeds": estimate.seeds,
-    }
-
-
 def read_blocks(
     table: str, cells: list[Cell], paths: list[Path], rows: pd.DataFrame, settings: dict[str, Any]
 ) -> tuple[str, dict[tuple[str, str], Block]]:
@@ -244,7 +239,8 @@ def score_aqa7(table: str, predictions: list[Path], rows: Path, scores: Path, se
         table: table2 | table3 | table4 | figure3.
         predictions: predictions.parquet of the experiments: all_action for table2, all_action and zero_shot for table3
             (whose middle rows are the single-action models of all_action), fine_tuning for table4 and figure3.
-        rows: table of the data set's samples (clips or features), with `observer` where the data is synthetic.
+        rows: table of the data set's samples (clips or features); where it knows `observer` and `difficulty`, Tables 2 to 4
+            get a row for each as a yardstick.
         scores: output CSV; for figure3 with a column `iteration`.
         settings: `seed`, `seeds`, `scoring`, and `fine_tuning` for table4 and figure3.
 
@@ -254,18 +250,22 @@ def score_aqa7(table: str, predictions: list[Path], rows: Path, scores: Path, se
     cells, samples = cells_of(table, settings), read_table(rows)
     experiment, blocks = read_blocks(table, cells, predictions, samples, settings)
     if table == "figure3":
-        table_rows = list(curve_rows(cells, blocks, settings))
+        write_scores(scores, experiment, curve_rows(cells, blocks, settings), more=("iteration",))
     else:
-        cells = cells + observer_cells(cells, blocks, samples)
-        table_rows = []
-        for protocol in PROTOCOLS:
-            chosen = choose_iterations(cells, blocks, protocol)
-            estimates = {
-                cell: estimate_cell(cell, blocks[cell.member, cell.action], chosen[cell], settings) for cell in cells
-            }
-            table_rows += score_rows(table, protocol, cells, estimates, settings["scoring"]["confidence"])
-    frame = pd.DataFrame(table_rows).assign(experiment=experiment)
-    write_table(scores, frame[[*SCORES, *(["iteration"] if table == "figure3" else [])]].round(10))
+        cells = cells + yardstick_cells(cells, blocks, samples)
+        write_scores(scores, experiment, table_rows(table, cells, blocks, settings))
+
+
+def table_rows(
+    table: str, cells: list[Cell], blocks: dict[tuple[str, str], Block], settings: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """Score rows of a table, protocol by protocol."""
+    for protocol, mine in cells_by_protocol(cells, blocks).items():
+        chosen = choose_iterations(mine, blocks, protocol)
+        estimates = {
+            cell: estimate_cell(cell, blocks[cell.member, cell.action], chosen[cell], settings) for cell in mine
+        }
+        yield from score_rows(table, protocol, mine, estimates, settings["scoring"]["confidence"])
 
 
 def curve_rows(

@@ -1,7 +1,8 @@
 """The papers' claims about their own numbers, as statements that a program can check.
 
 A statement is one small mapping; its one key is the kind. Cells are selected by `{table, rows | row, columns | column}`, in
-the table's own order (`all` selects every one), as the product of rows and columns.
+the table's own order (`all` selects every one), as the product of rows and columns. In comparisons and arithmetic,
+`{difference: [left, right]}` (pair by pair), `{mean: ...}` and `{maximum: ...}` of cells, or of one another, stand for cells.
 
     compare {left, right, relation, count | at_least}: pair by pair; one cell against many is allowed
     bound {cells, measure, relation, value, at_least}: each cell, its absolute value or its row's minimum, against a number
@@ -9,7 +10,7 @@ the table's own order (`all` selects every one), as the product of rows and colu
         and cells
     aggregate {table, row, columns, into, rule, tolerance}: a printed average recomputed by a rule
     label {cells, equals}: words
-    significant {cells, level}: two-sided t test of a correlation at the cell's n
+    significant {cells, level, scale}: two-sided t test of a correlation at the cell's n; scale 100 for percent
     proportional {left, right, tolerance}: two lists of numbers
     all [statements]: every one holds
     unchecked reason: a claim that the paper's numbers cannot decide
@@ -61,12 +62,13 @@ def mapping(required: dict[str, Any], optional: dict[str, Any] | None = None) ->
 
 
 CELLS = mapping({"table": {"type": "string"}, "rows": NAMES, "columns": NAMES})
+QUANTITY = {"$ref": "#/$defs/quantity"}
 NUMBERS = {"type": "array", "items": {"type": "number"}, "minItems": 2}
 SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 RELATION = {"enum": list(RELATIONS)}
 KINDS: dict[str, Any] = {
     "compare": mapping(
-        {"left": CELLS, "right": CELLS, "relation": RELATION}, {"count": {"type": "integer"}, "at_least": SHARE}
+        {"left": QUANTITY, "right": QUANTITY, "relation": RELATION}, {"count": {"type": "integer"}, "at_least": SHARE}
     ),
     "bound": mapping(
         {"cells": CELLS, "relation": RELATION, "value": {"type": "number"}},
@@ -75,7 +77,7 @@ KINDS: dict[str, Any] = {
     "arithmetic": mapping(
         {
             "operation": {"enum": list(OPERATIONS)},
-            "operands": {"type": "array", "items": {"anyOf": [{"type": "number"}, CELLS]}, "minItems": 1},
+            "operands": {"type": "array", "items": {"anyOf": [{"type": "number"}, QUANTITY]}, "minItems": 1},
             "value": {"type": "number"},
         },
         {"relation": RELATION, "tolerance": {"type": "number", "minimum": 0}},
@@ -91,14 +93,24 @@ KINDS: dict[str, Any] = {
         {"tolerance": {"type": "number"}},
     ),
     "label": mapping({"cells": CELLS, "equals": {"type": "string"}}),
-    "significant": mapping({"cells": CELLS, "level": SHARE}),
+    "significant": mapping({"cells": CELLS, "level": SHARE}, {"scale": {"type": "number", "exclusiveMinimum": 0}}),
     "proportional": mapping({"left": NUMBERS, "right": NUMBERS, "tolerance": {"type": "number"}}),
     "all": {"type": "array", "items": {"$ref": "#/$defs/statement"}, "minItems": 1},
     "unchecked": {"type": "string"},
 }
 TEXT = {"type": "string", "minLength": 1}
 SCHEMA = {
-    "$defs": {"statement": mapping({}, KINDS) | {"minProperties": 1, "maxProperties": 1}},
+    "$defs": {
+        "statement": mapping({}, KINDS) | {"minProperties": 1, "maxProperties": 1},
+        "quantity": {
+            "anyOf": [
+                CELLS,
+                mapping({"difference": {"type": "array", "items": QUANTITY, "minItems": 2, "maxItems": 2}}),
+                mapping({"mean": QUANTITY}),
+                mapping({"maximum": QUANTITY}),
+            ]
+        },
+    },
     "type": "array",
     "items": mapping(
         {
@@ -169,17 +181,33 @@ def select(cells: Statement, numbers: pd.DataFrame) -> pd.DataFrame:
 
 
 def values(cells: Statement, numbers: pd.DataFrame) -> np.ndarray:
-    """The selected cells as numbers.
+    """The selected cells, or what is computed from them, as numbers (one dimension).
 
     Raises:
-        Undecided: a cell is missing or holds no number.
+        Undecided: a cell is missing or holds no number, or a difference has no pairs.
     """
+    if "difference" in cells:
+        left, right = paired(*(values(part, numbers) for part in cells["difference"]))
+        # Printed digits are decimal: equal differences of them must not differ by float noise.
+        return np.round(left - right, 9)
+    if "mean" in cells:
+        return np.array([values(cells["mean"], numbers).mean()])
+    if "maximum" in cells:
+        return np.array([values(cells["maximum"], numbers).max()])
     selected = select(cells, numbers)
     result = pd.to_numeric(selected["value"], errors="coerce").to_numpy(dtype=float)
     if not np.isfinite(result).all():
         bad = selected[~np.isfinite(result)].iloc[0]
         raise Undecided(f"{cells['table']}: {bad['row']} / {bad['column']} holds no number")
     return result
+
+
+def paired(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both at one length; one number stands against many."""
+    if len(left) != len(right) and 1 not in (len(left), len(right)):
+        raise Undecided(f"{len(left)} cells against {len(right)}: they cannot be paired")
+    length = max(len(left), len(right))
+    return np.broadcast_to(left, length), np.broadcast_to(right, length)
 
 
 def decide(holds: bool, found: str) -> Finding:
@@ -191,10 +219,7 @@ def number(value: float) -> str:
 
 
 def check_compare(statement: Statement, numbers: pd.DataFrame) -> Finding:
-    left, right = values(statement["left"], numbers), values(statement["right"], numbers)
-    if len(left) != len(right) and 1 not in (len(left), len(right)):
-        raise Undecided(f"{len(left)} cells against {len(right)}: they cannot be paired")
-    left, right = np.broadcast_arrays(left, right)
+    left, right = paired(values(statement["left"], numbers), values(statement["right"], numbers))
     kept = [RELATIONS[statement["relation"]](a, b) for a, b in zip(left, right, strict=True)]
     pairs = ", ".join(f"{number(a)} : {number(b)}" for a, b in zip(left, right, strict=True))
     found = f"{statement['relation'].replace('_', ' ')} in {sum(kept)} of {len(kept)} ({pairs})"
@@ -221,7 +246,7 @@ def check_arithmetic(statement: Statement, numbers: pd.DataFrame) -> Finding:
     for operand in statement["operands"]:
         if not isinstance(operand, dict):
             operands.append(float(operand))
-        elif statement["operation"] == "count":
+        elif statement["operation"] == "count" and "table" in operand:
             operands += [np.nan] * len(select(operand, numbers))
         else:
             operands += values(operand, numbers).tolist()
@@ -248,7 +273,11 @@ def check_label(statement: Statement, numbers: pd.DataFrame) -> Finding:
 
 def check_significant(statement: Statement, numbers: pd.DataFrame) -> Finding:
     """t = rho sqrt((n - 2) / (1 - rho^2)) with n - 2 degrees of freedom (Kendall & Gibbons 1990, Sec. 4.14)."""
-    rho = values(statement["cells"], numbers)
+    rho = values(statement["cells"], numbers) / statement.get("scale", 1)
+    if (np.abs(rho) >= 1).any():
+        raise Undecided(
+            f"{number(np.abs(rho).max())} is no correlation inside -1 to 1; is it a percentage without `scale`?"
+        )
     n = pd.to_numeric(select(statement["cells"], numbers)["n"], errors="coerce").to_numpy(dtype=float)
     if not np.isfinite(n).all():
         raise Undecided("the number of samples behind the cell is unknown")

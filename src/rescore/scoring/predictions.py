@@ -119,12 +119,20 @@ def coverage_problems(table: pd.DataFrame, needed: Mapping[str, tuple[str, ...]]
             yield f"{member}: no predictions for {', '.join(missing)}"
 
 
-def read_predictions(
-    path: Path,
-    rows: pd.DataFrame,
-    seeds: int,
-    samples: int | None = None,
-) -> pd.DataFrame:
+def read_columns(path: Path) -> tuple[pd.DataFrame, str]:
+    """A file of predictions that has every column, and the remedy for what else may be wrong with it.
+
+    Raises:
+        RescoreError: the file is missing or damaged, or lacks columns.
+    """
+    table = read_table(path)
+    remedy = f"delete {path} and rerun the experiment that writes it."
+    missing = [f"no column '{column}'" for column in COLUMNS if column not in table.columns]
+    raise_together(f"{path}: bad predictions", missing, remedy)
+    return table, remedy
+
+
+def read_predictions(path: Path, rows: pd.DataFrame, seeds: int, samples: int | None = None) -> pd.DataFrame:
     """Read predictions and check them.
 
     Args:
@@ -140,10 +148,7 @@ def read_predictions(
         RescoreError: columns, samples or seeds are missing, rows are duplicated, or values are NaN, infinite, or in
             another unit: all of them together, each with its rows.
     """
-    table = read_table(path)
-    remedy = f"delete {path} and rerun the experiment that writes it."
-    missing = [column for column in COLUMNS if column not in table.columns]
-    raise_together(f"{path}: bad predictions", [f"no column '{column}'" for column in missing], remedy)
+    table, remedy = read_columns(path)
     if samples is None:
         table = table[table["split"] == "test"]
     problems = [*value_problems(table), *target_problems(table, rows), *seed_problems(table, seeds)]

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from rescore.errors import RescoreError, raise_together
 from rescore.sources.catalogue import BY_NAME, SOURCES, OriginFile, Source
-from rescore.storage import atomic_path, sha256_file, write_text
+from rescore.storage import atomic_path, means_full_disk, sha256_file, write_text
 
 RECORD = "SOURCE.json"
 ATTEMPTS = 3
@@ -22,7 +22,7 @@ TIMEOUT = 60  # seconds without a byte
 
 
 class OriginUnavailable(Exception):
-    """git could not bring the commit; another way may."""
+    """The commit could not be had by git; another way may bring it."""
 
 
 def configured_mirror() -> Path | None:
@@ -57,6 +57,23 @@ def fetch(name: str, root: Path = Path("data/raw"), mirror: Path | None = None) 
     return fetch_source(find(name), root, mirror)
 
 
+def fetch_all(names: Sequence[str], root: Path, mirror: Path | None = None) -> None:
+    """`fetch` several sources; one that fails does not stop the others.
+
+    Raises:
+        RescoreError: an unknown name, before anything is fetched; every failure, together, after the last source.
+    """
+    sources, failures = [find(name) for name in names], []
+    for source in sources:
+        try:
+            fetch_source(source, root, mirror)
+        except RescoreError as error:
+            print(f"  {source.name} is not complete; the reason follows at the end")
+            failures.append(str(error))
+    if failures:
+        raise RescoreError("\n".join(failures))
+
+
 def fetch_source(source: Source, root: Path, mirror: Path | None = None) -> Path:
     """`fetch` for a catalogue entry of one's own."""
     folder = root / source.name
@@ -86,16 +103,25 @@ def fault(path: Path, file: OriginFile) -> str | None:
 
 
 def difference(size: int, digest: str, file: OriginFile) -> str | None:
+    """How a content of this size and SHA-256 differs from the catalogue's; None where it does not."""
     if size != file.size:
         return f"{size} bytes instead of {file.size}"
     return None if digest == file.sha256 else f"SHA-256 {digest} instead of {file.sha256}"
 
 
+def mirror_folder(source: Source, mirror: Path) -> Path:
+    return mirror / (source.mirror or source.name)
+
+
+def folders(source: Source, root: Path, mirror: Path | None) -> list[Path]:
+    """Where a source's files may lie: fetched, then in the mirror."""
+    return [root / source.name] + ([mirror_folder(source, mirror)] if mirror else [])
+
+
 def locate(name: str, root: Path = Path("data/raw"), mirror: Path | None = None) -> Path | None:
     """The folder that holds a source's files, fetched or in the mirror, by presence and size; None where there is none."""
     source = find(name)
-    candidates = [root / source.name] + ([mirror / source.mirror] if mirror and source.mirror else [])
-    for folder in candidates:
+    for folder in folders(source, root, mirror):
         paths = [(folder / file.name, file.size) for file in source.files]
         if paths and all(path.is_file() and path.stat().st_size == size for path, size in paths):
             return folder
@@ -144,14 +170,13 @@ def place(content: bytes, file: OriginFile, folder: Path, origin: str) -> str | 
 
 
 def from_mirror(source: Source, wanted: Sequence[OriginFile], folder: Path, mirror: Path) -> list[str]:
-    problems: list[str | None] = []
-    for file in wanted:
-        path = mirror / (source.mirror or source.name) / file.name
-        if path.is_file():
-            problems.append(place(path.read_bytes(), file, folder, str(path)))
-        else:
-            problems.append(f"{file.name}: {path} is missing (unset RESCORE_MIRROR to fetch from the origin)")
-    return [problem for problem in problems if problem is not None]
+    def copy(file: OriginFile) -> str | None:
+        path = mirror_folder(source, mirror) / file.name
+        if not path.is_file():
+            return f"{file.name}: {path} is missing (unset RESCORE_MIRROR to fetch from the origin)"
+        return place(path.read_bytes(), file, folder, str(path))
+
+    return [problem for file in wanted if (problem := copy(file))]
 
 
 def git(directory: Path, *arguments: str) -> bytes:
@@ -193,19 +218,19 @@ def from_git(source: Source, wanted: Sequence[OriginFile], folder: Path) -> list
     """
     if source.repository is None or source.commit is None:
         raise ValueError(f"{source.name}: no repository in the catalogue")
-    problems: list[str | None] = []
     with tempfile.TemporaryDirectory(prefix="rescore-fetch-") as scratch:
         directory = Path(scratch)
         commit = fetch_commit(directory, source.repository, source.commit)
         tree = git(directory, "ls-tree", "-r", "-z", "--name-only", commit).decode().split("\0")
-        for file in wanted:
+
+        def extract(file: OriginFile) -> str | None:
             path = path_in_tree(source, file, tree)
             if path is None:
-                problems.append(f"{file.name}: {origin_path(source, file)} is not in commit {commit}")
-            else:
-                content = git(directory, "cat-file", "blob", f"{commit}:{path}")
-                problems.append(place(content, file, folder, f"{source.repository} at {commit}"))
-    return [problem for problem in problems if problem is not None]
+                return f"{file.name}: {origin_path(source, file)} is not in commit {commit}"
+            content = git(directory, "cat-file", "blob", f"{commit}:{path}")
+            return place(content, file, folder, f"{source.repository} at {commit}")
+
+        return [problem for file in wanted if (problem := extract(file))]
 
 
 def origin_path(source: Source, file: OriginFile) -> str:
@@ -222,13 +247,8 @@ def path_in_tree(source: Source, file: OriginFile, tree: Sequence[str]) -> str |
 
 
 def from_http(source: Source, wanted: Sequence[OriginFile], folder: Path) -> list[str]:
-    problems = []
-    for file in wanted:
-        url = f"{source.url}/{origin_path(source, file)}"
-        problem = download(url, file, folder)
-        if problem is not None:
-            problems.append(problem)
-    return problems
+    urls = [f"{source.url}/{origin_path(source, file)}" for file in wanted]
+    return [problem for url, file in zip(urls, wanted, strict=True) if (problem := download(url, file, folder))]
 
 
 def download(url: str, file: OriginFile, folder: Path) -> str | None:
@@ -246,6 +266,8 @@ def download(url: str, file: OriginFile, folder: Path) -> str | None:
         except urllib.error.HTTPError as error:
             return f"{file.name}: {url} answers {error.code} {error.reason}"
         except (OSError, http.client.HTTPException) as error:
+            if means_full_disk(error):
+                return f"{file.name}: the disk of {folder} is full; free space, what came is kept"
             trouble = f"{type(error).__name__}: {error}"
         received = part.stat().st_size if part.exists() else 0
         if received == file.size:

@@ -9,6 +9,7 @@ paper's 4818 = 803 x 6 training samples (AQA-7, Sec. 5). Epochs follow one anoth
 """
 
 import contextlib
+import hashlib
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from tqdm import tqdm
 
 from rescore.errors import RescoreError, raise_together
 from rescore.models.c3d_lstm import Weights, initial_weights, loss_and_gradients, predict_steps, weight_shapes
-from rescore.models.device import choose_device
+from rescore.models.device import choose_device, make_deterministic
 from rescore.provenance import code_hash
 from rescore.storage import canonical_json, sha256_text
 from rescore.training.restart import Stack, read_restart, write_restart
@@ -96,7 +97,7 @@ def train_members(
     """Train all members and predict their evaluation samples every `evaluate_every` iterations and after the last.
 
     Args:
-        features: (sample, temporal offset, clip, width); copies that were not computed are NaN and are not drawn.
+        features: (sample, temporal offset, clip, width), finite.
         members: networks to train, in the order of the result.
         settings: the `lstm` section: `width`, `initial_sd`, `learning_rate`, `anneal_every`, `anneal_factor`,
             `iterations`, `batch`, `evaluate_every`, `checkpoint_every`. With 0 iterations the initial weights are evaluated.
@@ -108,21 +109,21 @@ def train_members(
         data_hash: of the features; a restart point of other features, members, settings or code is not used.
 
     Raises:
-        RescoreError: a member has no training sample, a target is not finite, features are missing, initial weights
+        RescoreError: a member has no training sample, a target is not finite, features have another shape, initial weights
             have another shape, the loss stops being finite (names members and iterations), or a restart point is damaged.
     """
+    make_deterministic()
     check_features(features, test_offset)
-    finite = np.stack([np.isfinite(sample).all(axis=(1, 2)) for sample in features])  # (sample, offset)
-    shapes = weight_shapes(features.shape[3], settings["width"])
-    check_members(members, finite, shapes, test_offset, settings["iterations"])
+    check_members(members, weight_shapes(features.shape[3], settings["width"]), settings["iterations"])
+    offsets = features.shape[1]
     device = choose_device()
     table = feature_table(features, device)
     at_once = members_at_once or stack_size(features.shape, settings, device)
     trained: list[TrainedMember] = []
     for first in range(0, len(members), at_once):
         stacked = members[first : first + at_once]
-        items, targets = draw_tables(stacked, finite, settings, device)
-        evaluation = evaluation_table(stacked, finite.shape[1], test_offset, device)
+        items, targets = draw_tables(stacked, offsets, settings, device)
+        evaluation = evaluation_table(stacked, offsets, test_offset, device)
         batches = Batches(table, features.shape[2], items, targets, evaluation)
         point = restart / f"{first:05d}.safetensors" if restart else None
         identity = restart_identity(stacked, settings, test_offset, evaluate_at_start, data_hash)
@@ -228,26 +229,27 @@ def adam(stack: Stack) -> torch.optim.Optimizer:
     return optimiser
 
 
-def sample_order(member: Member, finite: np.ndarray, draws: int) -> tuple[np.ndarray, np.ndarray]:
+def sample_order(member: Member, offsets: int, draws: int) -> tuple[np.ndarray, np.ndarray]:
     """The first `draws` items of a member's endless row of epochs, and their targets.
 
     Returns:
         Items (draws,) int32, each sample x offsets + offset, and targets (draws,) float32.
     """
-    position, offset = np.nonzero(finite[member.train_rows])  # pairs (training sample, stored copy)
-    epochs = -(-draws // max(len(position), 1))
-    order = [member.generator(1, epoch).permutation(len(position)) for epoch in range(epochs)]
+    copies = len(member.train_rows) * offsets  # numbered sample by sample
+    epochs = -(-draws // max(copies, 1))
+    order = [member.generator(1, epoch).permutation(copies) for epoch in range(epochs)]
     drawn = np.concatenate(order)[:draws] if order else np.zeros(0, np.int64)
-    items = member.train_rows[position[drawn]] * finite.shape[1] + offset[drawn]
-    return items.astype(np.int32), member.train_targets[position[drawn]].astype(np.float32)
+    position, offset = np.divmod(drawn, offsets)
+    items = member.train_rows[position] * offsets + offset
+    return items.astype(np.int32), member.train_targets[position].astype(np.float32)
 
 
 def draw_tables(
-    members: Sequence[Member], finite: np.ndarray, settings: Mapping[str, Any], device: torch.device
+    members: Sequence[Member], offsets: int, settings: Mapping[str, Any], device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Every batch of every member: items int32 and targets float32, (M, iterations, B) each."""
     iterations, batch = settings["iterations"], settings["batch"]
-    drawn = [sample_order(member, finite, iterations * batch) for member in members]
+    drawn = [sample_order(member, offsets, iterations * batch) for member in members]
     items, targets = (torch.from_numpy(np.stack(column)).to(device) for column in zip(*drawn, strict=True))
     shape = len(members), iterations, batch
     return items.view(shape), targets.view(shape)
@@ -299,6 +301,10 @@ def stack_size(shape: tuple[int, ...], settings: Mapping[str, Any], device: torc
     return max(1, int(share // (4 * (4 * weights + activations))))
 
 
+def sha256_array(array: np.ndarray) -> str:
+    return hashlib.sha256(np.asarray(array).tobytes()).hexdigest()
+
+
 def restart_identity(
     members: Sequence[Member], settings: Mapping[str, Any], test_offset: int, evaluate_at_start: bool, data_hash: str
 ) -> str:
@@ -306,11 +312,8 @@ def restart_identity(
     described = [
         [
             member.label,
-            *(
-                sha256_text(array.tobytes().hex())
-                for array in (member.train_rows, member.train_targets, member.evaluate_rows)
-            ),
-            {name: sha256_text(np.asarray(value).tobytes().hex()) for name, value in (member.initial or {}).items()},
+            *map(sha256_array, (member.train_rows, member.train_targets, member.evaluate_rows)),
+            {name: sha256_array(value) for name, value in (member.initial or {}).items()},
         ]
         for member in members
     ]
@@ -328,26 +331,14 @@ def check_features(features: np.ndarray, test_offset: int) -> None:
         )
 
 
-def check_members(
-    members: Sequence[Member],
-    finite: np.ndarray,
-    shapes: Mapping[str, tuple[int, ...]],
-    test_offset: int,
-    iterations: int,
-) -> None:
+def check_members(members: Sequence[Member], shapes: Mapping[str, tuple[int, ...]], iterations: int) -> None:
     """Raise one RescoreError for all members that cannot be trained or evaluated."""
-    problems = [
-        problem for member in members for problem in member_problems(member, finite, shapes, test_offset, iterations)
-    ]
-    if not members:
-        problems = ["no members"]
-    raise_together("members cannot be trained", problems, "mend the manifest, or compute the features again.")
+    problems = [problem for member in members for problem in member_problems(member, shapes, iterations)]
+    raise_together("members cannot be trained", problems or ([] if members else ["no members"]), "mend the manifest.")
 
 
-def member_problems(
-    member: Member, finite: np.ndarray, shapes: Mapping[str, tuple[int, ...]], test_offset: int, iterations: int
-) -> Iterator[str]:
-    """What is wrong with one member, a line each; `finite` (sample, offset) says which copies have features."""
+def member_problems(member: Member, shapes: Mapping[str, tuple[int, ...]], iterations: int) -> Iterator[str]:
+    """What is wrong with one member, a line each."""
     if iterations and len(member.train_rows) == 0:
         yield f"{member.label}: no training samples"
     if len(member.train_rows) != len(member.train_targets):
@@ -355,13 +346,6 @@ def member_problems(
     elif not np.isfinite(member.train_targets).all():
         lost = member.train_rows[~np.isfinite(member.train_targets)]
         yield f"{member.label}: targets of rows {lost[:5].tolist()} are not finite ({len(lost)} rows)"
-    for what, rows, there in (
-        ("training", member.train_rows, np.asarray(finite.any(axis=1))),
-        ("evaluation", member.evaluate_rows, finite[:, test_offset]),
-    ):
-        lost = rows[~there[rows]]
-        if len(lost):
-            yield f"{member.label}: no finite features of {what} rows {lost[:5].tolist()} ({len(lost)} rows)"
     if member.initial is not None and {name: np.shape(value) for name, value in member.initial.items()} != shapes:
         width, features = shapes["lstm.weight_hh"][1], shapes["lstm.weight_ih"][1]
         yield f"{member.label}: initial weights are not those of lstm.width {width} on {features} features"

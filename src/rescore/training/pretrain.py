@@ -18,6 +18,7 @@ from rescore.models.device import choose_device, derived_seed, make_deterministi
 from rescore.models.preprocess import open_clips, preprocess
 from rescore.provenance import code_hash
 from rescore.storage import canonical_json, load_arrays, read_table, save_arrays, sha256_file, sha256_text, write_table
+from rescore.training.schedule import annealed
 
 CURVE_ROWS_PER_VALIDATION = 10
 CURVE_COLUMNS = ["iteration", "loss", "learning_rate", "train_accuracy", "test_accuracy"]
@@ -52,51 +53,24 @@ def pretrain(clips: Path, rows: Path, weights: Path, curve: Path, settings: Mapp
     key = sha256_text(canonical_json({"settings": settings, "data": data, "code": code_hash(__name__)}))
     first, curve_rows, totals = resume(restart, key, network, optimiser)
 
-    every = max(1, schedule["validate_every"] // CURVE_ROWS_PER_VALIDATION)
-    last = schedule["iterations"] - 1
+    every, iterations = max(1, schedule["validate_every"] // CURVE_ROWS_PER_VALIDATION), schedule["iterations"]
     for iteration in tqdm(
-        range(first, last + 1), initial=first, total=last + 1, desc="pretrain", unit="it", disable=None
+        range(first, iterations), initial=first, total=iterations, desc="pretrain", unit="it", disable=None
     ):
-        learning_rate = schedule["learning_rate"] * schedule["anneal_factor"] ** (iteration // schedule["anneal_every"])
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate
-
+        rate = annealed(schedule["learning_rate"], iteration, schedule["anneal_every"], schedule["anneal_factor"])
         batch = train[batch_positions(seed, iteration, schedule["batch"], len(train))]
         x = load_batch(windows, batch, settings, device)  # (N, 3, 16, crop, crop)
-        y = labels[batch].to(device)  # (N,)
-        if schedule.get("flip", False):
-            x = flip_some(x, seeded_generator(seed, "flip", iteration))
         torch.manual_seed(derived_seed(seed, "dropout", iteration))
-        network.train()
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            logits = network(x)  # (N, classes)
-            loss = F.cross_entropy(logits.float(), y)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        # Sums over iterations since the last row of the curve: loss, right answers, windows.
-        totals += torch.stack(
-            [loss.detach().double(), (logits.argmax(1) == y).sum().double(), y.new_tensor(len(y)).double()]
-        )
+        totals += train_step(network, optimiser, x, labels[batch].to(device), rate)
 
         done = iteration + 1
-        validates = done % schedule["validate_every"] == 0 or iteration == last
+        validates = done % schedule["validate_every"] == 0 or done == iterations
         if done % every == 0 or validates:
-            iterations = done - (curve_rows[-1]["iteration"] if curve_rows else 0)
-            mean_loss, correct, seen = float(totals[0]) / iterations, float(totals[1]), float(totals[2])
-            check_loss(mean_loss, done, learning_rate)
-            accuracy = measure_accuracy(network, windows, labels, test, settings, device) if validates else None
-            curve_rows.append(
-                {
-                    "iteration": done,
-                    "loss": mean_loss,
-                    "learning_rate": learning_rate,
-                    "train_accuracy": correct / seen,
-                    "test_accuracy": accuracy,
-                }
-            )
+            curve_rows.append(curve_row(done, rate, totals, curve_rows))
             totals.zero_()
-        if done % schedule["checkpoint_every"] == 0 and iteration != last:
+        if validates:
+            curve_rows[-1]["test_accuracy"] = measure_accuracy(network, windows, labels, test, settings, device)
+        if done % schedule["checkpoint_every"] == 0 and done < iterations:
             save_restart(restart, key, done, network, optimiser, curve_rows, totals)
 
     header = {
@@ -177,10 +151,29 @@ def load_batch(windows: np.ndarray, batch: np.ndarray, settings: Mapping[str, An
     return preprocess(pixels.to(device), input_colour(settings["backbone"]))
 
 
-def flip_some(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Mirror half of the windows left to right, whole windows, drawn by the generator."""
-    chosen = (torch.rand(len(x), generator=generator) < 0.5).to(x.device)
-    return torch.where(chosen[:, None, None, None, None], x.flip(-1), x)
+def train_step(
+    network: C3DClassifier, optimiser: torch.optim.Optimizer, x: Tensor, y: Tensor, learning_rate: float
+) -> Tensor:
+    """One step on clips x (N, 3, 16, crop, crop) of classes y (N,); the mean loss, right answers and windows, float64 (3,)."""
+    for group in optimiser.param_groups:
+        group["lr"] = learning_rate
+    network.train()
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=x.device.type == "cuda"):
+        logits = network(x)  # (N, classes)
+        loss = F.cross_entropy(logits.float(), y)
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+    return torch.stack([loss.detach().double(), (logits.argmax(1) == y).sum().double(), y.new_tensor(len(y)).double()])
+
+
+def curve_row(done: int, learning_rate: float, totals: Tensor, before: list[dict[str, Any]]) -> dict[str, Any]:
+    """A row of the curve from the sums (`train_step`) over the iterations since the row before; raises for a diverged loss."""
+    iterations = done - (before[-1]["iteration"] if before else 0)
+    loss, correct, seen = totals.tolist()
+    check_loss(loss / iterations, done, learning_rate)
+    row = {"iteration": done, "loss": loss / iterations, "learning_rate": learning_rate}
+    return row | {"train_accuracy": correct / seen, "test_accuracy": None}
 
 
 def check_loss(loss: float, iteration: int, learning_rate: float) -> None:
