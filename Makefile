@@ -2,7 +2,7 @@
 #   make reproduce   set up, then regenerate every table and figure (scale demo, and open where its data is at hand)
 #   make test        set up, then pass the linters and every test, the whole workflow at scale smoke included
 VENV ?= .venv
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SCALE ?= demo
 BIN = $(abspath $(VENV))/bin
 # The set-up is redone when the lock file changes or the checkout that the environment points to moves.
@@ -31,7 +31,7 @@ lint: setup
 setup: $(STAMP)
 
 $(STAMP):
-	$(PYTHON) -c "import sys; sys.exit(0 if sys.version_info >= (3, 11) else 'rescore needs Python 3.11 or newer')"
+	$(PYTHON) -c "import sys; sys.exit(0 if sys.version_info[:2] == (3, 11) else 'requirements.lock is for Python 3.11: make PYTHON=/path/to/python3.11')"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .

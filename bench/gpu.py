@@ -6,8 +6,8 @@ Prints "no GPU" and ends well where there is none.
 """
 
 import argparse
-import importlib
 import statistics
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -55,17 +55,9 @@ def features(batch: int, repeats: int) -> None:
 
 
 def members() -> None:
-    """Training of an experiment's members, together against one after another (bench/members.py, function `main`)."""
-    sys.path.insert(0, str(Path(__file__).parent))
-    try:
-        module = importlib.import_module("members")
-    except ModuleNotFoundError as error:
-        if error.name != "members":
-            raise
-        print("bench/members.py is missing: members not measured.")
-        return
-    sys.argv = ["members.py"]
-    module.main()
+    """Training of Table 3's members at the paper's sizes, together against one after another."""
+    command = [sys.executable, str(Path(__file__).with_name("members.py")), "--scale", "paper"]
+    subprocess.run(command, check=True)  # its output goes where ours goes
 
 
 def main() -> None:
@@ -78,6 +70,7 @@ def main() -> None:
         return
     make_deterministic()
     features(options.batch, options.repeats)
+    sys.stdout.flush()
     members()
 
 

@@ -154,11 +154,9 @@ def test_s4aqa_averages_by_fishers_z():
     lines = read(S4AQA / "rhythmic_gymnastics.csv")
     for name, group in lines.groupby("row", sort=False):
         *cells, printed = group["value"].to_numpy(dtype=float)
-        assert abs(fisher_z_average(np.array(cells)) - printed) <= 0.001, name
-    averages = lines[lines["column"] == "Avg"].set_index("row")["value"].to_numpy(dtype=float)
-    parts = lines[lines["column"] != "Avg"]["value"].to_numpy(dtype=float).reshape(7, 4)
-    assert [round(float(fisher_z_average(row)), 3) for row in parts] == averages.tolist()
-    assert [round(arithmetic_mean(row), 3) for row in parts] != averages.tolist()
+        assert round(float(fisher_z_average(np.array(cells))), 3) == printed, name
+    svr = lines.loc[lines["row"] == "SVR", "value"].to_numpy(dtype=float)
+    assert round(float(arithmetic_mean(svr[:-1])), 3) != svr[-1]
 
 
 def test_s4aqa_tables_agree_on_the_whole_method():
@@ -239,10 +237,15 @@ def claims_on_the_page(paper: str) -> str:
     for claim, finding in findings:
         if finding.result == "does not hold":
             reading = f" Read as: {claim['interpretation']}." if "interpretation" in claim else ""
-            found = re.sub(r" \([^)]*\)", "", finding.found)
-            lines.append(f"- `{claim['id']}` (Sec. {claim['section']}): “{claim['quote']}”.{reading} Found: {found}.")
+            place = f"Sec. {claim['section']}" if claim["section"][0].isdigit() else claim["section"]
+            found = re.sub(r" \([^)]{60,}\)", "", finding.found)  # long lists of pairs stand in the table of claims
+            lines.append(f"- `{claim['id']}` ({place}): “{claim['quote']}”.{reading} Found: {found}.")
     lines.append("\nUndecided:\n")
-    lines += [f"- `{claim['id']}`: {finding.found}." for claim, finding in findings if finding.result == "undecided"]
+    lines += [
+        f"- `{claim['id']}`: {finding.found.rstrip('. ')}."
+        for claim, finding in findings
+        if finding.result == "undecided"
+    ]
     return "\n".join(lines)
 
 

@@ -65,6 +65,7 @@ def bad_videos(tmp_path: Path) -> dict[str, Path]:
     whole = write_numbered(tmp_path / "bad" / "whole.avi", 40).read_bytes()
     faststart = write_numbered(tmp_path / "bad" / "whole.mkv", 40, "libx264", 2).read_bytes()
     longer = write_numbered(tmp_path / "bad" / "mpeg4.avi", 40, "mpeg4", 2).read_bytes()
+    h264 = write_numbered(tmp_path / "bad" / "h264.mp4", 40, "libx264", 2).read_bytes()
     middle = len(whole) // 2
     scrambled = np.random.default_rng(0).integers(0, 256, 600, np.uint8).tobytes()
     contents = {
@@ -73,7 +74,9 @@ def bad_videos(tmp_path: Path) -> dict[str, Path]:
         "text.mp4": b"no video at all\n" * 500,
         "truncated.avi": whole[: int(len(whole) * 0.7)],
         "truncated.mkv": faststart[: int(len(faststart) * 0.7)],
+        "truncated.mp4": h264[: int(len(h264) * 0.7)],
         "header_only.avi": whole[:6000],
+        "scrambled_h264.mp4": h264[:1500] + scrambled + h264[2100:],
         "scrambled_mjpeg.avi": whole[:middle] + scrambled + whole[middle + 600 :],
         "scrambled_mpeg4.avi": longer[: len(longer) // 2] + scrambled + longer[len(longer) // 2 + 600 :],
     }

@@ -1,6 +1,9 @@
+import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -130,6 +133,21 @@ def test_settings_that_cannot_work_are_errors(changes, words, tmp_path, numbered
     with pytest.raises(RescoreError, match=words):
         write_clips(manifest, *outputs, knobs(**changes), workers=1)
     assert not outputs[0].exists()
+
+
+def test_a_full_disk_is_an_error_and_leaves_no_file(tmp_path, numbered, make_manifest, outputs):
+    manifest = make_manifest({"diving/001": numbered(tmp_path / "a.avi", 24)}, 24)
+    script = (
+        "import json, resource, sys; from pathlib import Path; from rescore.clips.store import write_clips\n"
+        "paths = [Path(word) for word in sys.argv[1:5]]\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"  # the store needs 295 kB
+        "write_clips(*paths, json.loads(sys.argv[5]), workers=1)"
+    )
+    words = [str(manifest), *map(str, outputs), json.dumps(knobs())]
+    done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=False)
+    assert "RescoreError" in done.stderr
+    assert "set.npy: the disk is full" in done.stderr
+    assert not list(outputs[0].parent.iterdir())
 
 
 def test_windows_are_spread_evenly(tmp_path, numbered, number_of, make_manifest, outputs):

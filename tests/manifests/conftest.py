@@ -16,7 +16,7 @@ TEST = [[1, 3, 2160], [2, 1, 1687]]
 
 
 def make_lists(folder: Path, train=TRAIN, test=TEST) -> Path:
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for split, rows in (("train", train), ("test", test)):
         name = f"consolidated_{split}_list"
         scipy.io.savemat(folder / f"{name}.mat", {name: np.array(rows, dtype=float)})

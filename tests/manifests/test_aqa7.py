@@ -87,3 +87,22 @@ def test_missing_and_broken_videos_are_reported_together_or_kept_for_dropping(vi
     aqa7.write_manifest(lists, tmp_path / "index.csv", tmp_path / "m.parquet", DROP)
     manifest = read_manifest(tmp_path / "m.parquet")
     assert manifest.loc[manifest["end_frame"].isna(), "sample"].tolist() == ["diving/001", "diving/003", "gymvault/001"]
+
+
+def test_an_unknown_action_directory_is_an_error_that_names_it(videos, tmp_path, write_lists):
+    (videos / "ski_big_air").rename(videos / "ski")
+    index_videos(videos, tmp_path / "index.csv")
+    for settings in (FAIL, DROP):
+        with pytest.raises(RescoreError, match=r"videos/ski: not the directory of an action"):
+            aqa7.write_manifest(
+                write_lists(tmp_path / "lists"), tmp_path / "index.csv", tmp_path / "m.parquet", settings
+            )
+    assert not (tmp_path / "m.parquet").exists()
+
+
+def test_a_sample_with_two_videos_is_an_error(videos, tmp_path, write_lists, write_video):
+    write_video(videos / "1" / "001.avi", 9)
+    write_video(videos / "diving" / "2.avi", 9)
+    index_videos(videos, tmp_path / "index.csv")
+    with pytest.raises(RescoreError, match=r"diving/001: two videos[\s\S]*diving/002: two videos"):
+        aqa7.write_manifest(write_lists(tmp_path / "lists"), tmp_path / "index.csv", tmp_path / "m.parquet", FAIL)

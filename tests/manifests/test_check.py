@@ -1,9 +1,16 @@
+import shutil
+
 import numpy as np
 import pandas as pd
+import pytest
 
 from rescore.manifests import aqa7, check
 
-FAIL = {"clips": {"on_bad_video": "fail"}}
+FAIL, DROP = {"clips": {"on_bad_video": "fail"}}, {"clips": {"on_bad_video": "drop"}}
+
+
+def errors(findings: list[check.Finding]) -> list[str]:
+    return [f"{finding.subject}: {finding.statement}" for finding in findings if finding.severity == check.ERROR]
 
 
 def test_check_of_the_mirror_finds_no_error(mirror):
@@ -11,10 +18,10 @@ def test_check_of_the_mirror_finds_no_error(mirror):
     assert {finding.severity for finding in findings} == {check.NOTE}  # what Table 1 needs the videos for
 
 
-def test_check_reports_everything_at_once(videos, index, tmp_path, mirror, write_lists, write_video):
+def test_check_reports_everything_at_once(videos, index, tmp_path, write_lists, write_video):
     manifest = tmp_path / "aqa7.parquet"
     aqa7.write_manifest(write_lists(tmp_path / "lists"), index, manifest, FAIL)
-    assert [f for f in check.check(videos, manifest, reported=tmp_path / "none.csv") if f.severity == check.ERROR] == []
+    assert errors(check.check(videos, index, manifest)) == []
     (videos / "diving" / "002.avi").write_bytes(b"")
     write_video(videos / "diving" / "001.avi", 3)
     table = pd.read_parquet(manifest)
@@ -23,10 +30,11 @@ def test_check_reports_everything_at_once(videos, index, tmp_path, mirror, write
     lists = write_lists(tmp_path / "lists", train=[[1, 1, np.nan]])
     (tmp_path / "aqa7-lists").mkdir()
     (tmp_path / "aqa7-lists" / "consolidated_test_list.mat").write_bytes(b"?")
-    findings = check.check(videos, manifest, lists, tmp_path / "aqa7-lists", tmp_path / "gone")
-    text = check.describe(findings)
+    places = [videos, index, manifest, lists, tmp_path / "aqa7-lists", tmp_path / "gone"]
+    text = check.describe(check.check(*places), places)
     for words in (
         "diving/002.avi: empty",
+        f"diving/001.avi: changed since {index}",
         "3 frames where the manifest's sample ends at frame 4",
         "score is not a number: row 3",
         "has NaN",
@@ -35,12 +43,68 @@ def test_check_reports_everything_at_once(videos, index, tmp_path, mirror, write
         "Table 1, Single Diving 10m platform, # Samples: the paper prints 370; the data give 3",
     ):
         assert words in text
-    assert text.splitlines()[0].startswith("error")
-    assert check.describe([]) == "no problems found"
+    kinds = [line.split(":")[0] for line in text.splitlines()[:-1]]
+    assert kinds == sorted(kinds, key=[check.ERROR, check.WARNING, check.NOTE].index)
+    assert text.splitlines()[-1].startswith(f"{kinds.count('error')} errors, {kinds.count('warning')} warnings, ")
+    assert len(set(text.splitlines())) == len(kinds) + 1
+    assert "002.avi: " + str(videos) not in text  # a path is not said twice
+
+
+def test_what_cannot_be_measured_is_one_note_a_reason(tmp_path, write_lists):
+    notes = [f for f in check.check(write_lists(tmp_path / "lists")) if f.severity == check.NOTE]
+    assert len([note for note in notes if "View Variation" in note.subject]) == 1
+    assert len(notes) == 3
+    text = check.describe(notes * 2, [tmp_path])
+    assert len(text.splitlines()) == 4
+    assert text.splitlines()[-1] == f"0 errors, 0 warnings, 3 notes in {tmp_path}"
+
+
+def test_nothing_to_check_is_not_called_good(tmp_path):
+    findings, places = check.check_all("demo", {"sources": {"aqa7_videos": "synthetic"}}, tmp_path, None)
+    assert check.describe(findings, places).startswith("nothing to check yet")
 
 
 def test_check_all_finds_what_is_there(tmp_path, mirror):
     settings = {"sources": {"aqa7_videos": "official", "aqa7_directory": str(tmp_path / "none")}}
-    assert "does not exist" in check.describe(check.check_all("paper", settings, tmp_path, mirror))
-    errors = [f for f in check.check_all("open", settings, tmp_path, mirror) if f.severity == check.ERROR]
-    assert errors == []
+    findings, places = check.check_all("paper", settings, tmp_path, mirror)
+    assert errors(findings) == [f"{tmp_path}/none: does not exist; `rescore fetch aqa7-videos` says how to fill it"]
+    assert tmp_path / "none" in places
+    assert errors(check.check_all("open", settings, tmp_path, mirror)[0]) == []
+
+
+@pytest.fixture
+def official(videos, tmp_path, write_lists):
+    """A data folder with (small) official lists, and the settings that choose the official videos."""
+    write_lists(tmp_path / "data" / "raw" / "aqa7-lists")
+    return tmp_path / "data", {"sources": {"aqa7_videos": "official", "aqa7_directory": str(videos)}}
+
+
+def test_official_videos_are_held_against_the_lists(videos, official, write_video):
+    (videos / "diving" / "003.avi").unlink()
+    (videos / "ski_big_air").rename(videos / "ski")
+    write_video(videos / "diving" / "1.avi", 5)
+    found = "\n".join(errors(check.check_all("paper", official[1], official[0], None)[0]))
+    for words in ("diving/003.avi: missing", "ski: not the directory", "diving/001: two videos", "007.avi: missing"):
+        assert words in found
+
+
+def test_without_the_lists_that_is_said(official):
+    shutil.rmtree(official[0] / "raw")
+    findings, _ = check.check_all("paper", official[1], official[0], None)
+    assert [finding.severity for finding in findings] == [check.NOTE]
+    assert "rescore fetch aqa7-lists" in findings[0].statement
+
+
+def test_a_bad_video_that_will_be_dropped_is_a_warning(videos, index, tmp_path, write_lists):
+    (videos / "diving" / "002.avi").write_bytes(b"")
+    aqa7.write_manifest(write_lists(tmp_path / "lists"), index, tmp_path / "aqa7.parquet", DROP)
+    about = [f for f in check.check(tmp_path / "aqa7.parquet") if f.subject.endswith("002.avi")]
+    assert [finding.severity for finding in about] == [check.WARNING]
+
+
+def test_a_damaged_index_or_manifest_is_an_error(tmp_path):
+    (tmp_path / "a.csv").write_text("name\n1\n")
+    (tmp_path / "a.parquet").write_bytes(b"PAR1?")
+    found = "\n".join(errors(check.check(tmp_path / "a.csv", tmp_path / "a.parquet")))
+    assert "not an index of videos" in found
+    assert "not a readable table" in found

@@ -64,3 +64,24 @@ def test_the_manifest_of_ucf101(tmp_path, write_video, write_ucf_lists):
     manifest = read_manifest(path, scored=False)
     assert manifest["action"].tolist() == ["Archery", "Diving", "Archery"]
     assert manifest["end_frame"].tolist() == [19, 19, 29]
+
+
+def test_an_unknown_class_directory_is_an_error(tmp_path, write_video, write_ucf_lists):
+    for name in ("Archery/v_Archery_g08_c01", "Chess/v_Chess_g08_c01"):
+        write_video(tmp_path / "videos" / f"{name}.avi", 20)
+    index_videos(tmp_path / "videos", tmp_path / "index.csv")
+    lists = write_ucf_lists(tmp_path / "lists")
+    with pytest.raises(RescoreError, match=r"videos/Chess: not the directory of an action or class"):
+        ucf101.write_manifest(lists, tmp_path / "index.csv", tmp_path / "m.parquet", FAIL)
+
+
+def test_broken_videos_are_reported_together_or_kept_for_dropping(tmp_path, write_video, write_ucf_lists):
+    whole = write_video(tmp_path / "videos" / "Archery" / "v_Archery_g08_c01.avi", 20)
+    write_video(tmp_path / "videos" / "Diving" / "v_Diving_g08_c01.avi", 20).write_bytes(b"")
+    whole.write_bytes(whole.read_bytes()[:-900])
+    index_videos(tmp_path / "videos", tmp_path / "index.csv")
+    lists, path = write_ucf_lists(tmp_path / "lists"), tmp_path / "m.parquet"
+    with pytest.raises(RescoreError, match=r"\(3\):[\s\S]*truncated[\s\S]*empty file[\s\S]*missing"):
+        ucf101.write_manifest(lists, tmp_path / "index.csv", path, FAIL)
+    ucf101.write_manifest(lists, tmp_path / "index.csv", path, {"clips": {"on_bad_video": "drop"}})
+    assert read_manifest(path, scored=False)["end_frame"].isna().all()

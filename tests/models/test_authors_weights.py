@@ -98,8 +98,8 @@ def test_all_differences_at_once_and_nothing_is_loaded(tmp_path: Path) -> None:
     with pytest.raises(RescoreError) as error:
         load_authors_weights(network, tmp_path)
     for part in (
-        "conv2.bias is missing",
-        "conv9.weight is not in the network",
+        "conv2.bias (4,) is missing",
+        "conv9.weight (1,) is not in the network",
         "conv1.bias is (77,), not (2,)",
         "conv3a.bias has values that are not finite",
         "model_score_regressor: no file",
@@ -147,7 +147,7 @@ def test_truncated_file(tmp_path: Path) -> None:
 
 def test_not_a_state_dict(tmp_path: Path) -> None:
     save_authors_weights(c3d_avg(), tmp_path)
-    torch.save({"epoch": 3, "state_dict": {}}, tmp_path / "model_CNN.pth")
+    torch.save({"epoch": 3}, tmp_path / "model_CNN.pth")
     with pytest.raises(RescoreError, match="not a state dict"):
         load_authors_weights(c3d_avg(), tmp_path)
 

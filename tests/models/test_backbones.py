@@ -14,12 +14,12 @@ from rescore.models.backbones import (
     build_backbone,
     convert_weights,
     input_colour,
-    load_pickled_state,
     published_weights,
 )
 from rescore.models.c3d import C3D, C3DClassifier, initialise
 from rescore.models.device import seeded_generator
 from rescore.models.preprocess import COLOURS
+from rescore.models.state_dicts import read_state_dict
 from rescore.storage import load_arrays, save_arrays
 
 
@@ -96,9 +96,9 @@ def test_weights_that_do_not_fit_are_all_named(tmp_path: Path) -> None:
     message = str(error.value)
     assert "(4)" in message
     for part in (
-        "missing conv2.bias (8,)",
-        "unexpected conv9.weight",
-        "conv4a.weight is (3, 3, 3, 3, 3), the network's is (32, 16, 3, 3, 3)",
+        "conv2.bias (8,) is missing",
+        "conv9.weight (1,) is not in the network",
+        "conv4a.weight is (3, 3, 3, 3, 3), not (32, 16, 3, 3, 3)",
         "fc6.bias has values that are not finite",
         "c3d.pickle",
     ):
@@ -138,7 +138,7 @@ def test_bad_files_are_one_line_errors(tmp_path: Path, damage: str) -> None:
     else:
         torch.save({"conv1.weight": 1.0}, path)
     with pytest.raises(RescoreError) as error:
-        load_pickled_state(path, published_weights("c3d"))
+        read_state_dict(path, "Download it.")
     assert str(path) in str(error.value)
 
 
@@ -193,7 +193,7 @@ def test_weights_of_another_backbone_are_refused_even_where_shapes_agree(tmp_pat
     assert "weights: made for random, asked for pretrained" in str(error.value)
     wanted = settings()
     wanted["clips"]["crop"] = 112
-    with pytest.raises(RescoreError, match=r"fc6\.weight is \(256, 128\), the network's is \(256, 512\)"):
+    with pytest.raises(RescoreError, match=r"fc6\.weight is \(256, 128\), not \(256, 512\)"):
         build_backbone(wanted, tmp_path / "w.safetensors")
 
 
@@ -207,7 +207,7 @@ def test_truncated_or_foreign_safetensors_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RescoreError, match="another backbone"):
         build_backbone(settings(), path)
     save_arrays(path, {"x": np.zeros(3, np.float32)}, {"parameters": settings()})
-    with pytest.raises(RescoreError, match="unexpected x"):
+    with pytest.raises(RescoreError, match="x .* is not in the network"):
         build_backbone(settings(), path)
 
 

@@ -2,11 +2,13 @@
 
 import json
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 
 from rescore.errors import RescoreError
+from rescore.reporting.contact_sheet import BAND, GAP
 from rescore.reporting.figures import figure1, figure2, figure3, forest, learning_curve
 from rescore.reporting.tables import make_table
 
@@ -15,12 +17,12 @@ from rescore.reporting.tables import make_table
 def inputs(tmp_path, reported, scores, demo):
     columns = [f"Diving {n}" for n in (25, 75)] + [f"Skiing {n}" for n in (25, 75)]
     points = [
-        (row, c, i, 0.001 * i, 0.001 * i - 0.1, 0.001 * i + 0.1, 50)
+        (row, c, i, 0.001 * i, 0.001 * i - 0.1, 0.001 * i + 0.1, 50, 3)
         for row in ("RI", "AA")
         for c in columns
         for i in (0, 100, 200)
     ]
-    pd.DataFrame(points, columns=["row", "column", "iteration", "value", "low", "high", "n"]).to_csv(
+    pd.DataFrame(points, columns=["row", "column", "iteration", "value", "low", "high", "n", "seeds"]).to_csv(
         tmp_path / "curves.csv", index=False
     )
     layers = [{"name": "conv1", "kind": "Conv3d", "output": [8, 16, 56, 56], "parameters": 656}]
@@ -56,10 +58,10 @@ def test_equal_bytes_and_the_right_words(inputs, demo, name):
     text = first[0].read_text()
     assert first[1].read_bytes().startswith(b"\x89PNG")
     words = {
-        "figure2": ["conv1", "16 × 56", "656"],
-        "figure3": ["SYNTHETIC", "Diving 25 training samples (test n = 50)"],
-        "forest": ["SYNTHETIC", "Multi-action", "Avg. Corr."],
-        "learning_curve": ["SYNTHETIC", "test accuracy"],
+        "figure2": ["SYNTHETIC", "conv1", "16 × 56", "656"],
+        "figure3": ["SYNTHETIC", "Diving, 25 for training (test n = 50)", "mean over 3 seeds"],
+        "forest": ["SYNTHETIC", "Multi-action", "Diving (n = 70)", "Avg. Corr. (n = 303)", "Perfect observer"],
+        "learning_curve": ["SYNTHETIC", "test accuracy", "share of windows right"],
     }[name]
     assert all(word in text for word in words)
 
@@ -81,7 +83,7 @@ def test_bad_input_is_named(inputs, demo):
 
 
 def test_contact_sheet_from_the_clip_store(tmp_path, demo):
-    pytest.importorskip("rescore.reporting.contact_sheet", reason="the contact sheet's module is not there")
+    """The test video with the middle score of each action, small frames enlarged by a whole factor."""
     clips = np.random.default_rng(0).integers(0, 255, (4, 16, 24, 24, 3), dtype=np.uint8)
     np.save(tmp_path / "clips.npy", clips)
     actions = ["diving", "diving", "skiing", "skiing"]
@@ -90,4 +92,7 @@ def test_contact_sheet_from_the_clip_store(tmp_path, demo):
     )
     rows.to_parquet(tmp_path / "rows.parquet")
     figure1(tmp_path / "clips.npy", tmp_path / "rows.parquet", tmp_path / "a.png", demo)
-    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    sheet = cv2.imread(str(tmp_path / "a.png"))
+    assert sheet is not None
+    assert sheet.shape == (2 * (BAND + 120 + GAP), 8 * (120 + GAP), 3)
+    assert np.array_equal(sheet[BAND : BAND + 5, 2:5, ::-1], np.broadcast_to(clips[1, 0, 0, 0], (5, 3, 3)))

@@ -5,6 +5,8 @@ import pytest
 
 from rescore.errors import RescoreError
 from rescore.reporting.tables import collect_markdown, make_table, read_result, same_to_printed_digits
+from rescore.reporting.wording import PROTOCOLS, YARDSTICKS
+from rescore.scoring.aqa7 import YARDSTICKS as KNOWN_YARDSTICKS
 
 
 def make(tmp_path, reported, table, scores, settings, name="aqa7"):
@@ -72,7 +74,8 @@ def test_every_number_of_the_csv_stands_in_markdown_and_latex(tmp_path, reported
     text = paths[1].read_text()
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
     head, body = lines[0], {(line[0], line[1]): dict(zip(lines[0], line, strict=True)) for line in lines[2:]}
-    titles = {"last_iteration": "ours, last iteration", "best_iteration_on_test": "ours, best iteration on test data"}
+    titles = PROTOCOLS
+    assert {row for row, whose in body if whose == "ours"} == {"Perfect observer"}
     assert head[2] == "Diving"
     for cell in result.to_dict("records"):
         assert body[cell["row"], "reported"][cell["column"]] == cell["reported"] if cell["reported"] else True
@@ -118,6 +121,33 @@ def test_equal_bytes(tmp_path, reported, scores, demo):
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
     collect_markdown([first[1]], tmp_path / "tables.md")
     assert "Table 2" in (tmp_path / "tables.md").read_text()
+
+
+def test_what_nothing_was_chosen_for_stands_once_and_is_judged(tmp_path, reported, scores, paper):
+    table = pd.read_csv(scores["table2"])
+    once = table[(table["row"] == "Single-action C3D-SVR") & (table["protocol"] == "last_iteration")].assign(
+        protocol="", seeds=1
+    )
+    once.loc[once["column"] == "Skiing", ["value", "low", "high"]] = float("nan")
+    pd.concat([table[table["row"] != "Single-action C3D-SVR"], once]).to_csv(scores["table2"], index=False)
+    result, paths = make(tmp_path, reported, "table2", scores["table2"], paper)
+    mine = result[result["row"] == "Single-action C3D-SVR"].set_index("column")
+    assert mine.index.is_unique
+    assert mine.loc["Diving", "verdict"] == "reproduced"
+    assert mine.loc["Skiing", "reason"].startswith("undefined")
+    assert "| Single-action C3D-SVR | ours | 0.7802 [0.7302, 0.8302] |" in paths[1].read_text()
+    assert set(result.loc[result["row"] == "Pose+DCT", "verdict"]) == {"not run"}
+
+
+def test_rows_and_columns_of_our_own_keep_the_order_of_the_scores(tmp_path, reported, scores, demo):
+    table = pd.read_csv(scores["table2"])
+    more = table[table["row"] == "Perfect observer"].assign(row="Difficulty alone")
+    pd.concat([table, more, more.head(1).assign(column="A column")]).to_csv(scores["table2"], index=False)
+    result, paths = make(tmp_path, reported, "table2", scores["table2"], demo)
+    assert list(dict.fromkeys(result["row"]))[-2:] == ["Perfect observer", "Difficulty alone"]
+    assert list(dict.fromkeys(result["column"]))[-1] == "A column"
+    assert set(YARDSTICKS) == set(KNOWN_YARDSTICKS)
+    assert all(f"{row}: " in path.read_text() for row in YARDSTICKS for path in paths[1:])
 
 
 def test_bad_input_is_named(tmp_path, reported, scores, demo):

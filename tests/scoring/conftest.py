@@ -23,14 +23,14 @@ def settings() -> dict:
 
 
 def make_samples() -> pd.DataFrame:
-    """Twelve test and four training samples of each action, with a perfect observer's view."""
+    """Twelve test and four training samples of each action, with a perfect observer's view and a difficulty."""
     lines = []
     for number, action in enumerate(EXPERIMENT_ACTIONS):
         scores = np.random.default_rng(number).uniform(10, 90, 16)
         for index, score in enumerate(scores):
             split = "train" if index < 4 else "test"
-            lines.append((f"{action}/{index:03d}", action, split, score, score / 100))
-    return pd.DataFrame(lines, columns=["sample", "action", "split", "score", "observer"])
+            lines.append((f"{action}/{index:03d}", action, split, score, score / 100, 2 + index % 5 / 10))
+    return pd.DataFrame(lines, columns=["sample", "action", "split", "score", "observer", "difficulty"])
 
 
 def predict(rows: pd.DataFrame, experiment: str, member: str, seed: int, iteration: int, noise: float) -> pd.DataFrame:

@@ -6,8 +6,9 @@ import pytest
 from scipy.stats import spearmanr
 
 from rescore.errors import RescoreError
-from rescore.scoring.aqa7 import SCORES, score_aqa7
+from rescore.scoring.aqa7 import YARDSTICKS, score_aqa7
 from rescore.scoring.correlation import arithmetic_mean, fisher_z_average
+from rescore.scoring.scores import COLUMNS, NOTHING_CHOSEN
 
 ACTION_TITLES = ["Diving", "Gymvault", "Skiing", "Snowboard", "Sync. Dive 3m", "Sync. Dive 10m"]
 EXPERIMENTS = {
@@ -20,7 +21,7 @@ EXPERIMENTS = {
 
 def scores(files, table, settings, tmp_path, name="scores.csv"):
     score_aqa7(table, [files[name] for name in EXPERIMENTS[table]], files["rows"], tmp_path / name, settings)
-    return pd.read_csv(tmp_path / name)
+    return pd.read_csv(tmp_path / name, dtype={"protocol": str}).fillna({"protocol": ""})
 
 
 def rho_of(predictions, member, action, iteration):
@@ -38,14 +39,34 @@ def value(table, row, column, protocol, statistic="spearman"):
 @pytest.mark.parametrize(("protocol", "iteration"), [("last_iteration", 300), ("best_iteration_on_test", 200)])
 def test_table2_cells(files, settings, tmp_path, protocol, iteration):
     table = scores(files, "table2", settings, tmp_path)
-    assert list(table.columns) == SCORES
+    assert list(table.columns) == COLUMNS
     predictions = pd.read_parquet(files["all_action"])
     cell = value(table, "All-action C3D-LSTM", "Snowboarding", protocol)
     assert cell["value"] == pytest.approx(rho_of(predictions, "all", "snowboard", iteration), abs=1e-9)
     assert cell["low"] <= cell["value"] <= cell["high"]
     assert (cell["n"], cell["seeds"]) == (12, 2)
-    assert value(table, "Single-action C3D-SVR", "Diving", protocol)["seeds"] == 1
-    assert value(table, "Perfect observer", "Diving", protocol)["value"] == 1
+
+
+def test_what_has_no_iterations_is_given_once(files, settings, tmp_path):
+    table = scores(files, "table2", settings, tmp_path)
+    once = ["Single-action C3D-SVR", *YARDSTICKS]
+    assert table[table["row"].isin(once)]["protocol"].unique().tolist() == [NOTHING_CHOSEN]
+    assert NOTHING_CHOSEN not in set(table[~table["row"].isin(once)]["protocol"])
+    assert value(table, "Single-action C3D-SVR", "Diving", NOTHING_CHOSEN)["seeds"] == 1
+    zero_shot = scores(files, "table3", settings, tmp_path)
+    assert set(zero_shot[zero_shot["row"] == "Random Wts./Ini."]["protocol"]) == {NOTHING_CHOSEN}
+    assert zero_shot[zero_shot["row"] == "Random Wts./Ini."]["seeds"].eq(2).all()
+
+
+def test_yardsticks_are_the_correlation_of_what_is_known_with_the_score(files, settings, tmp_path):
+    table, rows = scores(files, "table2", settings, tmp_path), pd.read_parquet(files["rows"])
+    tested = rows[(rows["split"] == "test") & (rows["action"] == "diving")]
+    for row, column in YARDSTICKS.items():
+        cell = value(table, row, "Diving", NOTHING_CHOSEN)
+        assert cell["value"] == pytest.approx(spearmanr(tested["score"], tested[column]).statistic)
+        assert (cell["n"], cell["seeds"]) == (12, 1)
+    fine_tuning = scores(files, "table4", settings, tmp_path)
+    assert set(YARDSTICKS) < set(fine_tuning["row"])
 
 
 def test_table2_averages_follow_from_its_cells(files, settings, tmp_path):
@@ -61,15 +82,16 @@ def test_table2_averages_follow_from_its_cells(files, settings, tmp_path):
 
 def test_table3_averages_leave_the_diagonal_out(files, settings, tmp_path):
     table = scores(files, "table3", settings, tmp_path)
-    mine = table[(table["protocol"] == "last_iteration") & (table["statistic"] == "spearman")]
+    mine = table[(table["protocol"] != "best_iteration_on_test") & (table["statistic"] == "spearman")]
     for row in ("Random Wts./Ini.", "Skiing", "Multi-action"):
         cells = mine[(mine["row"] == row) & (mine["column"] != row)]["value"].to_numpy()
         assert len(cells) == (5 if row == "Skiing" else 6)
-        average = value(table, row, "Avg. Corr.", "last_iteration", "arithmetic_mean")
+        protocol = NOTHING_CHOSEN if row == "Random Wts./Ini." else "last_iteration"
+        average = value(table, row, "Avg. Corr.", protocol, "arithmetic_mean")
         assert average["value"] == pytest.approx(float(arithmetic_mean(cells)))
-        by_z = value(table, row, "Avg. Corr. (Fisher's z)", "last_iteration", "fisher_z_average")
+        by_z = value(table, row, "Avg. Corr. (Fisher's z)", protocol, "fisher_z_average")
         assert by_z["value"] == pytest.approx(float(fisher_z_average(cells)))
-    assert mine["row"].unique().tolist() == ["Random Wts./Ini.", *ACTION_TITLES, "Multi-action", "Perfect observer"]
+    assert set(mine["row"]) == {"Random Wts./Ini.", *ACTION_TITLES, "Multi-action", *YARDSTICKS}
 
 
 def test_table4_takes_its_own_test_samples(files, settings, tmp_path):
@@ -104,9 +126,11 @@ def test_constant_predictions_leave_the_cell_and_its_average_undefined(files, se
     assert value(table, "All-action C3D-LSTM", "Skiing", "last_iteration")["value"] > 0
 
 
-def test_without_an_observer_there_is_no_such_row(files, settings, tmp_path):
-    pd.read_parquet(files["rows"]).drop(columns="observer").to_parquet(files["rows"])
-    assert "Perfect observer" not in set(scores(files, "table2", settings, tmp_path)["row"])
+def test_what_is_not_known_of_every_sample_is_no_yardstick(files, settings, tmp_path):
+    rows = pd.read_parquet(files["rows"]).drop(columns="observer")
+    rows.loc[rows.index[0], "difficulty"] = np.nan
+    rows.to_parquet(files["rows"])
+    assert not set(YARDSTICKS) & set(scores(files, "table2", settings, tmp_path)["row"])
 
 
 @pytest.mark.parametrize("table", list(EXPERIMENTS))

@@ -47,7 +47,7 @@ def predictions(members: dict[str, float], count: int = 60) -> pd.DataFrame:
 def scored(tmp_path: Path, step: Callable[..., None], table: pd.DataFrame) -> pd.DataFrame:
     table.to_parquet(tmp_path / "predictions.parquet")
     step(tmp_path / "predictions.parquet", tmp_path / "scores.csv", SETTINGS)
-    return pd.read_csv(tmp_path / "scores.csv")
+    return pd.read_csv(tmp_path / "scores.csv", dtype={"protocol": str}).fillna({"protocol": ""})
 
 
 @pytest.mark.skipif(not MIRROR, reason="RESCORE_MIRROR is not set")
@@ -77,6 +77,9 @@ def test_the_best_on_test_is_beside_the_honest_figure_and_says_so(tmp_path: Path
     for protocol, member in (("training_set", "chosen"), ("best_on_test", "grid/b")):
         part = table[table["member"] == member]
         assert s3d[protocol] == pytest.approx(spearmanr(part["target"], part["predicted"])[0])
+    fixed = scores[scores["row"] != "S3D"]
+    assert len(fixed) == 2
+    assert set(fixed["protocol"]) == {""}  # nothing is chosen for them
     assert (scores["low"] < scores["value"]).all()
     assert (scores["value"] < scores["high"]).all()
     assert set(scores["n"]) == {60}
@@ -92,6 +95,7 @@ def test_judges_are_scored_together_alone_and_by_event(tmp_path: Path) -> None:
     members = {f"{kind}/{seat}": 0.3 for kind in ("judge", "execution") for seat in (1, 2, 10)}
     scores = scored(tmp_path, open_scores.score_human_ceiling, predictions(members))
     assert list(scores["column"].unique()) == ["Sp. Corr.", "Execution alone", "Event 01", "Event 02"]
+    assert set(scores["protocol"]) == {""}
     assert list(scores["row"][:4]) == ["Human expert", "Judge 1", "Judge 2", "Judge 10"]
     average, *seats = scores["value"][:4]
     assert average == pytest.approx(np.tanh(np.arctanh(seats).mean()))

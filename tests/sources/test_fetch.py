@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from rescore.errors import RescoreError
-from rescore.sources.catalogue import SOURCES, OriginFile, Source
-from rescore.sources.fetch import describe, fetch, fetch_source, fetchable, find, locate
+from rescore.sources.catalogue import BY_NAME, SOURCES, OriginFile, Source
+from rescore.sources.fetch import describe, fetch, fetch_all, fetch_source, fetchable, find, locate
 
 CONTENTS = {"one.txt": b"first\r\nline\n", "folder/two.bin": bytes(range(256)) * 400, "three.npy": b"\x93NUMPY" * 99}
 
@@ -265,6 +265,30 @@ def test_a_server_that_is_not_there_is_an_error(tmp_path, server):
     server.server_close()
     with pytest.raises(RescoreError, match="broke off"):
         fetch_source(make_source(url=server.url), tmp_path / "raw")
+
+
+@pytest.mark.skipif(not os.access("/dev/full", os.W_OK), reason="no /dev/full")
+def test_a_full_disk_stops_a_transfer_at_once(tmp_path, server):
+    part = tmp_path / "raw" / "little" / "one.txt.part"
+    part.parent.mkdir(parents=True)
+    part.symlink_to("/dev/full")
+    with pytest.raises(RescoreError, match=r"one\.txt: the disk of .* is full"):
+        fetch_source(make_source(url=server.url), tmp_path / "raw")
+    assert [name for name, _ in server.requests].count("one.txt") == 1  # trying again would help nobody
+
+
+def test_a_source_that_fails_does_not_stop_the_others(tmp_path, monkeypatch):
+    write_all(tmp_path / "mirror" / "good", CONTENTS)
+    for name in ("bad", "worse", "good"):
+        monkeypatch.setitem(BY_NAME, name, dataclasses.replace(make_source(mirror=name), name=name))
+    with pytest.raises(RescoreError, match=r"bad: files that could[\s\S]*worse: files that could"):
+        fetch_all(["bad", "worse", "good"], tmp_path / "raw", tmp_path / "mirror")
+    assert_fetched(tmp_path / "raw" / "good")
+
+
+def test_an_unknown_name_stops_before_anything_is_fetched(tmp_path):
+    with pytest.raises(RescoreError, match="aqa7-list: no such source"):
+        fetch_all(["aqa7-videos", "aqa7-list"], tmp_path)
 
 
 def test_a_manual_source_says_what_to_do(tmp_path, capsys):

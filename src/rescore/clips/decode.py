@@ -52,6 +52,11 @@ def standard_error_captured() -> Iterator[list[str]]:
 
 
 def check_sizes(resize: tuple[int, int], crop: int, every: int) -> None:
+    """Refuse sizes that `read_frames` cannot make.
+
+    Raises:
+        RescoreError: naming the parameters.
+    """
     if crop > min(resize) or crop < 1 or every < 1:
         raise RescoreError(
             f"clips.crop {crop} does not fit into clips.resize {resize[0]}x{resize[1]} (width x height), or `every` {every} "
@@ -109,6 +114,16 @@ def _decode(path: Path, count: int, resize: tuple[int, int], crop: int, every: i
     return frames
 
 
+def check_keep(keep: str) -> None:
+    """Refuse a word for `normalise_length` that it does not know.
+
+    Raises:
+        RescoreError: naming the parameter.
+    """
+    if keep not in ("last", "first"):
+        raise RescoreError(f"clips.long_videos is {keep!r}; it is `last` or `first`. Correct params.yaml.")
+
+
 def normalise_length(frames: np.ndarray, length: int, keep: str) -> tuple[np.ndarray, int]:
     """Bring a video to a fixed number of frames (AQA-7, Sec. 5 Data Preparation: 103, zero-padding the first frames).
 
@@ -122,8 +137,7 @@ def normalise_length(frames: np.ndarray, length: int, keep: str) -> tuple[np.nda
     Raises:
         RescoreError: `keep` is neither.
     """
-    if keep not in ("last", "first"):
-        raise RescoreError(f"clips.long_videos is {keep!r}; it is `last` or `first`. Correct params.yaml.")
+    check_keep(keep)
     if len(frames) >= length:
         return (frames[len(frames) - length :] if keep == "last" else frames[:length]), 0
     padding = length - len(frames)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from rescore.actions import EXPERIMENT_ACTIONS
-from rescore.clips.decode import check_sizes, normalise_length, read_frames
+from rescore.clips.decode import check_keep, check_sizes, normalise_length, read_frames
 from rescore.clips.pool import Outcome, run_tasks
 from rescore.errors import RescoreError, raise_together
 from rescore.manifests.contract import read_manifest, select_actions
@@ -65,7 +65,7 @@ def fill_clip(job: Job) -> list[dict[str, int]]:
 
 
 def window_starts(frames: int, length: int, windows: int) -> list[int]:
-    """First frames of evenly spread windows, from the first frame to the last; all 0 in a video shorter than a window."""
+    """Where evenly spread windows begin: the first at frame 0, the last ending with the video; all 0 in a shorter video."""
     return np.linspace(0, max(0, frames - length), windows).round().astype(int).tolist()
 
 
@@ -120,6 +120,21 @@ def frame_sizes(clips: dict[str, Any]) -> tuple[tuple[int, int], int]:
     return (int(width), int(height)), int(clips["crop"])
 
 
+def check_settings(clips: dict[str, Any]) -> None:
+    """Refuse before the first video what would fail after the last.
+
+    Raises:
+        RescoreError: naming the parameter.
+    """
+    resize, crop = frame_sizes(clips)
+    check_sizes(resize, crop, 1)
+    check_keep(clips["long_videos"])
+    if clips["on_bad_video"] not in ("fail", "drop"):
+        raise RescoreError(
+            f"clips.on_bad_video is {clips['on_bad_video']!r}; it is `fail` or `drop`. Correct params.yaml."
+        )
+
+
 def dropped_rows(manifest: pd.DataFrame, outcomes: Sequence[Outcome]) -> pd.DataFrame:
     """`sample, video, reason` of the samples without a clip."""
     lost = [
@@ -136,8 +151,6 @@ def handle_bad_videos(lost: pd.DataFrame, total: int, policy: str, manifest: Pat
     Raises:
         RescoreError: all bad videos together.
     """
-    if policy not in ("fail", "drop"):
-        raise RescoreError(f"clips.on_bad_video is {policy!r}; it is `fail` or `drop`. Correct params.yaml.")
     if policy == "fail" or len(lost) == total:
         reasons = [f"{row.sample}: {in_one(str(row.video), str(row.reason))}" for row in lost.itertuples(index=False)]
         raise_together(
@@ -149,6 +162,7 @@ def handle_bad_videos(lost: pd.DataFrame, total: int, policy: str, manifest: Pat
 
 
 def in_one(video: str, reason: str) -> str:
+    """The reason with the video's name in front, once."""
     return reason if reason.startswith(video) else f"{video}: {reason}"
 
 
@@ -184,9 +198,8 @@ def write_store(
 ) -> None:
     """Decode `samples` into a store and its tables; see `write_clips` and `write_windows`."""
     store, rows, dropped = outputs
-    resize, crop = frame_sizes(clips)
-    check_sizes(resize, crop, 1)
-    normalise_length(np.zeros((1, 1, 1, 3), np.uint8), 1, str(clips["long_videos"]))  # an unknown word stops here
+    check_settings(clips)
+    crop = int(clips["crop"])
     shape = (len(samples) * windows, length, crop, crop, 3)
     check_space(store, shape)
     with atomic_path(store) as temporary:

@@ -34,7 +34,6 @@ def run(
     predictions: Path,
     members: Path,
     settings: dict[str, Any],
-    restart: Path | None = None,
     backbone: Path | None = None,
 ) -> None:
     """Train the members of Table 2 and write predictions and checkpoint.
@@ -45,14 +44,13 @@ def run(
         predictions: .parquet to write.
         members: .safetensors to write.
         settings: sections `seed`, `seeds`, `backbone`, `lstm`, `support_vector_regression`.
-        restart: directory of restart points; by default beside `members`. Removed at the end.
         backbone: the frozen network's weights; their hash goes into the checkpoint's header.
 
     Raises:
         RescoreError: features, rows or settings are wrong, or training diverged.
     """
     samples = read_samples(features, rows)
-    restart = restart_directory(members, restart)
+    restart = restart_directory(members)
     offset = settings["backbone"]["test_offset"]
     lstms = lstm_members(samples, settings["seeds"])
     trained = train_members(

@@ -51,7 +51,6 @@ def run(
     predictions: Path,
     members: Path,
     settings: dict[str, Any],
-    restart: Path | None = None,
     backbone: Path | None = None,
 ) -> None:
     """Fine-tune the members of Table 4 and write predictions and checkpoint. Cells of one schedule train together.
@@ -63,7 +62,6 @@ def run(
         predictions: .parquet to write; from iteration 0 (before fine-tuning), where Figure 3 starts.
         members: .safetensors to write.
         settings: sections `seeds`, `backbone`, `lstm`, `fine_tuning`.
-        restart: directory of restart points; by default beside `members`. Removed at the end.
         backbone: the frozen network's weights; their hash goes into the checkpoint's header.
 
     Raises:
@@ -71,7 +69,7 @@ def run(
             rows or settings are wrong, or training diverged.
     """
     samples = read_samples(features, rows)
-    restart = restart_directory(members, restart)
+    restart = restart_directory(members)
     cells = list(table_cells(settings["fine_tuning"]))
     check_samples(samples, cells, settings["seeds"], settings["fine_tuning"]["test_samples"])
     trained = train_cells(samples, cells, initial, restart, settings)

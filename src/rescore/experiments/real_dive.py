@@ -18,7 +18,7 @@ from torch import nn
 from rescore.clips.decode import normalise_length, read_frames
 from rescore.errors import RescoreError
 from rescore.manifests.aqa7 import read_lists
-from rescore.models.backbones import build_backbone, empty_backbone, input_colour
+from rescore.models.backbones import empty_backbone, input_colour
 from rescore.models.c3d import initialise
 from rescore.models.device import make_deterministic, seeded_generator
 from rescore.models.preprocess import cut_clips, preprocess
@@ -27,7 +27,7 @@ from rescore.storage import sha256_file, write_json
 SAMPLE = "diving/054"
 
 
-def run(video: Path, lists: Path, record: Path, settings: dict[str, Any], weights: Path | None = None) -> None:
+def run(video: Path, lists: Path, record: Path, settings: dict[str, Any]) -> None:
     """Decode, cut into clips, extract features, and write what came out.
 
     Args:
@@ -35,7 +35,6 @@ def run(video: Path, lists: Path, record: Path, settings: dict[str, Any], weight
         lists: directory of AQA-7's official lists.
         record: written, JSON: the video's and the clips' shapes, padding, checksums, and a summary of the features.
         settings: sections `clips` and `backbone`, and `seed`.
-        weights: the backbone's safetensors; None for random weights.
 
     Raises:
         RescoreError: the video cannot be read, the lists do not have it, or features are not finite.
@@ -45,11 +44,11 @@ def run(video: Path, lists: Path, record: Path, settings: dict[str, Any], weight
     decoded = read_frames(video, resize=tuple(clips["resize"]), crop=clips["crop"])  # (frames, crop, crop, 3)
     frames, padding = normalise_length(decoded, clips["frames"], clips["long_videos"])  # (103, crop, crop, 3)
     batch = cut_clips(frames, backbone["clips"], backbone["clip_frames"], backbone["test_offset"])
-    network = load_network(settings, weights)
+    network = random_network(settings)
     with torch.inference_mode():
         features = network(preprocess(torch.from_numpy(batch), input_colour(backbone))).numpy()  # (6, 4096)
     if not np.isfinite(features).all():
-        raise RescoreError(f"{video}: features are not finite. Check backbone.weights and backbone.colour.")
+        raise RescoreError(f"{video}: features are not finite. Check backbone.colour.")
     write_json(
         record,
         {
@@ -63,7 +62,7 @@ def run(video: Path, lists: Path, record: Path, settings: dict[str, Any], weight
             "frames_sha256": hashlib.sha256(frames.tobytes()).hexdigest(),
             "frames_mean": round(float(frames.mean()), 3),
             "clips": list(batch.shape),
-            "weights": "random" if weights is None else sha256_file(weights),
+            "weights": "random",
             "colour": input_colour(backbone),
             "features": list(features.shape),
             "features_summary": summary(features),
@@ -71,10 +70,8 @@ def run(video: Path, lists: Path, record: Path, settings: dict[str, Any], weight
     )
 
 
-def load_network(settings: Mapping[str, Any], weights: Path | None) -> nn.Module:
-    """The backbone with the given weights, or with random ones in memory (a file of them is a quarter of a gigabyte)."""
-    if weights is not None:
-        return build_backbone(settings, weights)
+def random_network(settings: Mapping[str, Any]) -> nn.Module:
+    """The backbone with random weights, in memory (a file of them is a quarter of a gigabyte)."""
     network = empty_backbone({**settings, "backbone": {**settings["backbone"], "weights": "random"}})
     initialise(network, seeded_generator(settings["seed"], "random backbone"))
     return network.eval().to(memory_format=torch.channels_last_3d)

@@ -187,9 +187,9 @@ def write_results(
     write_table(predictions, table)
 
 
-def restart_directory(members: Path, restart: Path | None) -> Path:
-    """Where restart points lie: as asked, or beside the checkpoint that they grow into."""
-    return restart or members.with_suffix(".restart")
+def restart_directory(members: Path) -> Path:
+    """Where restart points lie: beside the checkpoint that they grow into."""
+    return members.with_suffix(".restart")
 
 
 def remove_restart(restart: Path) -> None:

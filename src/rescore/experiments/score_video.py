@@ -187,7 +187,8 @@ def write_plot(result: VideoScore, path: Path) -> None:
     axes.margins(x=0.08)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="best")
-    title = f"{Path(result.video.absolute().parent.name, result.video.name)} as {BY_NAME[result.action].title}, member {result.member}"
+    shown = f"{result.video.absolute().parent.name}/{result.video.name}"
+    title = f"{shown} as {BY_NAME[result.action].title}, member {result.member}"
     axes.set_title(title + ("\ntrained on SYNTHETIC videos" if result.synthetic else ""), fontsize=10)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120, metadata={"Software": None})

@@ -30,7 +30,6 @@ def run(
     predictions: Path,
     members: Path,
     settings: dict[str, Any],
-    restart: Path | None = None,
     backbone: Path | None = None,
 ) -> None:
     """Train the members of Table 3 that `all_action` does not have, and write predictions and checkpoint.
@@ -41,14 +40,13 @@ def run(
         predictions: .parquet to write.
         members: .safetensors to write; fine-tuning starts from its `without/<action>`.
         settings: sections `seeds`, `backbone`, `lstm`.
-        restart: directory of restart points; by default beside `members`. Removed at the end.
         backbone: the frozen network's weights; their hash goes into the checkpoint's header.
 
     Raises:
         RescoreError: features, rows or settings are wrong, or training diverged.
     """
     samples = read_samples(features, rows)
-    restart = restart_directory(members, restart)
+    restart = restart_directory(members)
     offset, seeds = settings["backbone"]["test_offset"], settings["seeds"]
     untrained = train_members(
         samples.features, random_members(samples, seeds), {**settings["lstm"], "iterations": 0}, offset

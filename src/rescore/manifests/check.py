@@ -17,11 +17,8 @@ from rescore.storage import read_table, sha256_file
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 TABLE_1 = Path("reported/aqa7/table1.csv")
-OFFICIAL = (
-    ("aqa7_videos", "aqa7_directory", "aqa7-lists", aqa7),
-    ("pretraining_videos", "ucf101_directory", "ucf101-lists", ucf101),
-)
-"""Under `sources` of the parameters: the choice of official or synthetic videos and their directory; their lists; adapter."""
+OFFICIAL = (("aqa7_videos", "aqa7_directory", aqa7), ("pretraining_videos", "ucf101_directory", ucf101))
+"""Under `sources` of the parameters: the choice of official or synthetic videos, and their directory; then their adapter."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +60,11 @@ def check_all(
     """
     places = [folder for source in SOURCES if (folder := found_folder(source, data / "raw", mirror)) is not None]
     findings = check(*places)
-    for choice, key, lists, adapter in OFFICIAL:
+    for choice, key, adapter in OFFICIAL:
         if settings["sources"].get(choice) == "official" and scale != "open":
-            directory = Path(settings["sources"][key])
-            places.append(directory)
-            findings += check(directory)
-            findings += check_completeness(directory, found_folder(BY_NAME[lists], data / "raw", mirror), adapter)
+            places.append(Path(settings["sources"][key]))
+            lists = found_folder(BY_NAME[f"{name_of(adapter)}-lists"], data / "raw", mirror)
+            findings += check_official(places[-1], lists, adapter)
     made = [*sorted((data / scale / "videos").glob("*.csv")), *sorted((data / scale / "manifests").glob("*.parquet"))]
     return findings + check(*made), places + made
 
@@ -82,8 +78,10 @@ def found_folder(source: Source, root: Path, mirror: Path | None) -> Path | None
 def describe(findings: Sequence[Finding], places: Sequence[Path]) -> str:
     """The findings as text: errors first, then warnings, then notes, and a line that sums up what was checked."""
     order = (ERROR, WARNING, NOTE)
-    once = {(finding.severity, finding.subject, finding.statement): finding for finding in findings}
-    found = sorted(once.values(), key=lambda finding: order.index(finding.severity))
+    once: dict[tuple[str, str], Finding] = {}
+    for finding in sorted(findings, key=lambda finding: order.index(finding.severity)):
+        once.setdefault((finding.subject, finding.statement), finding)
+    found = list(once.values())
     lines = []
     for finding in found:
         named = finding.statement.startswith(finding.subject)
@@ -168,19 +166,32 @@ def check_ucf101_lists(directory: Path) -> list[Finding]:
     return [Finding("ucf101", str(directory), problem, ERROR) for problem in problems]
 
 
-def check_completeness(directory: Path, lists: Path | None, adapter: ModuleType) -> list[Finding]:
-    """Official videos against their lists: unknown directories, samples with two videos, samples without one."""
-    dataset = adapter.__name__.rpartition(".")[2]
+def name_of(adapter: ModuleType) -> str:
+    """The data set's name: that of its adapter's module, and the beginning of its sources' names."""
+    return adapter.__name__.rpartition(".")[2]
+
+
+def check_official(directory: Path, lists: Path | None, adapter: ModuleType) -> list[Finding]:
+    """Official videos: each file, and all against their lists: unknown directories, samples with two videos or none.
+
+    Args:
+        lists: directory of the official lists, where they are fetched.
+        adapter: the module of `manifests` that reads them.
+    """
+    dataset = name_of(adapter)
+    if not directory.is_dir():
+        text = f"does not exist; `rescore fetch {dataset}-videos` says how to fill it"
+        return [Finding(dataset, str(directory), text, ERROR)]
+    findings = check(directory)
     if lists is None:
-        return [Finding(dataset, str(directory), "not held against the official lists: they are not fetched", NOTE)]
+        text = f"not held against the official lists; `rescore fetch {dataset}-lists` brings them"
+        return [*findings, Finding(dataset, str(directory), text, NOTE)]
     table, problems = adapter.find_list_problems(lists)
-    if problems or not directory.is_dir():  # said already
-        return []
+    if problems:  # said with the lists
+        return findings
     videos, problems = adapter.find_video_problems(table, list_videos(directory))
-    missing = [str(video) for video in videos if not video.is_file()]
-    return [Finding(dataset, str(directory), problem, ERROR) for problem in problems] + [
-        Finding(dataset, video, f"{video}: missing", ERROR) for video in missing
-    ]
+    findings += [Finding(dataset, str(directory), problem, ERROR) for problem in problems]
+    return findings + [Finding(dataset, str(path), f"{path}: missing", ERROR) for path in videos if not path.is_file()]
 
 
 def check_index(path: Path) -> list[Finding]:

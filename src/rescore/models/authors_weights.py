@@ -2,13 +2,9 @@
 
 A directory holds `model_CNN.pth`, `model_my_fc6.pth`, ... or, as their training writes them, `model_CNN_<epoch>.pth`. Only
 C3D-AVG has `model_my_fc6`, and a network trained without a task lacks that task's file, so a directory describes its network.
-
-Pickles are read by torch's weights-only unpickler, which admits tensors and plain containers and runs no code.
 """
 
-import pickle
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -17,6 +13,7 @@ from torch import Tensor
 from rescore.errors import RescoreError, raise_together
 from rescore.models.c3d_avg import C3DAverage
 from rescore.models.mscadc import MSCADC
+from rescore.models.state_dicts import differences, read_state_dict
 from rescore.storage import atomic_path
 
 Network = C3DAverage | MSCADC
@@ -54,6 +51,7 @@ MSCADC_NAMES = (
     *CAPTIONER,
 )
 SUFFIXES = (".pth", ".pt", ".pickle")
+REMEDY = "Take the file from its origin again, as torch.save(module.state_dict(), path) writes it."
 
 
 def authors_names(network: Network) -> dict[str, tuple[str, str]]:
@@ -93,42 +91,6 @@ def checkpoint_files(directory: Path, epoch: int | None = None) -> dict[str, Pat
     return {module: paths[0] for module, paths in found.items()}
 
 
-def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """One of the authors' files.
-
-    Raises:
-        RescoreError: the file is missing, damaged, holds anything but named tensors, or has code in it.
-    """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise RescoreError(
-            f"{path}: refused, because it is damaged or holds more than weights ({str(error).splitlines()[0]}). "
-            "Take the file from its origin again; never load it by other means."
-        ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
-        raise RescoreError(
-            f"{path}: not a readable PyTorch checkpoint ({error}). Take it from its origin again."
-        ) from error
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise RescoreError(
-            f"{path}: not a state dict (named tensors). Save it with torch.save(module.state_dict(), path)."
-        )
-    return {str(name): value for name, value in state.items()}
-
-
-def differences(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor], path: Path) -> list[str]:
-    """What keeps one module's state dict from being loaded: missing, unexpected, mis-shaped and non-finite entries."""
-    problems = [f"{path.name}: {name} is missing" for name in wanted if name not in given]
-    problems += [f"{path.name}: {name} is not in the network" for name in given if name not in wanted]
-    for name in wanted.keys() & given.keys():
-        if wanted[name].shape != given[name].shape:
-            problems.append(f"{path.name}: {name} is {tuple(given[name].shape)}, not {tuple(wanted[name].shape)}")
-        elif not given[name].isfinite().all():
-            problems.append(f"{path.name}: {name} has values that are not finite")
-    return sorted(problems)
-
-
 def load_authors_weights(network: Network, directory: Path, epoch: int | None = None) -> None:
     """Fill a network with the authors' weights, in place; on an error it stays as it was.
 
@@ -149,8 +111,8 @@ def load_authors_weights(network: Network, directory: Path, epoch: int | None = 
         if module not in files:
             problems.append(f"{module}: no file")
             continue
-        given = read_state_dict(files[module])
-        problems += differences(wanted, given, files[module])
+        given = read_state_dict(files[module], REMEDY)
+        problems += [f"{files[module].name}: {problem}" for problem in differences(wanted, given)]
         loaded |= {(module, entry): value for entry, value in given.items()}
     raise_together(
         f"{directory}: the weights do not fit the network",
@@ -180,7 +142,7 @@ def authors_network(directory: Path, epoch: int | None = None) -> Network:
         )
     size = {}
     if "caption" in tasks:
-        embedding = read_state_dict(files["model_caption"]).get("embedding.weight")
+        embedding = read_state_dict(files["model_caption"], REMEDY).get("embedding.weight")
         if embedding is not None and embedding.ndim == 2:
             size["vocabulary"] = embedding.shape[0]
     build = C3DAverage if averaged else MSCADC

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from rescore.errors import RescoreError, raise_together
 from rescore.models.c3d import C3D, initialise
 from rescore.models.device import seeded_generator
+from rescore.models.state_dicts import differences, read_state_dict
 from rescore.provenance import code_hash
 from rescore.storage import load_arrays, save_arrays, sha256_file
 
@@ -134,7 +135,8 @@ def convert_weights(weights: Path, settings: dict[str, Any], published: Path | N
         origin = published_weights(backbone["network"])
         path = published or origin_path(origin)
         verify_checksum(path, origin)
-        copy_state(module, strip_wrapping(load_pickled_state(path, origin)), path)
+        state = read_state_dict(path, f"Download {origin.url} (docs/backbones.md).")
+        copy_state(module, strip_wrapping(state), path)
         source = sha256_file(path)
     header = {
         "what": f"{backbone['network']}, {backbone['weights']}",
@@ -211,29 +213,6 @@ def verify_checksum(path: Path, published: Published) -> None:
         )
 
 
-def load_pickled_state(path: Path, published: Published) -> dict[str, Tensor]:
-    """Read a state dict that torch.save wrote, by an unpickler that admits tensors and plain containers only.
-
-    Raises:
-        RescoreError: the file is missing, truncated, holds anything else than tensors by name, or wants to run code.
-    """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise RescoreError(f"{path}: no such weights. Download {published.url} (docs/backbones.md).") from error
-    except Exception as error:  # torch raises many types for a damaged file
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RescoreError(
-            f"{path}: not a readable file of tensors ({reason}). It is truncated, not PyTorch's, or holds more than tensors; "
-            f"nothing of it was run. Download {published.url} again."
-        ) from error
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise RescoreError(f"{path}: holds no state dict (tensors by name). Give the file of weights alone.")
-    return {str(name): value for name, value in state.items()}
-
-
 def strip_wrapping(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Names without what DataParallel and feature extractors put before them: `module.conv1.weight` -> `conv1.weight`."""
     return {name.removeprefix("module.").removeprefix("backbone."): value for name, value in state.items()}
@@ -245,18 +224,10 @@ def copy_state(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> No
     Raises:
         RescoreError: names the missing tensors, the unexpected ones and those of another shape or with values not finite.
     """
-    own = module.state_dict()
     given = {name: value for name, value in state.items() if not name.startswith(CLASSIFIER_LAYERS)}
-    problems = [f"missing {name} {tuple(own[name].shape)}" for name in own if name not in given]
-    problems += [f"unexpected {name} {tuple(given[name].shape)}" for name in given if name not in own]
-    for name in own.keys() & given.keys():
-        if own[name].shape != given[name].shape:
-            problems.append(f"{name} is {tuple(given[name].shape)}, the network's is {tuple(own[name].shape)}")
-        elif not bool(given[name].isfinite().all()):
-            problems.append(f"{name} has values that are not finite")
     raise_together(
         f"{path}: weights do not fit the backbone",
-        sorted(problems),
+        differences(module.state_dict(), given),
         "check backbone.network, convolutions and width, and clips.crop, against what the file was made for",
     )
     module.load_state_dict(given)

@@ -13,22 +13,17 @@ def choose_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def make_deterministic(threads: int | None = None) -> None:
+def make_deterministic() -> None:
     """Settings under which the same seed gives the same bytes on one machine; call it before the first CUDA work.
 
     On CUDA a few backward passes (3-D max pooling) have no deterministic form: they warn instead of failing, and training
     there repeats to rounding only. On the CPU everything here is deterministic for a given number of threads.
-
-    Args:
-        threads: CPU threads of one operation; None keeps PyTorch's choice (OMP_NUM_THREADS or the cores).
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is reproducible with a fixed workspace only
     torch.use_deterministic_algorithms(True, warn_only=True)
     # The mode also fills every fresh tensor with NaN, one more write of each activation; nothing here reads unwritten memory.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False  # it picks kernels by their timing, so results could change from run to run
-    if threads is not None:
-        torch.set_num_threads(threads)
 
 
 def reuse_memory() -> None:
@@ -51,6 +46,6 @@ def derived_seed(seed: int, *purpose: str | int) -> int:
     return int(np.random.SeedSequence([seed, *words]).generate_state(1, np.uint64)[0])
 
 
-def seeded_generator(seed: int, *purpose: str | int, device: torch.device | str = "cpu") -> torch.Generator:
-    """A torch generator of its own for one purpose; see `derived_seed`."""
-    return torch.Generator(device=device).manual_seed(derived_seed(seed, *purpose))
+def seeded_generator(seed: int, *purpose: str | int) -> torch.Generator:
+    """A torch generator (on the CPU) of its own for one purpose; see `derived_seed`."""
+    return torch.Generator().manual_seed(derived_seed(seed, *purpose))

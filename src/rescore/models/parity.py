@@ -27,6 +27,7 @@ from zipfile import BadZipFile
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from rescore.errors import RescoreError, raise_together
 from rescore.models.authors_weights import Network, authors_names
@@ -271,7 +272,7 @@ def parity(directory: Path, salt: str = "") -> list[Row]:
     """
     fixtures = [read_fixture(directory / f"{case.name}.npz", case, parameter_names(case)) for case in CASES]
     rows = []
-    for case, fixture in zip(CASES, fixtures, strict=True):
+    for case, fixture in tqdm(list(zip(CASES, fixtures, strict=True)), desc="parity", unit="network", disable=None):
         runs: list[list[Row]] = []
         for instructions in INSTRUCTIONS:
             runs.append(compare_under(instructions, case, fixture, salt))

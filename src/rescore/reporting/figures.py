@@ -21,7 +21,7 @@ from matplotlib.ticker import MaxNLocator, MultipleLocator
 
 from rescore.actions import ACTIONS
 from rescore.errors import RescoreError
-from rescore.reporting.tables import read_result
+from rescore.reporting.tables import read_result, sample_counts
 from rescore.reporting.wording import FIGURES, PROTOCOLS, is_synthetic, scale_line
 from rescore.storage import atomic_path, read_table
 
@@ -38,7 +38,7 @@ COLOURS = {"AA": MULTI_ACTION, "RI": RANDOM}
 LABELS = {"AA": "from the multi-action model", "RI": "from random weights"}
 ROW_LABELS = {"RI": "RI (random start)", "AA": "AA (multi-action start)"}
 PROTOCOL_STYLES = {
-    "": (-0.2, "#47607a"),
+    "": (0.0, "#47607a"),
     "last_iteration": (-0.2, "#2b7a4b"),
     "best_iteration_on_test": (0.2, "#b8860b"),
 }
@@ -79,11 +79,12 @@ def head(figure: Figure, title: str, settings: dict[str, Any]) -> None:
     figure.suptitle(f"{title}\n{scale_line(settings)}", fontsize=10, color=colour)
 
 
-def legend_below(figure: Figure, panel: Axes, columns: int) -> None:
-    """One legend for all panels, below them; none where nothing is drawn."""
+def legend_below(figure: Figure, panel: Axes, title: str) -> None:
+    """One legend for all panels, below them, whose title says what the panels show."""
     handles, labels = panel.get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=9)
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=4, fontsize=9, title=title, title_fontsize=9, frameon=False
+    )
 
 
 def draw_curves(axes: Axes, curves: pd.DataFrame) -> None:
@@ -95,7 +96,7 @@ def draw_curves(axes: Axes, curves: pd.DataFrame) -> None:
         )
         axes.plot(part["iteration"], part["value"], color=COLOURS[str(row)], linewidth=1.6, label=LABELS[str(row)])
     axes.axhline(0, color="0.6", linewidth=0.6)
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axes.tick_params(labelsize=8)
 
 
@@ -118,12 +119,11 @@ def figure3(curves: Path, svg: Path, png: Path, settings: dict[str, Any]) -> Non
             panel.set_title(f"{action}, {size} for training (test n = {part['n'].iloc[0]})", fontsize=8.5)
         for panel in axes.flat[len(names) :]:
             panel.set_axis_off()
-        legend_below(figure, axes[0, 0], 2)
         seeds = table["seeds"].max()
-        figure.supxlabel(
-            f"iteration   (line: mean over {seeds} seeds; band: bootstrap interval over seeds and test samples)",
-            fontsize=9,
+        below = (
+            f"against iterations; line: mean over {seeds} seeds; band: bootstrap interval over seeds and test samples"
         )
+        legend_below(figure, axes[0, 0], below)
         figure.supylabel("Spearman's rho", fontsize=9)
         head(figure, FIGURES["figure3"], settings)
         save(figure, svg, png)
@@ -224,7 +224,7 @@ def forest(table: str, result: Path, svg: Path, png: Path, settings: dict[str, A
         settings: `scale`, `sources`.
     """
     lines = read_result(result)
-    for name in ("reported", "reproduced", "low", "high", "n"):
+    for name in ("reported", "reproduced", "low", "high"):
         lines[name] = pd.to_numeric(lines[name], errors="coerce")
     rows, columns = list(dict.fromkeys(lines["row"])), list(dict.fromkeys(lines["column"]))
     across = 3 if len(columns) % 3 == 0 else min(4, len(columns))  # Table 4 has three training sizes an action
@@ -233,22 +233,12 @@ def forest(table: str, result: Path, svg: Path, png: Path, settings: dict[str, A
         for panel, column in zip(axes.flat, columns, strict=False):
             part = lines[lines["column"] == column]
             draw_forest(panel, part, rows)
-            panel.set_title(f"{column}{sample_counts(part)}", fontsize=9)
+            panel.set_title(" ".join([column, sample_counts(part)]), fontsize=8.5)
         for panel in axes.flat[len(columns) :]:
             panel.set_axis_off()
-        legend_below(figure, axes.flat[0], 4)
-        figure.supxlabel("Spearman's rho (bars: bootstrap intervals)", fontsize=9)
+        legend_below(figure, axes.flat[0], "Spearman's rho on n test samples; bars: bootstrap intervals")
         head(figure, FIGURES[f"{table}_forest"], settings)
         save(figure, svg, png)
-
-
-def sample_counts(part: pd.DataFrame) -> str:
-    """` (n = 70)` of a column's recomputed numbers; ` (n = 233 to 303)` where rows differ; empty where nothing was run."""
-    counts = part.loc[part["reproduced"].notna(), "n"].dropna().astype(int)
-    if counts.empty:
-        return ""
-    low, high = counts.min(), counts.max()
-    return f" (n = {low})" if low == high else f" (n = {low} to {high})"
 
 
 def draw_forest(panel: Axes, part: pd.DataFrame, rows: list[str]) -> None:

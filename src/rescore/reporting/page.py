@@ -6,18 +6,19 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from rescore.errors import RescoreError, raise_together
-from rescore.reporting.tables import VERDICTS, layout, read_result
+from rescore.reporting.tables import VERDICTS, layout, read_result, sample_counts
 from rescore.reporting.tables import records as records_of
 from rescore.reporting.wording import FIGURES, TABLES, is_synthetic, note, scale_line
 from rescore.scoring.claims import RESULTS
 from rescore.storage import write_text
 
-REPORTED = "in the reported numbers"
+REPORTED = "in the paper's own numbers"
 SOURCES = {
     "reported": REPORTED,
     "last_iteration": "in ours, last iteration",
@@ -56,7 +57,7 @@ def table_section(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
         "id": table,
         "title": TABLES[table].title,
         "note": note(table, list(result["row"]), settings),
-        "columns": columns,
+        "columns": [(column, sample_counts(result[result["column"] == column])) for column in columns],
         "groups": [
             (row, [(whose, cells) for _, whose, cells in group])
             for row, group in itertools.groupby(lines, key=lambda line: line[0])
@@ -65,33 +66,45 @@ def table_section(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def verdict_counts(tables: list[Path]) -> list[tuple[str, list[int]]]:
-    """How many reported numbers have each verdict, a table a line; a number compared under two protocols counts twice."""
+def short(title: str) -> str:
+    """`Table 1` of `Table 1: characteristics of AQA-7`."""
+    return title.partition(":")[0]
+
+
+def verdict_counts(tables: list[Path]) -> list[tuple[str, str, list[int]]]:
+    """Table, its short title, and how many reported numbers have each verdict; one compared under two protocols counts twice."""
     counts = []
     for path in tables:
-        result = read_result(path)
+        result, table = read_result(path), name_of(path)
         found = result.loc[result["reported"] != "", "verdict"].value_counts()
-        counts.append((TABLES[name_of(path)].title, [int(found.get(verdict, 0)) for verdict in VERDICTS]))
+        counts.append((table, short(TABLES[table].title), [int(found.get(verdict, 0)) for verdict in VERDICTS]))
     return counts
+
+
+def most_seeds(tables: list[Path]) -> int:
+    """The largest number of seeds behind a number; 0 where none has any."""
+    seeds = [pd.to_numeric(read_result(path)["seeds"], errors="coerce").max() for path in tables]
+    return int(np.nan_to_num(seeds).max(initial=0))
 
 
 def claim_lines(path: Path) -> list[dict[str, Any]]:
     """One entry a claim with its findings in each source of numbers."""
     claims = []
     for _, group in read_result(path).groupby("id", sort=False):
-        first = group.iloc[0]
         findings = [
             (SOURCES.get(line["source"], line["source"]), line["result"], line["found"]) for line in records_of(group)
         ]
-        claims.append(
-            {
-                "quote": first["quote"],
-                "section": first["section"],
-                "interpretation": first["interpretation"],
-                "findings": findings,
-            }
-        )
+        words = {name: group[name].iloc[0] for name in ("quote", "section", "interpretation")}
+        claims.append({**words, "findings": findings, "lines": agreeing(findings)})
     return claims
+
+
+def agreeing(findings: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    """The findings with ours said once where all protocols find the same."""
+    ours = [finding for finding in findings if finding[0] != REPORTED]
+    if len(ours) < 2 or len({finding[1:] for finding in ours}) > 1:
+        return findings
+    return [*(finding for finding in findings if finding[0] == REPORTED), ("in ours, every protocol", *ours[0][1:])]
 
 
 def claim_counts(claims: list[dict[str, Any]]) -> list[tuple[str, list[int]]]:
@@ -103,7 +116,7 @@ def claim_counts(claims: list[dict[str, Any]]) -> list[tuple[str, list[int]]]:
 
 def sections(shown: dict[str, Any]) -> list[tuple[str, str]]:
     """Identifier and short title of every section that the page has, in its order."""
-    listed = [(table["id"], table["title"].partition(":")[0]) for table in shown["tables"]]
+    listed = [(table["id"], short(table["title"])) for table in shown["tables"]]
     listed += [(name, title) for name, title, _ in shown["records"]]
     listed += [
         (name, title)
@@ -144,7 +157,7 @@ def page(
         figures: `<paper>_<figure>.svg` or `.png`, in the order shown; embedded.
         output: HTML file.
         dropped: CSVs of dropped samples; none where no clips were made.
-        settings: `scale`, `sources`, `scoring`; optional `command` and `seeds`, shown at the top.
+        settings: `scale`, `sources`, `scoring`; optional `command`, shown at the top.
         claims: what evaluate_claims writes.
         not_run: JSON list of {what, why, command}: what this machine did not run.
         findings: CSVs `source, finding` of what the released data contradicts.
@@ -162,7 +175,7 @@ def page(
         lstrip_blocks=True,
     )
     counts = verdict_counts(tables)
-    shown = {
+    shown: dict[str, Any] = {
         "tables": [table_section(path, settings) for path in tables],
         "figures": [
             {"title": FIGURES.get(name_of(path), name_of(path)), "source": Markup(data_uri(path))} for path in figures
@@ -180,10 +193,10 @@ def page(
         synthetic=is_synthetic(settings),
         heading=HEADINGS.get(settings["scale"], HEADING),
         command=settings.get("command", f"snakemake --cores all --config scale={settings['scale']}"),
-        seeds=settings.get("seeds"),
+        seeds=most_seeds(tables),
         verdicts=VERDICTS,
         counts=counts,
-        totals=[(verdict, sum(numbers[i] for _, numbers in counts)) for i, verdict in enumerate(VERDICTS)],
+        totals=[(verdict, sum(numbers[i] for *_, numbers in counts)) for i, verdict in enumerate(VERDICTS)],
         results=RESULTS,
         claim_counts=claim_counts(shown["claims"]),
         reported_source=REPORTED,

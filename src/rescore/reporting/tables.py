@@ -81,8 +81,8 @@ def read_scores(table: Table, path: Path) -> pd.DataFrame:
     scores = scores[scores["statistic"] != "spearman_fisher_z_interval"].rename(columns={"value": "reproduced"})
     numbers = {name: scores[name].map(four_digits) for name in ("reproduced", "low", "high")}
     counts = {name: scores[name].astype(str) for name in ("n", "seeds")}
-    # An empty protocol reads as NaN.
-    lines = scores.assign(**numbers, **counts, protocol=scores["protocol"].fillna("").astype(str))
+    protocol = scores["protocol"].map(lambda name: "" if pd.isna(name) else name)  # an empty one reads as NaN
+    lines = scores.assign(**numbers, **counts, protocol=protocol)
     return lines[["row", "column", "protocol", *numbers, *counts]].reset_index(drop=True)
 
 
@@ -105,11 +105,14 @@ def read_reported(path: Path) -> pd.DataFrame:
 def join(table: Table, reported: pd.DataFrame, scores: pd.DataFrame | None, settings: dict[str, Any]) -> pd.DataFrame:
     """Reported and reproduced side by side with verdicts: the paper's cells in its order, then rows and columns of our own."""
     empty = pd.DataFrame(columns=["row", "column", "protocol", "reproduced", "low", "high", "n", "seeds"])
-    theirs = reported.rename(columns={"value": "reported", "n": "reported_n"})
-    lines = theirs.merge(empty if scores is None else scores, how="outer", on=["row", "column"], sort=False).fillna("")
+    theirs, ours = (
+        reported.rename(columns={"value": "reported", "n": "reported_n"}),
+        empty if scores is None else scores,
+    )
+    lines = theirs.merge(ours, how="outer", on=["row", "column"]).fillna("")
     lines["n"] = lines["n"].where(lines["n"] != "", lines["reported_n"])
-    rows = list(dict.fromkeys([*reported["row"], *lines["row"]]))
-    columns = list(dict.fromkeys([*reported["column"], *lines["column"]]))
+    rows = list(dict.fromkeys([*theirs["row"], *ours["row"]]))
+    columns = list(dict.fromkeys([*theirs["column"], *ours["column"]]))
     order = pd.DataFrame(
         {
             "row": lines["row"].map(rows.index),
@@ -150,6 +153,15 @@ def layout(result: pd.DataFrame) -> tuple[list[str], Iterator[tuple[str, str, di
                     yield str(row), "ours", {columns[0]: "not run"}
 
     return columns, lines()
+
+
+def sample_counts(part: pd.DataFrame) -> str:
+    """`(n = 70)` of the recomputed numbers of a column, `(n = 233 to 303)` where rows differ; empty where nothing was run."""
+    counts = pd.to_numeric(part.loc[part["seeds"] != "", "n"]).astype(int)
+    if counts.empty:
+        return ""
+    low, high = counts.min(), counts.max()
+    return f"(n = {low})" if low == high else f"(n = {low} to {high})"
 
 
 def markdown(table: str, result: pd.DataFrame, settings: dict[str, Any]) -> str:

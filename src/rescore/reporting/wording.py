@@ -61,7 +61,7 @@ TABLES = {
         f"{OVER_SAMPLES} No predictor sees a frame. Commentary and class belong to the test dive itself.",
     ),
     "human_ceiling": Table(
-        "MTL-AQA: each judge against the others",
+        "Judges of MTL-AQA: each against the others",
         f"{OVER_SAMPLES} A judge's marks against the score that the rule gives from the other judges, on the real judges' sheets;"
         " Human expert is the average over judges by Fisher's z.",
         other_input={"Human expert": "reported for other dives (MTL-AQA, Sec. 6, citing Pirsiavash et al. 2014)"},

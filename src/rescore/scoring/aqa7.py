@@ -141,9 +141,8 @@ def correlations(block: Block) -> np.ndarray:
 def cells_by_protocol(cells: list[Cell], blocks: dict[tuple[str, str], Block]) -> dict[str, list[Cell]]:
     """The cells to score under each protocol: rows whose members have a single iteration once, the others under both."""
     several = {cell.row for cell in cells if len(blocks[cell.member, cell.action].iterations) > 1}
-    once, both = [], []
-    for cell in cells:
-        (both if cell.row in several else once).append(cell)
+    once = [cell for cell in cells if cell.row not in several]
+    both = [cell for cell in cells if cell.row in several]
     return {NOTHING_CHOSEN: once, LAST: both, BEST: both}
 
 

@@ -1,6 +1,8 @@
 """The generated files: contract of index and manifest, determinism, decodability of every codec, bad settings."""
 
 import copy
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,9 @@ import pytest
 
 from rescore.actions import ACTIONS
 from rescore.errors import RescoreError
+from rescore.manifests.contract import OPTIONAL, REQUIRED, read_manifest
 from rescore.manifests.synthetic.encode import FORMATS, write_video
 from rescore.manifests.synthetic.generate import (
-    COLUMNS,
     COUNTS,
     Task,
     counts,
@@ -69,8 +71,8 @@ def test_two_workers_write_the_same_bytes_as_one(made: Path, tmp_path: Path) -> 
 
 
 def test_manifest_keeps_the_contract(made: Path) -> None:
-    table = pd.read_parquet(made / "aqa7.parquet")
-    assert tuple(table.columns) == COLUMNS
+    table = read_manifest(made / "aqa7.parquet")
+    assert list(table.columns) == list(REQUIRED | OPTIONAL)
     assert table["action"].unique().tolist() == [action.name for action in ACTIONS]
     assert table["sample"].is_unique
     assert table["start_frame"].eq(0).all()
@@ -109,7 +111,7 @@ def test_every_video_decodes_in_sequence_with_the_right_number_of_frames(made: P
 
 
 def test_motions_hold_every_class_without_scores(made: Path) -> None:
-    table = pd.read_parquet(made / "motions.parquet")
+    table = read_manifest(made / "motions.parquet", scored=False)
     assert table["action"].unique().tolist() == list(CLASSES)
     assert table["score"].isna().all()
     assert table["end_frame"].eq(15).all()
@@ -139,7 +141,7 @@ def test_joints_lie_on_the_drawn_body(tmp_path: Path) -> None:
 
     task = Task("diving", 7, tmp_path / "unused.avi", 0, (160, 120), 1.0)
     take = take_of(task)
-    frames = np.stack([frame.copy() for frame in frames_of(task)])
+    frames = np.stack([frame.copy() for frame in frames_of(task, take)])
     pixels = pixel_joints(take)[:, 0]
     chest = np.floor(0.5 * pixels[:, 0] + 0.5 * pixels[:, 1]).astype(int)
     flying = np.flatnonzero(take.airborne[:, 0])[:-3]
@@ -221,4 +223,25 @@ def test_a_failing_encoder_leaves_no_file(tmp_path: Path) -> None:
 
     with pytest.raises(RescoreError, match="stop"):
         write_video(tmp_path / "broken.mp4", broken(), 25.0, FORMATS[1], (64, 48))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_an_error_and_leaves_no_file(tmp_path: Path) -> None:
+    """Every format, in a process that may write no file above 20 kB."""
+    script = (
+        "import resource, sys; from pathlib import Path; import numpy as np\n"
+        "from rescore.errors import RescoreError\n"
+        "from rescore.manifests.synthetic.encode import FORMATS, write_video\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "frames = np.random.default_rng(0).integers(0, 256, (30, 96, 96, 3), np.uint8)\n"
+        "for number, form in enumerate(FORMATS):\n"
+        "    try:\n"
+        "        write_video(Path(sys.argv[1]) / f'{number}{form.suffix}', frames, 25.0, form, (96, 96))\n"
+        "    except RescoreError as error:\n"
+        "        print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False)
+    messages = done.stdout.splitlines()
+    assert len(messages) == len(FORMATS), done.stderr
+    assert all("disk" in message and str(tmp_path) in message for message in messages)
     assert list(tmp_path.iterdir()) == []

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rescore.manifests.contract import POSITIONS
+
 FREE, PIKE, TUCK = 0, 1, 2
 BACKWARD, FORWARD, INWARD, REVERSE = 0, 1, 2, 3
-POSITION_NAMES = {FREE: "free", PIKE: "pike", TUCK: "tuck"}
-ROTATION_NAMES = {BACKWARD: "back", FORWARD: "forward", INWARD: "inward", REVERSE: "reverse"}
+SPOKEN = {BACKWARD: "back", FORWARD: "forward", INWARD: "inward", REVERSE: "reverse"}
+"""Rotations as commentators name them."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def dive_name(dive: DiveClass) -> str:
     twist = f" with {halves_name(dive.twists)} twist{'s' if dive.twists > 2 else ''}" if dive.twists else ""
     plural = "s" if dive.somersaults > 2 else ""
     turns = f"{halves_name(dive.somersaults)} somersault{plural}"
-    return f"{start}{ROTATION_NAMES[dive.rotation_type]} {turns}{twist} in {POSITION_NAMES[dive.position]} position"
+    return f"{start}{SPOKEN[dive.rotation_type]} {turns}{twist} in {POSITIONS[dive.position]} position"
 
 
 def halves_name(halves: int) -> str:

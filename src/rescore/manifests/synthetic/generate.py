@@ -4,9 +4,9 @@ Sample k of an action is a pure function of (seed, action, k, settings): labels 
 seeded with these numbers, so neither the number of workers nor the order of work changes a byte.
 """
 
+import functools
 import multiprocessing
-import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from rescore.actions import ACTIONS
 from rescore.errors import raise_together
-from rescore.manifests.contract import OPTIONAL, POSITIONS, REAL, REQUIRED, ROTATION_TYPES
+from rescore.manifests.contract import POSITIONS, REAL, REQUIRED, ROTATION_TYPES, write_manifest
 from rescore.manifests.synthetic.commentary import caption
 from rescore.manifests.synthetic.dives import DiveClass
 from rescore.manifests.synthetic.encode import video_format, write_video
@@ -45,7 +45,6 @@ COUNTS = {
 LEAST = 4  # samples a split
 LABELS, NUISANCES, PIXELS, SPLIT, EVENT, WORDS, MOTION = range(7)  # streams of the random generators
 CODES = {action.name: number for number, action in enumerate(ACTIONS)}
-COLUMNS = tuple(REQUIRED | OPTIONAL)
 
 
 @dataclass(frozen=True)
@@ -71,11 +70,9 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     """
     synthetic = settings["synthetic"]
     width, height = synthetic["frame_size"]
-    problems = [
-        f"synthetic.frame_size: {width} x {height}; each must be even and at least 32 pixels"
-        for side in ((width, height),)
-        if any(value < 32 or value % 2 or value != int(value) for value in side)
-    ]
+    problems = []
+    if any(value < 32 or value % 2 for value in (width, height)):  # a fraction is not even either
+        problems.append(f"synthetic.frame_size: {width} x {height}; each must be even and at least 32 pixels")
     problems += [
         f"synthetic.{name}: {synthetic[name]}; must be above 0 and at most {most}"
         for name, most in (("samples", 1), ("trampoline_samples", 1), ("length", 4))
@@ -125,17 +122,17 @@ def take_of(task: Task) -> Take:
     return stage(label(task.action, task.index, task.seed), event, task.seed, task.length, task.size, generator)
 
 
-def frames_of(task: Task) -> Iterable[NDArray[np.uint8]]:
+def frames_of(task: Task, take: Take) -> Iterator[NDArray[np.uint8]]:
     """The frames of a task's video, as they go into the encoder."""
     code = 100 + CLASSES.index(task.action) if task.frames else CODES[task.action]
-    return render(take_of(task), np.random.default_rng([task.seed, PIXELS, code, task.index]))
+    return render(take, np.random.default_rng([task.seed, PIXELS, code, task.index]))
 
 
 def make_video(task: Task) -> dict[str, Any]:
     """Write one video; return its index entry, its number of frames and, for performances, its joints in pixels."""
     cv2.setNumThreads(1)  # the workers are the parallelism
     take = take_of(task)
-    write_video(task.path, frames_of(task), take.rate, video_format(task.index), task.size)
+    write_video(task.path, frames_of(task, take), take.rate, video_format(task.index), task.size)
     return {
         "video": task.path.as_posix(),
         "bytes": task.path.stat().st_size,
@@ -147,9 +144,7 @@ def make_video(task: Task) -> dict[str, Any]:
 
 def make_all(tasks: list[Task], workers: int, title: str) -> list[dict[str, Any]]:
     """Make every video, in `workers` processes, and return their entries in the tasks' order."""
-    progress: Callable[..., Iterable[dict[str, Any]]] = lambda entries: tqdm(  # noqa: E731
-        entries, total=len(tasks), desc=title, unit="video", disable=not sys.stderr.isatty()
-    )
+    progress = functools.partial(tqdm, total=len(tasks), desc=title, unit="video", disable=None)  # None: not in a pipe
     if workers <= 1:
         return list(progress(map(make_video, tasks)))
     # Spawned, not forked: forking a process that has threads can deadlock.
@@ -189,19 +184,22 @@ def make_videos(index: Path, manifest: Path, directory: Path, settings: dict[str
 def performance_tasks(directory: Path, settings: Mapping[str, Any]) -> list[Task]:
     """One task a sample, in the order of actions and sample numbers; numbers start at 1, as AQA-7's do."""
     synthetic = settings["synthetic"]
-    size = (int(synthetic["frame_size"][0]), int(synthetic["frame_size"][1]))
+    length = float(synthetic["length"])
     return [
-        Task(
-            action,
-            number,
-            directory / action / f"{number:03d}{video_format(number).suffix}",
-            settings["seed"],
-            size,
-            float(synthetic["length"]),
-        )
+        Task(action, number, video_path(directory, action, number), settings["seed"], frame_size(synthetic), length)
         for action in COUNTS
         for number in range(1, sum(counts(action, synthetic)) + 1)
     ]
+
+
+def video_path(directory: Path, action: str, number: int) -> Path:
+    return directory / action / f"{number:03d}{video_format(number).suffix}"
+
+
+def frame_size(synthetic: Mapping[str, Any]) -> tuple[int, int]:
+    """Width and height, pixels."""
+    width, height = synthetic["frame_size"]
+    return int(width), int(height)
 
 
 def performance_row(task: Task, entry: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -262,24 +260,16 @@ def make_motions(index: Path, manifest: Path, directory: Path, settings: dict[st
     """Write the labelled motions for pre-training; `action` holds the class, scores are empty. Arguments as make_videos."""
     check_settings(settings)
     synthetic = settings["synthetic"]
-    size = (int(synthetic["frame_size"][0]), int(synthetic["frame_size"][1]))
+    seed, size = settings["seed"], frame_size(synthetic)
     amount, frames = int(synthetic["motions_per_class"]), int(synthetic["motion_frames"])
     tasks = [
-        Task(
-            name,
-            number,
-            directory / name / f"{number:03d}{video_format(number).suffix}",
-            settings["seed"],
-            size,
-            1.0,
-            frames,
-        )
+        Task(name, number, video_path(directory, name, number), seed, size, 1.0, frames)
         for name in CLASSES
         for number in range(1, amount + 1)
     ]
     entries = make_all(tasks, workers, "labelled motions")
     rows = [motion_row(task, entry, amount) for task, entry in zip(tasks, entries, strict=True)]
-    write_outputs(index, manifest, entries, rows)
+    write_outputs(index, manifest, entries, rows, scored=False)
 
 
 def motion_row(task: Task, entry: Mapping[str, Any], amount: int) -> dict[str, Any]:
@@ -296,10 +286,11 @@ def motion_row(task: Task, entry: Mapping[str, Any], amount: int) -> dict[str, A
     }
 
 
-def write_outputs(index: Path, manifest: Path, entries: list[dict[str, Any]], rows: list[dict[str, Any]]) -> None:
+def write_outputs(
+    index: Path, manifest: Path, entries: list[dict[str, Any]], rows: list[dict[str, Any]], scored: bool = True
+) -> None:
     """Index of video files and manifest; the manifest last, since its presence says that all is there."""
     write_table(index, pd.DataFrame(entries)[["video", "bytes", "sha256"]])
-    table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
-    types = dict.fromkeys(("start_frame", "end_frame"), "int64") | {"armstand": "boolean"}
-    types |= {name: "float64" for name, kind in (REQUIRED | OPTIONAL).items() if kind == REAL}
-    write_table(manifest, table.astype(types))
+    table = pd.DataFrame(rows)
+    empty = {name: np.nan for name, kind in REQUIRED.items() if kind == REAL and name not in table}
+    write_manifest(manifest, table.assign(**empty), scored)
