@@ -217,6 +217,19 @@ def test_a_worker_that_crashes_costs_its_own_task_only():
     assert outcomes[3].reason == "three is bad"
 
 
+def _crash_or_tell_the_process(task: int) -> int:
+    if task == 2:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    time.sleep(0.02)
+    return os.getpid()
+
+
+def test_after_a_crash_the_rest_goes_on_together():
+    outcomes = run_tasks(_crash_or_tell_the_process, list(range(40)), workers=2, label="test")
+    assert [row for row, outcome in enumerate(outcomes) if outcome.reason] == [2]
+    assert len({outcome.result for outcome in outcomes}) <= 10  # not a process a video
+
+
 def test_a_worker_that_hangs_is_ended():
     outcomes = run_tasks(_sleep, [0.0, 60.0], workers=2, label="test", timeout=1)
     assert outcomes[0].result == 0.0

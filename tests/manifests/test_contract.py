@@ -69,6 +69,8 @@ def test_all_problems_are_named_together_with_their_rows(manifest, tmp_path):
         (lambda table: table.assign(start_frame=-1), "below 0"),
         (lambda table: table.assign(score=np.inf), "not a number"),
         (lambda table: table.assign(score=-1.0), "outside"),
+        (lambda table: table.assign(position=["tuck", None, 2]), "position is not one of free, pike, tuck: row 2"),
+        (lambda table: table.assign(rotation_type="back"), "rotation_type is not one of backward, "),
     ],
 )
 def test_each_breach_is_an_error(change, words, manifest, tmp_path):

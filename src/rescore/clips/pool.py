@@ -2,7 +2,8 @@
 
 tasks ─► workers (own processes) ─► outcome a task, in the tasks' order
              │ a worker dies
-             └► tasks without an outcome run again, each alone: the one that dies again is the culprit
+             └► the next tasks in order, of which it ran one, run again, each alone: the one that dies again is the
+                culprit; then the rest goes on
 """
 
 import multiprocessing
@@ -75,11 +76,17 @@ def run_tasks(
     Returns:
         An outcome a task, in order.
     """
+    workers = max(1, workers)
+    outcomes: dict[int, Outcome] = {}
+    waiting = list(range(len(tasks)))
     with tqdm(total=len(tasks), desc=label, unit="video", disable=None) as progress:
-        first = run_once(function, tasks, max(1, workers), timeout, progress) if tasks else []
-        outcomes = []
-        for task, outcome in zip(tasks, first, strict=True):
-            if outcome is None:
-                outcome = run_once(function, [task], 1, timeout, progress)[0]
-            outcomes.append(outcome or Outcome(reason=f"the decoder crashed or took longer than {timeout} s"))
-    return outcomes
+        while waiting:
+            found = run_once(function, [tasks[row] for row in waiting], workers, timeout, progress)
+            outcomes |= {row: outcome for row, outcome in zip(waiting, found, strict=True) if outcome is not None}
+            waiting = [row for row in waiting if row not in outcomes]
+            # Tasks start in order, so the culprit is one of the first; as many again may have been done but not reported.
+            suspects, waiting = waiting[: 2 * workers], waiting[2 * workers :]
+            for row in suspects:
+                alone = run_once(function, [tasks[row]], 1, timeout, progress)[0]
+                outcomes[row] = alone or Outcome(reason=f"the decoder crashed or took longer than {timeout} s")
+    return [outcomes[row] for row in range(len(tasks))]

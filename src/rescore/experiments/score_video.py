@@ -182,7 +182,7 @@ def write_plot(result: VideoScore, path: Path) -> None:
         interval = f"{result.confidence:.0%} interval of the mean"
         axes.fill_between(after, low, high, alpha=0.2, color="C0", linewidth=0, label=interval)
         axes.plot(after, mean, color="C0", marker="o", label=f"mean of {len(result.seeds)} seeds")
-    axes.annotate(f"{mean[-1]:.1f}", (after[-1], mean[-1]), (6, 0), textcoords="offset points", va="center")
+    axes.annotate(f"{mean[-1]:.2f}", (after[-1], mean[-1]), (6, 0), textcoords="offset points", va="center")
     axes.set(xlabel="clips seen", ylabel="predicted score (points)", xticks=after)
     axes.margins(x=0.08)
     axes.spines[["top", "right"]].set_visible(False)

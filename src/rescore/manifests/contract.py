@@ -74,6 +74,9 @@ def value_problems(manifest: pd.DataFrame, scored: bool) -> list[str]:
         "start_frame is missing or below 0": ~(start >= 0),
         "start_frame is after end_frame": start > end,
     }
+    for name, words in (("position", POSITIONS), ("rotation_type", ROTATION_TYPES)):
+        if name in manifest:
+            tests[f"{name} is not one of {', '.join(words)}"] = manifest[name].notna() & ~manifest[name].isin(words)
     if scored:
         score = manifest["score"].astype(float)
         tests["unknown action"] = ~manifest["action"].isin(list(BY_NAME))

@@ -249,7 +249,8 @@ def draw_forest(panel: Axes, part: pd.DataFrame, rows: list[str]) -> None:
         y = height[mine] + offset
         panel.hlines(y, part.loc[mine, "low"], part.loc[mine, "high"], color=colour, linewidth=1.6)
         panel.plot(part.loc[mine, "reproduced"], y, "o", color=colour, markersize=4, label=PROTOCOLS[protocol])
-    panel.plot(part["reported"], height, "D", color="black", markersize=4, label="reported")
+    # Hollow, so that it hides no dot of ours beneath it.
+    panel.plot(part["reported"], height, "D", color="black", fillstyle="none", markersize=5, label="reported")
     panel.axvline(0, color="0.6", linewidth=0.6)
     panel.set_yticks(range(len(rows)), [ROW_LABELS.get(row, row) for row in rows], fontsize=8.5)
     panel.set_ylim(len(rows) - 0.5, -0.5)
