@@ -1,7 +1,9 @@
 """Figures: made from files, equal bytes, synthetic is written in them, bad input is named."""
 
 import json
+from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pandas as pd
@@ -82,17 +84,28 @@ def test_bad_input_is_named(inputs, demo):
         draw("learning_curve", inputs, demo, "a")
 
 
-def test_contact_sheet_from_the_clip_store(tmp_path, demo):
-    """The test video with the middle score of each action, small frames enlarged by a whole factor."""
-    clips = np.random.default_rng(0).integers(0, 255, (4, 16, 24, 24, 3), dtype=np.uint8)
-    np.save(tmp_path / "clips.npy", clips)
-    actions = ["diving", "diving", "skiing", "skiing"]
-    rows = pd.DataFrame(
-        {"action": actions, "split": "test", "score": [1.0, 2, 3, 4], "sample": [f"s{i}" for i in range(4)]}
-    )
-    rows.to_parquet(tmp_path / "rows.parquet")
-    figure1(tmp_path / "clips.npy", tmp_path / "rows.parquet", tmp_path / "a.png", demo)
+def test_figure_1_shows_the_middle_test_video_of_each_action(tmp_path, demo):
+    rows = []
+    for number, (action, score) in enumerate([("diving", 1.0), ("diving", 2.0), ("trampoline", 3.0)]):
+        video = tmp_path / f"{number}.avi"
+        write_grey_video(video, 60 * (number + 1))
+        rows.append((f"{action}/{number:03d}", action, "test", str(video), 0, 19, score))
+    columns = ["sample", "action", "split", "video", "start_frame", "end_frame", "score"]
+    pd.DataFrame(rows, columns=columns).to_parquet(tmp_path / "manifest.parquet")
+    figure1(tmp_path / "manifest.parquet", tmp_path / "a.png", demo)
     sheet = cv2.imread(str(tmp_path / "a.png"))
     assert sheet is not None
-    assert sheet.shape == (2 * (BAND + 120 + GAP), 8 * (120 + GAP), 3)
-    assert np.array_equal(sheet[BAND : BAND + 5, 2:5, ::-1], np.broadcast_to(clips[1, 0, 0, 0], (5, 3, 3)))
+    assert sheet.shape == (2 * (BAND + 112 + GAP), 8 * (112 + GAP), 3)
+    assert abs(int(sheet[BAND + 50, 50, 0]) - 120) < 4  # the second diving video
+    assert abs(int(sheet[BAND + 112 + GAP + BAND + 50, 50, 0]) - 180) < 4  # trampoline
+
+
+def write_grey_video(path: Path, grey: int) -> None:
+    """Twenty frames of one grey, MJPEG."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuvj420p"
+        for _ in range(20):
+            frame = av.VideoFrame.from_ndarray(np.full((120, 160, 3), grey, np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())

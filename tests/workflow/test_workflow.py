@@ -98,7 +98,11 @@ def test_a_changed_parameter_reruns_what_it_touches(edited, section, old, new, r
 @pytest.mark.parametrize(
     ("module", "reruns", "keeps"),
     [
-        ("reporting/figures.py", {"aqa7_figure2", "aqa7_figure3", "aqa7_forest"}, {"aqa7_scores", "all_action", "aqa7_clips"}),
+        (
+            "reporting/figures.py",
+            {"aqa7_figure2", "aqa7_figure3", "aqa7_forest"},
+            {"aqa7_scores", "all_action", "aqa7_clips"},
+        ),
         ("training/members.py", {"all_action", "zero_shot", "fine_tuning"}, {"pretrain", "aqa7_features"}),
         ("scoring/correlation.py", {"aqa7_scores"}, {"all_action", "pretrain"}),
     ],

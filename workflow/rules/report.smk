@@ -71,8 +71,8 @@ rule aqa7_claims:
 
 rule aqa7_figure1:
     input:
-        clips=f"{DATA}/clips/aqa7.npy",
-        rows=f"{DATA}/clips/aqa7.parquet",
+        manifest=f"{DATA}/manifests/aqa7.parquet",
+        index=f"{DATA}/videos/aqa7.csv",
     output:
         png=report(
             f"{RESULTS}/figures/aqa7_figure1.png",
@@ -88,7 +88,7 @@ rule aqa7_figure1:
         settings=settings("scale", "sources"),
         code=code("reporting.figures.figure1"),
     shell:
-        "rescore step reporting.figures.figure1 --clips {input.clips} --rows {input.rows} --png {output.png}"
+        "rescore step reporting.figures.figure1 --manifest {input.manifest} --png {output.png}"
         " --settings {params.settings:q} > {log} 2>&1"
 
 

@@ -45,8 +45,8 @@ PROTOCOL_STYLES = {
 """Place beside the row's line (rows) and colour."""
 SYNTHETIC = "#7a1fa2"
 """Colour of titles over synthetic numbers, as of the page's banner."""
-FRAME_SIZE = 112
-"""Pixels: smaller frames are enlarged by a whole factor to at least this."""
+C3D_RESIZE, C3D_CROP = (171, 128), 112
+"""Pixels: Figure 1 shows what C3D sees of a frame, at its own size whatever the scale."""
 
 
 @contextmanager
@@ -189,27 +189,26 @@ def draw_layer(panel: Axes, y: float, layer: dict[str, Any], colour: Any) -> Non
     panel.text(9.8, y, parameters, va="center", ha="right", fontsize=9)
 
 
-def figure1(clips: Path, rows: Path, png: Path, settings: dict[str, Any]) -> None:
-    """Figure 1: a preview of the data set, one test video an action (the one with the median score), read by memory map.
+def figure1(manifest: Path, png: Path, settings: dict[str, Any]) -> None:
+    """Figure 1: a preview of the data set, one test video an action (the one with the median score), trampoline included.
 
     Args:
-        clips: clip store, uint8 (sample, frame, height, width, 3).
-        rows: its table.
+        manifest: the data set's table of samples; the seven videos are read from where it says.
         png: output.
         settings: `scale`, `sources`.
     """
+    from rescore.clips.decode import read_frames
     from rescore.reporting.contact_sheet import contact_sheet
 
-    table = read_table(rows).reset_index(drop=True)
-    store = np.load(clips, mmap_mode="r", allow_pickle=False)
-    factor = -(-FRAME_SIZE // store.shape[2])
+    table = read_table(manifest)
     mark = "SYNTHETIC, " if is_synthetic(settings) and settings["sources"]["aqa7_videos"] == "synthetic" else ""
     videos, captions = [], []
     for action in ACTIONS:
-        part = table[(table["action"] == action.name) & (table["split"] == "test")].sort_values(["score", "sample"])
+        part = table[(table["action"] == action.name) & (table["split"] == "test") & table["end_frame"].notna()]
         if len(part):
-            chosen = part.iloc[len(part) // 2]
-            videos.append(np.repeat(np.repeat(store[chosen.name], factor, axis=1), factor, axis=2))
+            chosen = part.sort_values(["score", "sample"]).iloc[len(part) // 2]
+            frames = read_frames(Path(chosen["video"]), C3D_RESIZE, C3D_CROP)
+            videos.append(frames[int(chosen["start_frame"]) : int(chosen["end_frame"]) + 1])
             captions.append(f"{action.title} ({mark}{chosen['sample']}, score {chosen['score']:.2f} points)")
     contact_sheet(videos, captions, png, 8)
 
