@@ -205,11 +205,16 @@ def _crowd(image: Image, top: int, bottom: int, generator: np.random.Generator) 
     image[top:bottom] = cv2.addWeighted(image[top:bottom], 0.7, band, 0.3, 0)
 
 
+def _row(extent: tuple[float, float, float, float], pixels: float, y: float) -> int:
+    """The canvas row of a height in metres."""
+    return int((extent[3] - y) * pixels)
+
+
 def _paint_pool(extent: tuple[float, float, float, float], pixels: float, generator: np.random.Generator) -> Image:
     """A wall of tiles, stands, and the board or boards (left); water is drawn by the renderer."""
     colour = np.array([165, 185, 200]) + generator.integers(-25, 25, 3)
     image = _canvas(extent, pixels, colour, 5, generator)
-    row = lambda y: int((extent[3] - y) * pixels)  # noqa: E731 - metres to canvas rows
+    row = functools.partial(_row, extent, pixels)
     _crowd(image, row(3.2), row(1.6), generator)
     for y in np.arange(0.0, extent[3], 1.1):
         cv2.line(image, (0, row(y)), (image.shape[1], row(y)), tuple(int(v) for v in colour - 22), 1, cv2.LINE_AA)
@@ -228,7 +233,7 @@ def _paint_pool(extent: tuple[float, float, float, float], pixels: float, genera
 def _paint_gym(extent: tuple[float, float, float, float], pixels: float, generator: np.random.Generator) -> Image:
     """A hall: crowd, banners, runway, springboard, table (x = 0), landing mat."""
     image = _canvas(extent, pixels, generator.integers(140, 215, 3), 6, generator)
-    row = lambda y: int((extent[3] - y) * pixels)  # noqa: E731
+    row = functools.partial(_row, extent, pixels)
     _crowd(image, row(6.5), row(2.2), generator)
     fill = _painter(image, extent, pixels)
     for x in np.arange(extent[0], extent[1], 3.0):
@@ -278,7 +283,7 @@ def _paint_trampoline(
     """A hall with wall stripes that show height, the frame and the legs of the trampoline."""
     colour = generator.integers(150, 215, 3)
     image = _canvas(extent, pixels, colour, 5, generator)
-    row = lambda y: int((extent[3] - y) * pixels)  # noqa: E731
+    row = functools.partial(_row, extent, pixels)
     _crowd(image, row(2.6), row(0.6), generator)
     fill = _painter(image, extent, pixels)
     for y in np.arange(3.2, extent[3], 1.3):
