@@ -6,6 +6,10 @@ import subprocess
 import sys
 import time
 
+import pytest
+
+from rescore import processes
+
 HOLD = """
 import sys, time
 from pathlib import Path
@@ -42,6 +46,18 @@ def test_a_second_run_is_refused_while_the_first_lives_and_locks_of_a_killed_one
     for process in (second, third):
         process.kill()
         process.wait()
+
+
+@pytest.mark.parametrize(
+    "words", ["-n", "--cores all -np", "-pn", "--dry-run", "--lint", "all --rulegraph", "--unlock"]
+)
+def test_asking_needs_no_lock(words):
+    assert processes.only_asks(words.split())
+
+
+@pytest.mark.parametrize("words", ["--cores all", "-c2", "--cores 2 -p --config scale=open", "-k --notemp", ""])
+def test_running_does(words):
+    assert not processes.only_asks(words.split())
 
 
 def test_a_step_ends_with_its_run(tmp_path):

@@ -52,7 +52,22 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_scale(check)
 
-    score = commands.add_parser("score", help="predict a video's score with the members of a trained experiment")
+    add_score(commands.add_parser("score", help="predict a video's score with the members of a trained experiment"))
+
+    parity = commands.add_parser(
+        "parity", help="hold the MTL-AQA networks against outputs of the authors' code, number by number"
+    )
+    parity.add_argument("directory", type=Path, help="folder with c3d_avg.npz and mscadc.npz")
+    parity.add_argument("--salt", default="", help="text put in front of every name that seeds a generator")
+
+    step = commands.add_parser("step", help="one step of the workflow, as its rules call it", add_help=False)
+    step.add_argument("function", help="a function of the package, for example clips.store.write_clips")
+    step.add_argument("arguments", nargs=argparse.REMAINDER, help="its parameters, as --name value")
+    return parser
+
+
+def add_score(score: argparse.ArgumentParser) -> None:
+    """Options of `rescore score`."""
     score.add_argument("video", type=Path)
     score.add_argument(
         "--experiment",
@@ -81,17 +96,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     score.add_argument("--epoch", type=int, help="with --weights: which, where files of several epochs lie there")
     add_scale(score)
-
-    parity = commands.add_parser(
-        "parity", help="hold the MTL-AQA networks against outputs of the authors' code, number by number"
-    )
-    parity.add_argument("directory", type=Path, help="folder with c3d_avg.npz and mscadc.npz")
-    parity.add_argument("--salt", default="", help="text put in front of every name that seeds a generator")
-
-    step = commands.add_parser("step", help="one step of the workflow, as its rules call it", add_help=False)
-    step.add_argument("function", help="a function of the package, for example clips.store.write_clips")
-    step.add_argument("arguments", nargs=argparse.REMAINDER, help="its parameters, as --name value")
-    return parser
 
 
 def add_scale(parser: argparse.ArgumentParser) -> None:

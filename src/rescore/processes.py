@@ -6,10 +6,12 @@ Both are mended here, so that the next run goes on without hand work.
 
 import fcntl
 import os
+import re
 import shutil
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -24,6 +26,33 @@ def prepare_environment(cores: int) -> None:
     """
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     os.environ.setdefault("OMP_NUM_THREADS", str(cores))
+
+
+QUESTIONS = {
+    "--dry-run",
+    "--dryrun",
+    "--lint",
+    "--list",
+    "--list-rules",
+    "-l",
+    "-D",
+    "--detailed-summary",
+    "--summary",
+    "-S",
+    "--dag",
+    "--rulegraph",
+    "--filegraph",
+    "--unlock",
+    "--report",
+}
+
+
+def only_asks(arguments: Sequence[str]) -> bool:
+    """Whether a command line of the workflow engine asks for something (a dry run, a listing): only running needs the lock.
+
+    `-n` may stand among other short flags, as in `-np`.
+    """
+    return any(word in QUESTIONS or re.fullmatch("-[Fkpq]*n[Fkpqr]*", word) for word in arguments)
 
 
 _held: list[IO[str]] = []  # an open file keeps its lock; the kernel drops it however the process ends

@@ -150,15 +150,11 @@ def test_two_runs_at_once_the_second_is_refused(tmp_path):
 
 def test_without_real_data_the_page_says_how_to_get_it(tmp_path):
     clone = make_clone(tmp_path)
-    done = snakemake(clone, "-n", "--quiet", "progress", RESCORE_MIRROR="")
+    done = snakemake(clone, "--config", "scale=open", RESCORE_MIRROR="")
     assert done.returncode == 0, done.stdout[-4000:]
-    assert "unlv_dive_s3d" not in done.stdout
-    plan = subprocess.run(
-        [sys.executable, "-m", "rescore", "plan"],
-        cwd=clone,
-        env=environment(clone, RESCORE_MIRROR=""),
-        text=True,
-        capture_output=True,
-    )
-    assert plan.returncode == 0, plan.stderr
-    assert "rescore fetch unlv-dive-s3d" in plan.stdout
+    assert not (clone / "data/raw").exists()
+    page = (clone / "results/open/index.html").read_text()
+    assert "rescore fetch unlv-dive-s3d mtl-aqa-annotations" in page
+    demo = snakemake(clone, "-n", "--quiet", "progress", RESCORE_MIRROR="")
+    assert demo.returncode == 0, demo.stdout[-4000:]
+    assert "unlv_dive_s3d" not in demo.stdout

@@ -16,11 +16,7 @@ from snakemake.exceptions import WorkflowError
 CORES = workflow.resource_settings.cores or os.cpu_count()
 processes.prepare_environment(CORES)
 
-# Asking (a dry run, a listing, the lint) needs no lock; running does.
-ASKING = set(
-    "-n --dry-run --dryrun --lint --list -l -D --detailed-summary --summary -S --dag --rulegraph --unlock --report".split()
-)
-if workflow.is_main_process and not ASKING & set(sys.argv):
+if workflow.is_main_process and not processes.only_asks(sys.argv[1:]):
     if not processes.hold_run_lock(Path(".snakemake")):
         raise WorkflowError(
             "another run is at work in this directory; wait for it, or run in another clone"
@@ -40,8 +36,8 @@ MIRROR = fetch.configured_mirror()
 NOT_RUN = plan.not_run(SCALE, SETTINGS, MIRROR)
 REAL_DATA = plan.runnable(SETTINGS, MIRROR)
 # The pages of this run: the scale's own, and that of the real data that is at hand.
-PAGES = [f"{RESULTS}/index.html"] if SCALE != "open" else []
-PAGES += ["results/open/index.html"] if REAL_DATA else []
+PAGES = [f"{RESULTS}/index.html"]
+PAGES += ["results/open/index.html"] if REAL_DATA and SCALE != "open" else []
 
 
 def settings(*names, scale=SCALE):

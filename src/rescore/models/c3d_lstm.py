@@ -91,8 +91,8 @@ def loss_and_gradients(weights: Weights, clips: Tensor, targets: Tensor) -> tupl
     Loss: 1/(2B) sum_b (predicted_b - target_b)^2, Caffe's EuclideanLoss; torch's MSE is twice that. Under Adam the factor
     cancels, but for the 1e-8 in its denominator.
 
-    The gradients are written out (backpropagation through time) instead of recorded: this halves the number of small
-    operations, and each weight's gradient over all steps is one product.
+    The gradients are written out (backpropagation through time) instead of recorded: there are fewer small operations, and
+    each weight's gradient over all steps is one product.
 
     Args:
         weights: stacked weights.
