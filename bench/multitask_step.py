@@ -31,7 +31,7 @@ from torch.nn import functional as F
 
 from rescore.models.c3d import PADDING, POOLS
 from rescore.models.c3d_avg import C3DAverage
-from rescore.models.captioner import CAPTION_TOKENS, Captioner
+from rescore.models.captioner import CAPTION_TOKENS, PAPER_VOCABULARY, Captioner
 from rescore.models.device import reuse_memory
 from rescore.models.losses import DIVE_CLASSES, SOS, losses
 from rescore.models.mscadc import BODY, MSCADC
@@ -56,7 +56,7 @@ def timed(work: dict[str, Callable[[], object]], repeats: int) -> dict[str, floa
 def plain_captions(captioner: Captioner, clips: Tensor, tokens: Tensor) -> Tensor:
     """Teacher forcing one word at a time: (N, T-1, vocabulary)."""
     seen, video_state = captioner.video_gru(clips)
-    silence = torch.zeros(*clips.shape[:2], captioner.embedding.embedding_dim)
+    silence = clips.new_zeros(*clips.shape[:2], captioner.embedding.embedding_dim)
     _, word_state = captioner.word_gru(torch.cat([seen, silence], 2))
     logits = []
     for t in range(tokens.shape[1] - 1):
@@ -117,10 +117,10 @@ def step(
     return total
 
 
-def random_targets(batch: int) -> dict[str, Tensor]:
+def random_targets(batch: int, vocabulary: int = PAPER_VOCABULARY) -> dict[str, Tensor]:
     targets = {name: torch.randint(classes, (batch,)) for name, classes in DIVE_CLASSES.items()}
     caption = torch.zeros(batch, CAPTION_TOKENS, dtype=torch.long)
-    caption[:, 0], caption[:, 1 : WORDS + 1] = SOS, torch.randint(2, 5779, (batch, WORDS))
+    caption[:, 0], caption[:, 1 : WORDS + 1] = SOS, torch.randint(2, vocabulary, (batch, WORDS))
     return targets | {"score": torch.randn(batch), "caption": caption}
 
 

@@ -121,3 +121,11 @@ def test_missing_or_broken_file(tmp_path):
     (tmp_path / "params.yaml").write_text("scale: [demo")
     with pytest.raises(RescoreError, match="not YAML"):
         parameters.load(tmp_path / "params.yaml")
+
+
+def test_a_section_may_be_part_of_one():
+    settings = {"seed": 0, "multitask": {"clips": {"frames": 103}, "epochs": 8, "seeds": 1}}
+    assert parameters.section(settings, "seed", "multitask.clips", "multitask.epochs") == {
+        "seed": 0,
+        "multitask": {"clips": {"frames": 103}, "epochs": 8},
+    }

@@ -1,4 +1,4 @@
-"""The command line: `rescore plan | fetch | check | score | parity` for people, `rescore step` for the workflow's rules.
+"""The command line: `rescore plan | fetch | check | score | explain | compare | parity ...` for people, `rescore step` for rules.
 
 Modules are imported only when their command runs: `rescore --help` loads no framework.
 """
@@ -42,9 +42,12 @@ def build_parser() -> argparse.ArgumentParser:
     fetch.add_argument(
         "names", nargs="*", metavar="SOURCE", help="sources to get; without any: list them with their state"
     )
-    fetch.add_argument("--all", action="store_true", help="every source that can be fetched")
+    fetch.add_argument("--all", action="store_true", help="every source that can be fetched and verified")
     fetch.add_argument(
         "--root", type=Path, default=Path("data/raw"), help="where sources are kept (default: %(default)s)"
+    )
+    fetch.add_argument(
+        "--height", type=int, default=720, help="lines of mtl-aqa's broadcasts at most (default: %(default)s)"
     )
 
     check = commands.add_parser(
@@ -60,7 +63,41 @@ def build_parser() -> argparse.ArgumentParser:
     parity.add_argument("directory", type=Path, help="folder with c3d_avg.npz and mscadc.npz")
     parity.add_argument("--salt", default="", help="text put in front of every name that seeds a generator")
 
+    audit = commands.add_parser(
+        "audit", help="hold the papers' numbers and the released data against themselves and each other"
+    )
+    audit.add_argument(
+        "--reported", type=Path, default=Path("reported"), help="the papers' numbers (default: %(default)s)"
+    )
+    audit.add_argument("--output", type=Path, default=Path("results/audit.csv"), help="default: %(default)s")
+
+    commands.add_parser(
+        "verify",
+        help="prove that data, checkpoints, predictions and results belong together; exit 1 where they do not",
+    )
+
+    dvc_yaml = commands.add_parser("dvc-yaml", help="write dvc.yaml from the workflow, which is its only truth")
+    dvc_yaml.add_argument("--check", action="store_true", help="write nothing; exit 1 where dvc.yaml differs")
+
+    add_explain(
+        commands.add_parser(
+            "explain", help="the whole way back of one number: scores, predictions, checkpoint, data, code"
+        )
+    )
+
+    compare = commands.add_parser(
+        "compare", help="tell two trees of results apart, number by number; exit 1 where they differ"
+    )
+    compare.add_argument("results_a", type=Path, metavar="RESULTS_A")
+    compare.add_argument("results_b", type=Path, metavar="RESULTS_B")
+    compare.add_argument(
+        "--tolerance", type=float, default=0.0, help="largest difference that counts as none (default: %(default)s)"
+    )
+
     step = commands.add_parser("step", help="one step of the workflow, as its rules call it", add_help=False)
+    step.add_argument("--rule", default="", help="the workflow's rule, for the step's record")
+    step.add_argument("--log", type=Path, help="the step's log; without it no record is written")
+    step.add_argument("--code", default="", help="hash of the code that the rule was planned with")
     step.add_argument("function", help="a function of the package, for example clips.store.write_clips")
     step.add_argument("arguments", nargs=argparse.REMAINDER, help="its parameters, as --name value")
     return parser
@@ -96,6 +133,17 @@ def add_score(score: argparse.ArgumentParser) -> None:
     )
     score.add_argument("--epoch", type=int, help="with --weights: which, where files of several epochs lie there")
     add_scale(score)
+
+
+def add_explain(explain: argparse.ArgumentParser) -> None:
+    """Options of `rescore explain`."""
+    explain.add_argument("table", type=Path, help="results/<scale>/tables/<paper>_<table>.csv")
+    explain.add_argument("--cell", nargs=2, required=True, metavar=("ROW", "COLUMN"), help="spelled as in the table")
+    explain.add_argument("--protocol", help="last_iteration, for example (default: every protocol of the cell)")
+    explain.add_argument(
+        "--records", type=Path, metavar="DIRECTORY", help="step records (default: runs/<scale>/records)"
+    )
+    explain.add_argument("--lock", type=Path, help="provenance lock (default: workflow/provenance/<scale>.lock.jsonl)")
 
 
 def add_scale(parser: argparse.ArgumentParser) -> None:
@@ -138,11 +186,11 @@ def step_parser(function: Callable[..., Any], name: str) -> argparse.ArgumentPar
     return parser
 
 
-def run_step(name: str, arguments: Sequence[str]) -> None:
-    """Run one step function of the package.
+def run_step(name: str, arguments: Sequence[str], rule: str = "", log: Path | None = None, code: str = "") -> None:
+    """Run one step function of the package; with a log, its record is written too (`step_record`).
 
     Raises:
-        RescoreError: there is no such function.
+        RescoreError: there is no such function, or its code is not the planned one.
     """
     module, _, attribute = name.rpartition(".")
     try:
@@ -152,7 +200,13 @@ def run_step(name: str, arguments: Sequence[str]) -> None:
             f"{name}: no such step ({error}). The rules under workflow/rules/ name the steps."
         ) from error
     processes.exit_with_run()
-    function(**vars(step_parser(function, name).parse_args(list(arguments))))
+    values = vars(step_parser(function, name).parse_args(list(arguments)))
+    if log is None:
+        function(**values)
+        return
+    from rescore import step_record
+
+    step_record.run_recorded(function, values, rule=rule, step=name, log=log, code=code)
 
 
 def run_plan(options: argparse.Namespace) -> int:
@@ -171,7 +225,12 @@ def run_fetch(options: argparse.Namespace) -> int:
     if not options.names and not options.all:
         print(fetch.describe(options.root))
         return 0
-    fetch.fetch_all(options.names or fetch.fetchable(), options.root, fetch.configured_mirror())
+    names = [fetch.find(name).name for name in options.names] or fetch.fetchable()
+    fetch.fetch_all([name for name in names if name != "mtl-aqa"], options.root, fetch.configured_mirror())
+    if "mtl-aqa" in names:
+        from rescore.manifests import mtl_aqa_broadcasts
+
+        return mtl_aqa_broadcasts.fetch_broadcasts(options.root, fetch.configured_mirror(), options.height)
     return 0
 
 
@@ -222,7 +281,66 @@ def run_parity(options: argparse.Namespace) -> int:
     return 1 if parity.failures(rows) else 0
 
 
-COMMANDS = {"plan": run_plan, "fetch": run_fetch, "check": run_check, "score": run_score, "parity": run_parity}
+def run_audit(options: argparse.Namespace) -> int:
+    from rescore import parameters
+    from rescore.scoring.audit import run
+    from rescore.sources import fetch
+
+    _, settings = parameters.load()
+    table = run.write_audit_at_hand(
+        options.reported, options.output, settings, Path("data/raw"), fetch.configured_mirror()
+    )
+    print(run.describe(table))
+    print(f"written to {options.output}")
+    return 0
+
+
+def run_verify(options: argparse.Namespace) -> int:
+    from rescore import verify
+
+    faults = verify.verify()
+    print(verify.describe(faults))
+    return 1 if faults else 0
+
+
+def run_dvc_yaml(options: argparse.Namespace) -> int:
+    from rescore import dvc_stage
+
+    if options.check:
+        dvc_stage.check()
+    else:
+        dvc_stage.write()
+    return 0
+
+
+def run_explain(options: argparse.Namespace) -> int:
+    from rescore.reporting.explain import explain
+
+    row, column = options.cell
+    print(explain(options.table, row, column, options.protocol, options.records, options.lock))
+    return 0
+
+
+def run_compare(options: argparse.Namespace) -> int:
+    from rescore.reporting import compare
+
+    found = compare.compare(options.results_a, options.results_b, options.tolerance)
+    print(compare.describe(found, options.tolerance))
+    return 1 if any(difference.matters for difference in found) else 0
+
+
+COMMANDS = {
+    "plan": run_plan,
+    "fetch": run_fetch,
+    "check": run_check,
+    "score": run_score,
+    "parity": run_parity,
+    "audit": run_audit,
+    "verify": run_verify,
+    "dvc-yaml": run_dvc_yaml,
+    "explain": run_explain,
+    "compare": run_compare,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -230,7 +348,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         if options.command == "step":
-            run_step(options.function, options.arguments)
+            run_step(options.function, options.arguments, options.rule, options.log, options.code)
             return 0
         return COMMANDS[options.command](options)
     except RescoreError as error:

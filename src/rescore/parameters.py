@@ -172,5 +172,13 @@ def from_config(config: Mapping[str, Any], scale: str | None, schema: Path, sour
 
 
 def section(settings: Mapping[str, Any], *names: str) -> Settings:
-    """The named sections of the settings: what one step reads, and therefore what reruns it."""
-    return {name: settings[name] for name in names}
+    """The named sections of the settings: what one step reads, and therefore what reruns it.
+
+    A name may reach into a section: `multitask.clips` gives {"multitask": {"clips": ...}}.
+    """
+    chosen: Settings = {}
+    for name in names:
+        first, _, rest = name.partition(".")
+        part = section(settings[first], rest) if rest else settings[first]
+        chosen = merge(chosen, {first: part})
+    return chosen

@@ -4,6 +4,7 @@
 Both are mended here, so that the next run goes on without hand work.
 """
 
+import contextlib
 import fcntl
 import os
 import re
@@ -11,7 +12,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -55,6 +56,8 @@ def only_asks(arguments: Sequence[str]) -> bool:
     return any(word in QUESTIONS or re.fullmatch("-[Fkpq]*n[Fkpqr]*", word) for word in arguments)
 
 
+START_PATIENCE = 2.0
+"""Seconds that a starting run waits for a question that is just looking (`asking`)."""
 _held: list[IO[str]] = []  # an open file keeps its lock; the kernel drops it however the process ends
 
 
@@ -69,15 +72,37 @@ def hold_run_lock(engine_directory: Path) -> bool:
     """
     engine_directory.mkdir(parents=True, exist_ok=True)
     handle = (engine_directory / "rescore.lock").open("w")
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        handle.close()
-        return False
+    waited = 0.0
+    while not _lock(handle, fcntl.LOCK_EX):
+        if waited >= START_PATIENCE:
+            handle.close()
+            return False
+        time.sleep(0.1)
+        waited += 0.1
     shutil.rmtree(engine_directory / "locks", ignore_errors=True)
     _held.append(handle)
     os.environ[RUN_VARIABLE] = str(os.getpid())
     return True
+
+
+def _lock(handle: IO[str], kind: int) -> bool:
+    try:
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def asking(engine_directory: Path) -> Iterator[bool]:
+    """Look at a directory while no run is at work in it; several may look at once.
+
+    Yields:
+        False where a run is alive: what it is writing is then not to be touched.
+    """
+    engine_directory.mkdir(parents=True, exist_ok=True)
+    with (engine_directory / "rescore.lock").open("w") as handle:
+        yield _lock(handle, fcntl.LOCK_SH)
 
 
 def exit_with(process: int, every: float = 0.5) -> None:

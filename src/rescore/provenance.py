@@ -8,11 +8,14 @@ reading the sources (nothing is imported, so no framework is loaded to answer).
 import ast
 import functools
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 PACKAGE = "rescore"
 ROOT = Path(__file__).parent
+WORKFLOW = ("Snakefile", "params.yaml", "workflow/rules", "workflow/schemas", "profiles", "reported", "src/rescore")
+"""What decides what a run makes, in the repository."""
+IGNORED = {"__pycache__", ".pyc", ".swp"}
 
 
 def module_path(module: str) -> Path | None:
@@ -62,3 +65,15 @@ def code_hash(module: str) -> str:
         digest.update(f"{path.relative_to(ROOT).as_posix()}\0".encode())
         digest.update(path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
+
+
+def tree_hash(paths: Iterable[str], root: Path = Path()) -> str:
+    """SHA-256 over the files under some paths, names and bytes; caches that Python and editors leave do not count."""
+    digest = hashlib.sha256()
+    files = (
+        file for path in paths for file in ([root / path] if (root / path).is_file() else (root / path).rglob("*"))
+    )
+    for file in sorted(file for file in files if file.is_file() and not IGNORED & {*file.suffixes, *file.parts}):
+        digest.update(f"{file.relative_to(root).as_posix()}\0".encode())
+        digest.update(file.read_bytes() + b"\0")
+    return digest.hexdigest()

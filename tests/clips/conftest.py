@@ -1,5 +1,6 @@
 """Videos whose frames carry their own number, as a 4 x 3 grid of black and white fields that survives lossy coding."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,3 +109,10 @@ def make_manifest(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return make
+
+
+@pytest.fixture
+def mirror() -> Path:
+    if "RESCORE_MIRROR" not in os.environ:
+        pytest.skip("RESCORE_MIRROR is not set")
+    return Path(os.environ["RESCORE_MIRROR"])

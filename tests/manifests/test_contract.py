@@ -34,6 +34,15 @@ def test_a_manifest_comes_back_as_it_was_written(manifest, tmp_path):
     assert path.read_bytes() == first
 
 
+def test_what_is_known_of_an_event_comes_back(manifest, tmp_path):
+    known = manifest.assign(synchronised=[True, False, False], height=[3, None, 10], gender=["female", "male", None])
+    write_manifest(tmp_path / "m.parquet", known)
+    read = read_manifest(tmp_path / "m.parquet")
+    assert read["synchronised"].tolist() == [True, False, False]
+    assert read["height"].tolist() == [3, pd.NA, 10]
+    assert read["gender"].isna().tolist() == [False, False, True]
+
+
 def test_all_problems_are_named_together_with_their_rows(manifest, tmp_path):
     bad = manifest.assign(
         sample=["diving/001", "diving/001", "trampoline/001"],
@@ -71,6 +80,9 @@ def test_all_problems_are_named_together_with_their_rows(manifest, tmp_path):
         (lambda table: table.assign(score=-1.0), "outside"),
         (lambda table: table.assign(position=["tuck", None, 2]), "position is not one of free, pike, tuck: row 2"),
         (lambda table: table.assign(rotation_type="back"), "rotation_type is not one of backward, "),
+        (lambda table: table.assign(height=[3, 10, 5]), r"height is not one of 3, 10: row 2 \(trampoline/001\)"),
+        (lambda table: table.assign(height="ten"), "column height holds"),
+        (lambda table: table.assign(gender=["male", "m", None]), "gender is not one of female, male: row 1"),
     ],
 )
 def test_each_breach_is_an_error(change, words, manifest, tmp_path):

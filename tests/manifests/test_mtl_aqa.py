@@ -14,14 +14,12 @@ from rescore.errors import RescoreError
 from rescore.manifests import contract
 from rescore.manifests.mtl_aqa import (
     OFFICIAL,
-    build,
     read_manifest,
     read_smaller_training_set,
     read_unlv_split,
     read_vocabulary,
     summarise,
 )
-from rescore.storage import read_table
 
 MIRROR = os.environ.get("RESCORE_MIRROR")
 needs_mirror = pytest.mark.skipif(not MIRROR, reason="RESCORE_MIRROR is not set")
@@ -82,17 +80,14 @@ def test_a_dive_becomes_a_manifest_row(tmp_path: Path) -> None:
 
 
 @needs_mirror
-def test_the_real_release_gives_the_official_split_and_states_its_oddities(tmp_path: Path) -> None:
-    outputs = [tmp_path / name for name in ("mtl_aqa.parquet", "summary.csv", "findings.csv")]
-    build(Path(str(MIRROR)) / "mtl_aqa", VIDEOS, *outputs)
-    table = contract.read_manifest(tmp_path / "mtl_aqa.parquet")
+def test_the_real_release_gives_the_official_split_and_states_its_oddities() -> None:
+    table, findings = read_manifest(Path(str(MIRROR)) / "mtl_aqa", VIDEOS)
     assert table["split"].value_counts().to_dict() == {"train": 1059, "test": 353}
     assert table["event"].nunique() == 15
     assert table["somersaults"].max() == 4.5
     assert table["twists"].max() == 3.5
     assert (table["caption"] != "").all()
     assert not table["caption"].str.contains("<eos>|<sos>").any()
-    findings = list(read_table(tmp_path / "findings.csv")["finding"])
     assert findings == [
         f"{sample}: commentary without annotation" for sample in ("01/064", "17/072", "17/149", "26/092")
     ]
@@ -126,21 +121,23 @@ def test_caption_without_annotation_and_the_reverse_are_stated(tmp_path: Path) -
     table, findings = read_manifest(write_release(tmp_path, final_captions_dict=captions), VIDEOS)
     assert findings[0] == "09/009: commentary without annotation"
     assert findings[1] == "04/007: annotation without commentary"
-    assert "1 words of the commentary are not in the vocabulary, such as 'splash'" in findings[2]
+    assert findings[2] == "01/002: empty commentary"
+    assert "1 words of the commentary are not in the vocabulary, such as 'splash'" in findings[3]
     assert table.set_index("sample").loc["04/007", "caption"] == ""
 
 
 def test_impossible_values_are_reported_together(tmp_path: Path) -> None:
     bad = {
         (1, 1): annotation(final_score=float("nan")),
-        (1, 2): annotation(position=3, end_frame=90),
+        (1, 2): annotation(position=3, end_frame=90, final_score=150.5),
         (4, 7): annotation(difficulty=0.0, tw_no=None),
     }
     with pytest.raises(RescoreError) as error:
         read_manifest(write_release(tmp_path, final_annotations_dict=bad), VIDEOS)
     for text in (
-        "(5)",
-        "01/001: final_score nan",
+        "(6)",
+        "01/001: final_score nan is not a score from 0 to 150",
+        "01/002: final_score 150.5 is not a score from 0 to 150",
         "01/002: position 3",
         "01/002: frames",
         "04/007: difficulty",

@@ -51,3 +51,19 @@ def scores(tmp_path: Path) -> dict[str, Path]:
         paths[table] = tmp_path / f"{table}_scores.csv"
         pd.concat([*both, observer]).astype({"n": int}).to_csv(paths[table], index=False)
     return paths
+
+
+@pytest.fixture(scope="session")
+def demo_tree(tmp_path_factory) -> Path:
+    """Data, runs and results at scale demo, as the workflow leaves them; nothing changes it."""
+    from tests.reporting.tree import make_tree
+
+    return make_tree(tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture(scope="session")
+def demo_page(demo_tree) -> Path:
+    """The page of `demo_tree`."""
+    from tests.reporting.tree import make_page
+
+    return make_page(demo_tree)

@@ -28,9 +28,14 @@ def unknown_sample(table):
     table.loc[table.index[0], "sample"] = "diving/999"
 
 
+def another_action(table):
+    table.loc[table.index[0], "action"] = "skiing"
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
+        (another_action, "1 rows name another action than the data set: row 0"),
         (no_number, "1 predicted values are NaN or infinite: row 3"),
         (infinite, "1 predicted values are NaN or infinite: row 3"),
         (other_unit, "1 rows are in the unit standard deviations, not points: row 5"),
@@ -106,3 +111,36 @@ def test_good_predictions_pass(files, samples):
     assert len(read_predictions(files["fine_tuning"], samples, 2, samples=10)) == len(
         pd.read_parquet(files["fine_tuning"])
     )
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda t: t.assign(predicted=t["predicted"].astype(str)), "column 'predicted' holds"),
+        (lambda t: t.assign(target=["high", *t["target"].astype(str)[1:]]), "column 'target' holds"),
+        (lambda t: t.iloc[:0], "no rows"),
+        (lambda t: t.assign(split="train"), "no test predictions"),
+        (lambda t: t.assign(member=t["member"].where(t.index != 3)), "1 rows without member: row 3"),
+        (lambda t: t.assign(seed=t["seed"].where(t.index != 3)), "1 rows without seed: row 3"),
+        (lambda t: t.assign(iteration=t["iteration"].where(t.index != 3)), "1 rows without iteration: row 3"),
+        (lambda t: t.assign(sample=t["sample"].where(t.index != 3)), "1 rows without sample: row 3"),
+        (lambda t: t.assign(action=t["action"].where(t.index != 3)), "1 rows without action: row 3"),
+        (lambda t: t.assign(split=t["split"].where(t.index != 3)), "1 rows without split: row 3"),
+        (lambda t: t.assign(unit=t["unit"].where(t.index != 3)), "1 rows are in the unit nan, not points: row 3"),
+    ],
+)
+def test_tables_without_form_are_named(files, samples, spoil, message):
+    spoil(pd.read_parquet(files["all_action"])).to_parquet(files["all_action"])
+    with pytest.raises(RescoreError) as error:
+        read_predictions(files["all_action"], samples, 2)
+    assert message in str(error.value)
+
+
+def test_faults_of_form_are_reported_together(files, samples):
+    table = pd.read_parquet(files["all_action"])
+    bad = table.assign(predicted="x", member=table["member"].where(table.index != 3))
+    bad.to_parquet(files["all_action"])
+    with pytest.raises(RescoreError) as error:
+        read_predictions(files["all_action"], samples, 2)
+    assert "column 'predicted'" in str(error.value)
+    assert "without member" in str(error.value)

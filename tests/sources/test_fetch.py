@@ -1,43 +1,14 @@
 import dataclasses
-import hashlib
-import http.server
-import json
 import os
 import re
-import subprocess
-import threading
 from pathlib import Path
 
 import pytest
 
 from rescore.errors import RescoreError
-from rescore.sources.catalogue import BY_NAME, SOURCES, OriginFile, Source
+from rescore.sources.catalogue import BY_NAME, SOURCES
 from rescore.sources.fetch import describe, fetch, fetch_all, fetch_source, fetchable, find, locate
-
-CONTENTS = {"one.txt": b"first\r\nline\n", "folder/two.bin": bytes(range(256)) * 400, "three.npy": b"\x93NUMPY" * 99}
-
-
-def entry(name: str, content: bytes, **more) -> OriginFile:
-    return OriginFile(name, len(content), hashlib.sha256(content).hexdigest(), **more)
-
-
-def make_source(**more) -> Source:
-    files = tuple(entry(name, content) for name, content in CONTENTS.items())
-    return Source(name="little", note="A test.", licence="none", citation="@misc{x}", files=files, **more)
-
-
-def write_all(folder: Path, contents: dict[str, bytes]) -> None:
-    for name, content in contents.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
-
-
-def assert_fetched(folder: Path) -> None:
-    assert {name: (folder / name).read_bytes() for name in CONTENTS} == CONTENTS
-    record = json.loads((folder / "SOURCE.json").read_text())
-    assert [file["name"] for file in record["files"]] == list(CONTENTS)
-    assert {"origin", "licence", "citation"} <= set(record)
-    assert not list(folder.rglob("*.part"))
+from tests.sources.conftest import CONTENTS, assert_fetched, commit_all, make_source, write_all
 
 
 def test_the_catalogue_is_complete():
@@ -108,25 +79,6 @@ def test_a_fetched_file_that_was_changed_is_fetched_again(tmp_path):
     assert_fetched(fetch_source(make_source(mirror="m"), tmp_path / "raw", tmp_path / "mirror"))
 
 
-@pytest.fixture
-def repository(tmp_path):
-    """A git repository with the files under data/, and one later commit that spoils them."""
-    folder = tmp_path / "origin"
-    write_all(folder / "data", CONTENTS)
-
-    def git(*arguments: str) -> str:
-        name = ["-c", "user.name=A", "-c", "user.email=a@b", "-c", "core.autocrlf=false"]
-        return subprocess.run(["git", *name, *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout
-
-    git("init", "--quiet")
-    git("add", ".")
-    git("commit", "--quiet", "-m", "files")
-    commit = git("rev-parse", "HEAD").strip()
-    write_all(folder / "data", {"one.txt": b"spoilt"})
-    git("commit", "--quiet", "-a", "-m", "spoil")
-    return folder.as_uri(), commit
-
-
 def test_files_come_from_a_git_repository(tmp_path, repository):
     url, commit = repository
     assert_fetched(fetch_source(make_source(repository=url, commit=commit, path="data"), tmp_path / "full"))
@@ -144,14 +96,8 @@ def test_the_real_files_come_from_git_as_from_the_mirror(tmp_path):
     source = find("ucf101-lists")  # holds files with both kinds of line ends
     fetch_source(source, tmp_path / "origin", Path(os.environ["RESCORE_MIRROR"]))
     folder = tmp_path / "origin" / source.name
-    for arguments in (
-        ["init", "-q"],
-        ["add", "."],
-        ["-c", "user.name=A", "-c", "user.email=a@b", "commit", "-qm", "x"],
-    ):
-        subprocess.run(["git", *arguments], cwd=folder, check=True)
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, check=True, capture_output=True, text=True).stdout
-    local = dataclasses.replace(source, repository=folder.as_uri(), commit=commit.strip(), path="", url=None)
+    commit = commit_all(folder)
+    local = dataclasses.replace(source, repository=folder.as_uri(), commit=commit, path="", url=None)
     fetched = fetch_source(local, tmp_path / "raw")
     assert all((fetched / file.name).read_bytes() == (folder / file.name).read_bytes() for file in source.files)
 
@@ -169,39 +115,6 @@ def test_an_unknown_commit_or_repository_is_an_error(tmp_path, repository):
         with pytest.raises(RescoreError, match="could not be fetched"):
             fetch_source(make_source(**changes), tmp_path / "raw")
     assert not (tmp_path / "raw" / "little" / "SOURCE.json").exists()
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves CONTENTS; `server.cut` bytes of folder/two.bin at most per answer, ranges honoured; records the requests."""
-
-    def do_GET(self):
-        name = self.path.removeprefix("/base/")
-        content = self.server.contents.get(name)
-        self.server.requests.append((name, self.headers.get("Range")))
-        if content is None:
-            self.send_error(404)
-            return
-        start = int((self.headers.get("Range") or "bytes=0-")[6:].rstrip("-")) if self.server.ranges else 0
-        self.send_response(206 if start else 200)
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-        self.send_header("Content-Length", str(len(content) - start))
-        self.end_headers()
-        self.wfile.write(content[start : start + self.server.cut] if name == "folder/two.bin" else content[start:])
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def server():
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        running.contents, running.requests, running.cut, running.ranges = dict(CONTENTS), [], 10**9, True
-        thread = threading.Thread(target=running.serve_forever, daemon=True)
-        thread.start()
-        running.url = f"http://127.0.0.1:{running.server_port}/base"
-        yield running
-        running.shutdown()
 
 
 def test_files_come_over_http(tmp_path, server):

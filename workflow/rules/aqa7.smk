@@ -23,7 +23,7 @@ rule all_action:
         ),
         code=code("experiments.all_action.run"),
     shell:
-        "rescore step experiments.all_action.run --features {input.features} --rows {input.rows}"
+        "rescore step --rule {rule} --log {log} --code {params.code} experiments.all_action.run --features {input.features} --rows {input.rows}"
         " --backbone {input.backbone} --predictions {output.predictions} --members {output.members} --settings {params.settings:q} > {log} 2>&1"
 
 
@@ -46,7 +46,7 @@ rule zero_shot:
         settings=settings("seed", "seeds", "backbone", "lstm"),
         code=code("experiments.zero_shot.run"),
     shell:
-        "rescore step experiments.zero_shot.run --features {input.features} --rows {input.rows}"
+        "rescore step --rule {rule} --log {log} --code {params.code} experiments.zero_shot.run --features {input.features} --rows {input.rows}"
         " --backbone {input.backbone} --predictions {output.predictions} --members {output.members} --settings {params.settings:q} > {log} 2>&1"
 
 
@@ -70,7 +70,7 @@ rule fine_tuning:
         settings=settings("seed", "seeds", "backbone", "lstm", "fine_tuning"),
         code=code("experiments.fine_tuning.run"),
     shell:
-        "rescore step experiments.fine_tuning.run --features {input.features} --rows {input.rows}"
+        "rescore step --rule {rule} --log {log} --code {params.code} experiments.fine_tuning.run --features {input.features} --rows {input.rows}"
         " --initial {input.initial} --backbone {input.backbone} --predictions {output.predictions} --members {output.members}"
         " --settings {params.settings:q} > {log} 2>&1"
 
@@ -97,7 +97,7 @@ rule aqa7_summary:
     params:
         code=code("manifests.summary.write_summary"),
     shell:
-        "rescore step manifests.summary.write_summary --manifest {input.manifest} --summary {output.summary} > {log} 2>&1"
+        "rescore step --rule {rule} --log {log} --code {params.code} manifests.summary.write_summary --manifest {input.manifest} --summary {output.summary} > {log} 2>&1"
 
 
 rule aqa7_scores:
@@ -119,5 +119,5 @@ rule aqa7_scores:
         settings=settings("seed", "seeds", "lstm", "fine_tuning", "scoring"),
         code=code("scoring.aqa7.score_aqa7"),
     shell:
-        "rescore step scoring.aqa7.score_aqa7 --table {wildcards.table} --predictions {input.predictions}"
+        "rescore step --rule {rule} --log {log} --code {params.code} scoring.aqa7.score_aqa7 --table {wildcards.table} --predictions {input.predictions}"
         " --rows {input.rows} --scores {output.scores} --settings {params.settings:q} > {log} 2>&1"

@@ -21,7 +21,7 @@ if SETTINGS["backbone"]["weights"] == "pretrained":
             settings=settings("seed", "clips", "backbone", "pretraining"),
             code=code("training.pretrain.pretrain"),
         shell:
-            "rescore step training.pretrain.pretrain --clips {input.clips} --rows {input.rows}"
+            "rescore step --rule {rule} --log {log} --code {params.code} training.pretrain.pretrain --clips {input.clips} --rows {input.rows}"
             " --weights {output.weights} --curve {output.curve} --settings {params.settings:q} > {log} 2>&1"
 
 else:
@@ -37,7 +37,7 @@ else:
             settings=settings("seed", "clips", "backbone"),
             code=code("models.backbones.convert_weights"),
         shell:
-            "rescore step models.backbones.convert_weights --weights {output.weights} --settings {params.settings:q}"
+            "rescore step --rule {rule} --log {log} --code {params.code} models.backbones.convert_weights --weights {output.weights} --settings {params.settings:q}"
             " > {log} 2>&1"
 
 
@@ -60,5 +60,5 @@ rule aqa7_features:
         settings=settings("seed", "clips", "backbone"),
         code=code("features.extract.extract"),
     shell:
-        "rescore step features.extract.extract --clips {input.clips} --rows {input.rows} --weights {input.weights}"
+        "rescore step --rule {rule} --log {log} --code {params.code} features.extract.extract --clips {input.clips} --rows {input.rows} --weights {input.weights}"
         " --features {output.features} --features-rows {output.rows} --settings {params.settings:q} > {log} 2>&1"

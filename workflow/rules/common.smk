@@ -2,30 +2,65 @@
 
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
-from rescore import parameters, processes
+import snakemake
+from rescore import lock, parameters, processes, repair
 from rescore.errors import RescoreError
 from rescore.experiments import plan
 from rescore.provenance import code_hash
 from rescore.sources import fetch
-from rescore.storage import canonical_json
+from rescore.storage import canonical_json, sha256_text
 from snakemake.exceptions import WorkflowError
+from snakemake.io import _IOFile
+from snakemake.persistence import RECORD_FORMAT_VERSION
 
 # Looking at the graph is possible without `--cores`.
 CORES = workflow.resource_settings.cores or os.cpu_count()
 processes.prepare_environment(CORES)
 
-if workflow.is_main_process and not processes.only_asks(sys.argv[1:]):
-    if not processes.hold_run_lock(Path(".snakemake")):
+
+async def unprotected(file):
+    """No rule protects its outputs, but DVC's hardlinks into its cache are read-only, and the engine would refuse to replace
+    them. It unlinks a job's outputs before the job runs, so the cache is never written to.
+    """
+    return False
+
+
+_IOFile.protected = unprotected
+
+ONLY_ASKS = processes.only_asks(sys.argv[1:])
+if workflow.is_main_process and not ONLY_ASKS:
+    if {"--touch", "-t"} & set(sys.argv[1:]):
+        raise WorkflowError(
+            "--touch makes old results look new; run without it: only what changed is made again"
+        )
+    if not (repair.is_part() or processes.hold_run_lock(Path(".snakemake"))):
         raise WorkflowError(
             "another run is at work in this directory; wait for it, or run in another clone"
         )
 
+
+def check_unchanged():
+    """A job on a cluster reads params.yaml anew: it must be the one that the run was planned with."""
+    now = sha256_text(canonical_json(config))
+    if workflow.is_main_process:
+        os.environ["RESCORE_PARAMETERS"] = now
+    elif os.environ.get("RESCORE_PARAMETERS", now) != now:
+        raise RescoreError(
+            "params.yaml was edited while the run was going on; run again to bring its results up to date"
+        )
+
+
 try:
+    lock.check_engine(snakemake.__version__, RECORD_FORMAT_VERSION)
     SCALE, SETTINGS = parameters.from_config(
         config, None, Path(workflow.basedir) / parameters.SCHEMA, "params.yaml"
     )
+    check_unchanged()
+    # Results that a commit describes and that are there count as run, whether or not their sources are here.
+    DONE = plan.complete(lambda name: lock.complete("open", f"runs/open/{name}"))
 except RescoreError as error:
     raise WorkflowError(str(error))
 
@@ -33,11 +68,18 @@ DATA, RUNS, RESULTS, LOGS = (
     f"{room}/{SCALE}" for room in ("data", "runs", "results", "logs")
 )
 MIRROR = fetch.configured_mirror()
-NOT_RUN = plan.not_run(SCALE, SETTINGS, MIRROR)
-REAL_DATA = plan.runnable(SETTINGS, MIRROR)
+NOT_RUN = plan.not_run(SCALE, SETTINGS, MIRROR, DONE)
+REAL_DATA = plan.runnable(SETTINGS, MIRROR, DONE)
 # The pages of this run: the scale's own, and that of the real data that is at hand.
 PAGES = [f"{RESULTS}/index.html"]
 PAGES += ["results/open/index.html"] if REAL_DATA and SCALE != "open" else []
+# What sums up every scale that was run here; only where a scale has tables.
+OVERVIEW = (
+    ["results/index.html"] if SCALE != "open" or REAL_DATA else ["results/audit.csv"]
+)
+# What `dvc metrics` speaks of: the same numbers as the tables', few enough to compare.
+METRICS = [f"{RESULTS}/metrics.json"] if SCALE != "open" or REAL_DATA else []
+METRICS += ["results/open/metrics.json"] if REAL_DATA and SCALE != "open" else []
 
 
 def settings(*names, scale=SCALE):

@@ -18,7 +18,7 @@ if SETTINGS["sources"]["aqa7_videos"] == "synthetic":
             code=code("manifests.synthetic.generate.make_videos"),
             directory=subpath(output.index, strip_suffix=".csv"),
         shell:
-            "rescore step manifests.synthetic.generate.make_videos --index {output.index} --manifest {output.manifest}"
+            "rescore step --rule {rule} --log {log} --code {params.code} manifests.synthetic.generate.make_videos --index {output.index} --manifest {output.manifest}"
             " --directory {params.directory} --workers {threads} --settings {params.settings:q} > {log} 2>&1"
 
 else:
@@ -35,7 +35,7 @@ else:
             code=code("manifests.videos.index_videos"),
             directory=SETTINGS["sources"]["aqa7_directory"],
         shell:
-            "rescore step manifests.videos.index_videos --directory {params.directory} --index {output.index}"
+            "rescore step --rule {rule} --log {log} --code {params.code} manifests.videos.index_videos --directory {params.directory} --index {output.index}"
             " --workers {threads} > {log} 2>&1"
 
     rule aqa7_manifest:
@@ -52,7 +52,7 @@ else:
             settings=settings("clips"),
             code=code("manifests.aqa7.write_manifest"),
         shell:
-            "rescore step manifests.aqa7.write_manifest --lists $(dirname {input.lists}) --index {input.index}"
+            "rescore step --rule {rule} --log {log} --code {params.code} manifests.aqa7.write_manifest --lists $(dirname {input.lists}) --index {input.index}"
             " --manifest {output.manifest} --settings {params.settings:q} > {log} 2>&1"
 
 
@@ -73,7 +73,7 @@ rule aqa7_clips:
         settings=settings("clips"),
         code=code("clips.store.write_clips"),
     shell:
-        "rescore step clips.store.write_clips --manifest {input.manifest} --clips {output.clips} --rows {output.rows}"
+        "rescore step --rule {rule} --log {log} --code {params.code} clips.store.write_clips --manifest {input.manifest} --clips {output.clips} --rows {output.rows}"
         " --dropped {output.dropped} --workers {threads} --settings {params.settings:q} > {log} 2>&1"
 
 
@@ -93,7 +93,7 @@ if SETTINGS["sources"]["pretraining_videos"] == "synthetic":
             code=code("manifests.synthetic.generate.make_motions"),
             directory=subpath(output.index, strip_suffix=".csv"),
         shell:
-            "rescore step manifests.synthetic.generate.make_motions --index {output.index} --manifest {output.manifest}"
+            "rescore step --rule {rule} --log {log} --code {params.code} manifests.synthetic.generate.make_motions --index {output.index} --manifest {output.manifest}"
             " --directory {params.directory} --workers {threads} --settings {params.settings:q} > {log} 2>&1"
 
 else:
@@ -110,7 +110,7 @@ else:
             code=code("manifests.videos.index_videos"),
             directory=SETTINGS["sources"]["ucf101_directory"],
         shell:
-            "rescore step manifests.videos.index_videos --directory {params.directory} --index {output.index}"
+            "rescore step --rule {rule} --log {log} --code {params.code} manifests.videos.index_videos --directory {params.directory} --index {output.index}"
             " --workers {threads} > {log} 2>&1"
 
     rule pretraining_manifest:
@@ -127,7 +127,7 @@ else:
             settings=settings("clips"),
             code=code("manifests.ucf101.write_manifest"),
         shell:
-            "rescore step manifests.ucf101.write_manifest --lists $(dirname {input.lists}) --index {input.index}"
+            "rescore step --rule {rule} --log {log} --code {params.code} manifests.ucf101.write_manifest --lists $(dirname {input.lists}) --index {input.index}"
             " --manifest {output.manifest} --settings {params.settings:q} > {log} 2>&1"
 
 
@@ -148,5 +148,5 @@ rule pretraining_clips:
         settings=settings("clips", "backbone", "pretraining"),
         code=code("clips.store.write_windows"),
     shell:
-        "rescore step clips.store.write_windows --manifest {input.manifest} --clips {output.clips} --rows {output.rows}"
+        "rescore step --rule {rule} --log {log} --code {params.code} clips.store.write_windows --manifest {input.manifest} --clips {output.clips} --rows {output.rows}"
         " --dropped {output.dropped} --workers {threads} --settings {params.settings:q} > {log} 2>&1"

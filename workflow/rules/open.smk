@@ -20,7 +20,7 @@ rule unlv_dive_s3d:
         settings=settings("seed", "support_vector_regression", scale="open"),
         code=code("experiments.unlv_dive_s3d.run"),
     shell:
-        "rescore step experiments.unlv_dive_s3d.run --directory $(dirname {input.source})"
+        "rescore step --rule {rule} --log {log} --code {params.code} experiments.unlv_dive_s3d.run --directory $(dirname {input.source})"
         " --mtl-aqa $(dirname {input.mtl_aqa})"
         " --predictions {output.predictions} --choice {output.choice} --findings {output.findings}"
         " --settings {params.settings:q} > {log} 2>&1"
@@ -41,7 +41,7 @@ rule mtl_aqa_labels:
         settings=settings("seed", "ridge", scale="open"),
         code=code("experiments.mtl_aqa_labels.run"),
     shell:
-        "rescore step experiments.mtl_aqa_labels.run --directory $(dirname {input.source})"
+        "rescore step --rule {rule} --log {log} --code {params.code} experiments.mtl_aqa_labels.run --directory $(dirname {input.source})"
         " --predictions {output.predictions} --choice {output.choice} --findings {output.findings}"
         " --settings {params.settings:q} > {log} 2>&1"
 
@@ -60,7 +60,7 @@ rule human_ceiling:
     params:
         code=code("experiments.human_ceiling.run"),
     shell:
-        "rescore step experiments.human_ceiling.run --directory $(dirname {input.source})"
+        "rescore step --rule {rule} --log {log} --code {params.code} experiments.human_ceiling.run --directory $(dirname {input.source})"
         " --predictions {output.predictions} --rule {output.rule} --findings {output.findings} > {log} 2>&1"
 
 
@@ -79,7 +79,7 @@ rule real_dive:
         settings=settings("seed", "clips", "backbone", scale="open"),
         code=code("experiments.real_dive.run"),
     shell:
-        "rescore step experiments.real_dive.run --video $(dirname {input.video})/aqa7_diving_054.avi"
+        "rescore step --rule {rule} --log {log} --code {params.code} experiments.real_dive.run --video $(dirname {input.video})/aqa7_diving_054.avi"
         " --lists $(dirname {input.lists}) --record {output.record} --settings {params.settings:q} > {log} 2>&1"
 
 
@@ -98,7 +98,7 @@ rule open_scores:
         settings=settings("seed", "scoring", scale="open"),
         code=code("scoring.open.score_unlv_dive_s3d"),
     shell:
-        "rescore step scoring.open.score_{wildcards.experiment} --predictions {input.predictions} --scores {output.scores}"
+        "rescore step --rule {rule} --log {log} --code {params.code} scoring.open.score_{wildcards.experiment} --predictions {input.predictions} --scores {output.scores}"
         " --settings {params.settings:q} > {log} 2>&1"
 
 
@@ -114,7 +114,7 @@ rule open_summary:
     params:
         code=code("scoring.open.summarise_aqa7_lists"),
     shell:
-        "rescore step scoring.open.summarise_aqa7_lists --lists $(dirname {input.lists}) --summary {output.summary}"
+        "rescore step --rule {rule} --log {log} --code {params.code} scoring.open.summarise_aqa7_lists --lists $(dirname {input.lists}) --summary {output.summary}"
         " > {log} 2>&1"
 
 
@@ -149,7 +149,7 @@ rule open_table:
         code=code("reporting.tables.make_table"),
         name=lambda wildcards: wildcards.table.split("_", 1)[1],
     shell:
-        "rescore step reporting.tables.make_table --table {params.name} --reported {input.reported}"
+        "rescore step --rule {rule} --log {log} --code {params.code} reporting.tables.make_table --table {params.name} --reported {input.reported}"
         " --scores {input.scores} --csv {output.csv} --markdown-file {output.markdown} --latex-file {output.latex}"
         " --settings {params.settings:q} > {log} 2>&1"
 
@@ -158,6 +158,22 @@ rule open_table:
 OPEN_TABLES = [
     "aqa7_table1" if name == "real_dive" else f"open_{name}" for name in REAL_DATA
 ]
+
+
+rule open_metrics:
+    input:
+        expand("results/open/tables/{table}.csv", table=OPEN_TABLES),
+    output:
+        "results/open/metrics.json",
+    log:
+        "logs/open/metrics.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code("reporting.metrics.write_metrics"),
+    shell:
+        "rescore step --rule {rule} --log {log} --code {params.code} reporting.metrics.write_metrics --tables {input}"
+        " --output {output} > {log} 2>&1"
 
 
 rule open_page:
@@ -169,11 +185,17 @@ rule open_page:
         records=[
             f"{OPEN}/{name}/record.json" for name in REAL_DATA if name == "real_dive"
         ],
+        evidence=[
+            f"{OPEN}/{name}/predictions.parquet"
+            for name in REAL_DATA
+            if name != "real_dive"
+        ],
+        audit="results/audit.csv",
     output:
         report(
             "results/open/index.html",
             caption="../report/page.rst",
-            category="Real data without video",
+            category="Pages",
         ),
     log:
         "logs/open/page.log",
@@ -182,7 +204,7 @@ rule open_page:
     params:
         settings=settings("scale", "seeds", "sources", "scoring", scale="open"),
         code=code("reporting.page.page"),
-        not_run=canonical_json(plan.not_run("open", SETTINGS, MIRROR)),
+        not_run=canonical_json(plan.not_run("open", SETTINGS, MIRROR, DONE)),
     shell:
-        "rescore step reporting.page.page --tables {input.tables} --figures --dropped --findings {input.findings}"
-        " --records {input.records} --not-run {params.not_run:q} --output {output} --settings {params.settings:q} > {log} 2>&1"
+        "rescore step --rule {rule} --log {log} --code {params.code} reporting.page.page --tables {input.tables} --figures --dropped --findings {input.findings}"
+        " --records {input.records} --audit {input.audit} --runs runs/open --step-records runs/open/records --not-run {params.not_run:q} --output {output} --settings {params.settings:q} > {log} 2>&1"

@@ -30,24 +30,25 @@ rule aqa7_table:
         settings=settings("scale", "sources", "scoring"),
         code=code("reporting.tables.make_table"),
     shell:
-        "rescore step reporting.tables.make_table --table {wildcards.table} --reported {input.reported}"
+        "rescore step --rule {rule} --log {log} --code {params.code} reporting.tables.make_table --table {wildcards.table} --reported {input.reported}"
         " --scores {input.scores} --csv {output.csv} --markdown-file {output.markdown} --latex-file {output.latex}"
         " --settings {params.settings:q} > {log} 2>&1"
 
 
-rule aqa7_tables:
+rule all_tables:
     input:
         expand(f"{RESULTS}/tables/aqa7_{{table}}.md", table=AQA7_TABLES),
+        expand(f"{RESULTS}/tables/mtl_aqa_{{table}}.md", table=MTL_AQA_TABLES),
     output:
         f"{RESULTS}/tables.md",
     log:
-        f"{LOGS}/aqa7_tables.log",
+        f"{LOGS}/all_tables.log",
     conda:
         "../../environment.yml"
     params:
         code=code("reporting.tables.collect_markdown"),
     shell:
-        "rescore step reporting.tables.collect_markdown --parts {input} --output {output} > {log} 2>&1"
+        "rescore step --rule {rule} --log {log} --code {params.code} reporting.tables.collect_markdown --parts {input} --output {output} > {log} 2>&1"
 
 
 rule aqa7_claims:
@@ -65,7 +66,7 @@ rule aqa7_claims:
     params:
         code=code("scoring.claims.evaluate_claims"),
     shell:
-        "rescore step scoring.claims.evaluate_claims --claims {input.claims} --reported $(dirname {input.claims})"
+        "rescore step --rule {rule} --log {log} --code {params.code} scoring.claims.evaluate_claims --claims {input.claims} --reported $(dirname {input.claims})"
         " --tables {input.tables} --curves {input.curves} --output {output} > {log} 2>&1"
 
 
@@ -88,7 +89,7 @@ rule aqa7_figure1:
         settings=settings("scale", "sources"),
         code=code("reporting.figures.figure1"),
     shell:
-        "rescore step reporting.figures.figure1 --manifest {input.manifest} --png {output.png}"
+        "rescore step --rule {rule} --log {log} --code {params.code} reporting.figures.figure1 --manifest {input.manifest} --png {output.png}"
         " --settings {params.settings:q} > {log} 2>&1"
 
 
@@ -103,7 +104,7 @@ rule aqa7_network:
         settings=settings("clips", "backbone", "lstm"),
         code=code("models.describe.describe_c3d_lstm"),
     shell:
-        "rescore step models.describe.describe_c3d_lstm --network {output.network} --settings {params.settings:q} > {log} 2>&1"
+        "rescore step --rule {rule} --log {log} --code {params.code} models.describe.describe_c3d_lstm --network {output.network} --settings {params.settings:q} > {log} 2>&1"
 
 
 rule aqa7_figure2:
@@ -125,7 +126,7 @@ rule aqa7_figure2:
         settings=settings("scale", "sources"),
         code=code("reporting.figures.figure2"),
     shell:
-        "rescore step reporting.figures.figure2 --network {input.network} --svg {output.svg} --png {output.png}"
+        "rescore step --rule {rule} --log {log} --code {params.code} reporting.figures.figure2 --network {input.network} --svg {output.svg} --png {output.png}"
         " --settings {params.settings:q} > {log} 2>&1"
 
 
@@ -148,7 +149,7 @@ rule aqa7_figure3:
         settings=settings("scale", "sources"),
         code=code("reporting.figures.figure3"),
     shell:
-        "rescore step reporting.figures.figure3 --curves {input.curves} --svg {output.svg} --png {output.png}"
+        "rescore step --rule {rule} --log {log} --code {params.code} reporting.figures.figure3 --curves {input.curves} --svg {output.svg} --png {output.png}"
         " --settings {params.settings:q} > {log} 2>&1"
 
 
@@ -173,7 +174,7 @@ rule aqa7_forest:
         settings=settings("scale", "sources"),
         code=code("reporting.figures.forest"),
     shell:
-        "rescore step reporting.figures.forest --table {wildcards.table} --result {input.result} --svg {output.svg}"
+        "rescore step --rule {rule} --log {log} --code {params.code} reporting.figures.forest --table {wildcards.table} --result {input.result} --svg {output.svg}"
         " --png {output.png} --settings {params.settings:q} > {log} 2>&1"
 
 
@@ -196,14 +197,39 @@ rule pretraining_curve:
         settings=settings("scale", "sources"),
         code=code("reporting.figures.learning_curve"),
     shell:
-        "rescore step reporting.figures.learning_curve --curve {input.curve} --svg {output.svg} --png {output.png}"
+        "rescore step --rule {rule} --log {log} --code {params.code} reporting.figures.learning_curve --curve {input.curve} --svg {output.svg} --png {output.png}"
         " --settings {params.settings:q} > {log} 2>&1"
+
+
+rule metrics:
+    input:
+        expand(f"{RESULTS}/tables/aqa7_{{table}}.csv", table=AQA7_TABLES),
+        expand(f"{RESULTS}/tables/mtl_aqa_{{table}}.csv", table=MTL_AQA_TABLES),
+    output:
+        f"{RESULTS}/metrics.json",
+    log:
+        f"{LOGS}/metrics.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code("reporting.metrics.write_metrics"),
+    shell:
+        "rescore step --rule {rule} --log {log} --code {params.code} reporting.metrics.write_metrics --tables {input}"
+        " --output {output} > {log} 2>&1"
 
 
 rule page:
     input:
-        tables=expand(f"{RESULTS}/tables/aqa7_{{table}}.csv", table=AQA7_TABLES),
-        claims=f"{RESULTS}/tables/aqa7_claims.csv",
+        tables=expand(f"{RESULTS}/tables/aqa7_{{table}}.csv", table=AQA7_TABLES)
+        + expand(f"{RESULTS}/tables/mtl_aqa_{{table}}.csv", table=MTL_AQA_TABLES),
+        claims=[
+            f"{RESULTS}/tables/aqa7_claims.csv",
+            f"{RESULTS}/tables/mtl_aqa_claims.csv",
+        ],
+        comparisons=[
+            f"{RESULTS}/tables/aqa7_comparisons.csv",
+            f"{RESULTS}/tables/mtl_aqa_comparisons.csv",
+        ],
         figures=[
             f"{RESULTS}/figures/aqa7_{name}"
             for name in (
@@ -214,16 +240,38 @@ rule page:
                 "table3_forest.svg",
                 "table4_forest.svg",
             )
-            + (
-                ("pretraining.svg",)
-                if SETTINGS["backbone"]["weights"] == "pretrained"
-                else ()
-            )
-        ],
-        dropped=f"{DATA}/clips/aqa7.dropped.csv",
-        markdown=f"{RESULTS}/tables.md",
+        ]
+        + MTL_AQA_FIGURES,
+        # Scores by iteration under the name of the paper's figure, and training curves below runs/<scale>.
+        curves=[f"{RUNS}/scores/aqa7_figure3.csv"]
+        + (
+            [f"{RUNS}/backbone/curve.csv"]
+            if SETTINGS["backbone"]["weights"] == "pretrained"
+            else []
+        )
+        + expand("{member}/curve.csv", member=MTL_AQA_MEMBERS),
+        # Read through --runs: plots, and the way back. Named here so that the page follows them.
+        evidence=expand(
+            f"{RUNS}/{{experiment}}/{{name}}",
+            experiment=["all_action", "zero_shot", "fine_tuning"],
+            name=["predictions.parquet", "members.safetensors"],
+        )
+        + expand(
+            "{member}/{name}",
+            member=MTL_AQA_MEMBERS,
+            name=["predictions.parquet", "weights.safetensors"],
+        ),
+        dropped=[f"{DATA}/clips/aqa7.dropped.csv", f"{DATA}/clips/mtl_aqa.dropped.csv"],
+        audit="results/audit.csv",
+        # Made along with the page: figures that it draws itself, and the tables for a paper's appendix.
+        beside=[f"{RESULTS}/tables.md", f"{RESULTS}/figures/mtl_aqa_curves.svg"]
+        + (
+            [f"{RESULTS}/figures/aqa7_pretraining.svg"]
+            if SETTINGS["backbone"]["weights"] == "pretrained"
+            else []
+        ),
     output:
-        report(f"{RESULTS}/index.html", caption="../report/page.rst", category="AQA-7"),
+        report(f"{RESULTS}/index.html", caption="../report/page.rst", category="Pages"),
     log:
         f"{LOGS}/page.log",
     conda:
@@ -232,6 +280,9 @@ rule page:
         settings=settings("scale", "seeds", "sources", "scoring"),
         code=code("reporting.page.page"),
         not_run=canonical_json(NOT_RUN),
+        runs=RUNS,
     shell:
-        "rescore step reporting.page.page --tables {input.tables} --figures {input.figures} --claims {input.claims}"
-        " --dropped {input.dropped} --not-run {params.not_run:q} --output {output} --settings {params.settings:q} > {log} 2>&1"
+        "rescore step --rule {rule} --log {log} --code {params.code} reporting.page.page --tables {input.tables}"
+        " --figures {input.figures} --claims {input.claims} --dropped {input.dropped} --curves {input.curves}"
+        " --comparisons {input.comparisons} --audit {input.audit} --runs {params.runs} --step-records {params.runs}/records"
+        " --not-run {params.not_run:q} --output {output} --settings {params.settings:q} > {log} 2>&1"

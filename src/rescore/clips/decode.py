@@ -4,7 +4,8 @@
 
 Decoding is sequential and nothing else: seeking in .avi is off by frames in decord, PyAV and torchcodec alike, while
 reading front to back is exact in .avi, .mp4 and .mkv with MJPEG, MPEG-4 with B-frames and H.264. decord resizes while it
-converts colours (bicubic swscale, FFmpeg's default, which filters when it shrinks); its pixels equal PyAV's own, bit for bit.
+converts colours (bilinear swscale, the default of its FFmpeg 4, which filters when it shrinks); its pixels equal those of any
+FFmpeg's scale filter with that flag, bit for bit.
 """
 
 import contextlib
@@ -51,15 +52,20 @@ def standard_error_captured() -> Iterator[list[str]]:
             lines += store.read().decode(errors="replace").splitlines()
 
 
-def check_sizes(resize: tuple[int, int], crop: int, every: int) -> None:
+def check_sizes(
+    resize: tuple[int, int], crop: int, every: int, names: tuple[str, str] = ("clips.resize", "clips.crop")
+) -> None:
     """Refuse sizes that `read_frames` cannot make.
+
+    Args:
+        names: of the two parameters.
 
     Raises:
         RescoreError: naming the parameters.
     """
     if crop > min(resize) or crop < 1 or every < 1:
         raise RescoreError(
-            f"clips.crop {crop} does not fit into clips.resize {resize[0]}x{resize[1]} (width x height), or `every` {every} "
+            f"{names[1]} {crop} does not fit into {names[0]} {resize[0]}x{resize[1]} (width x height), or `every` {every} "
             "is below 1. Correct params.yaml."
         )
 

@@ -5,7 +5,7 @@ manifest row ─► worker: decode, resize, crop, normalise ─► its own row o
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,10 +114,10 @@ def make_jobs(manifest: pd.DataFrame, store: Path, clips: dict[str, Any], length
     ]
 
 
-def frame_sizes(clips: dict[str, Any]) -> tuple[tuple[int, int], int]:
-    """`resize` (width, height) and `crop` of the settings."""
-    width, height = clips["resize"]
-    return (int(width), int(height)), int(clips["crop"])
+def frame_sizes(clips: Mapping[str, Any], prefix: str = "") -> tuple[tuple[int, int], int]:
+    """`resize` (width, height) and `crop` of the settings, or those with a prefix."""
+    width, height = clips[f"{prefix}resize"]
+    return (int(width), int(height)), int(clips[f"{prefix}crop"])
 
 
 def check_settings(clips: dict[str, Any]) -> None:
@@ -129,10 +129,17 @@ def check_settings(clips: dict[str, Any]) -> None:
     resize, crop = frame_sizes(clips)
     check_sizes(resize, crop, 1)
     check_keep(clips["long_videos"])
-    if clips["on_bad_video"] not in ("fail", "drop"):
-        raise RescoreError(
-            f"clips.on_bad_video is {clips['on_bad_video']!r}; it is `fail` or `drop`. Correct params.yaml."
-        )
+    check_policy(clips["on_bad_video"])
+
+
+def check_policy(policy: str) -> None:
+    """Refuse a word for `clips.on_bad_video` that is none.
+
+    Raises:
+        RescoreError: naming the parameter.
+    """
+    if policy not in ("fail", "drop"):
+        raise RescoreError(f"clips.on_bad_video is {policy!r}; it is `fail` or `drop`. Correct params.yaml.")
 
 
 def dropped_rows(manifest: pd.DataFrame, outcomes: Sequence[Outcome]) -> pd.DataFrame:

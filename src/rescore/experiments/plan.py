@@ -1,6 +1,6 @@
 """What there is to run: every experiment, its members, what it needs, and what of it is done. No framework is imported."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,14 +72,20 @@ def at_hand(source: str, mirror: Path | None, raw: Path = Path("data/raw")) -> b
     return mirror is not None or (raw / source / "SOURCE.json").exists()
 
 
-def missing_sources(experiment: Experiment, mirror: Path | None) -> list[str]:
-    return [source for source in experiment.sources if not at_hand(source, mirror)]
+def missing_sources(experiment: Experiment, mirror: Path | None, done: Collection[str] = ()) -> list[str]:
+    """Sources that an experiment still lacks; one whose results are here as recorded lacks none."""
+    return [source for source in experiment.sources if experiment.name not in done and not at_hand(source, mirror)]
 
 
-def runnable(settings: Settings, mirror: Path | None) -> list[str]:
-    """Names of the experiments on real data that can run here: wanted by params.yaml, and their sources at hand."""
+def complete(is_complete: Callable[[str], bool]) -> list[str]:
+    """Names of the experiments on real data whose recorded results are all here, as `is_complete` says."""
+    return [experiment.name for experiment in ON_REAL_DATA if is_complete(experiment.name)]
+
+
+def runnable(settings: Settings, mirror: Path | None, done: Collection[str] = ()) -> list[str]:
+    """Names of the experiments on real data that run here: wanted by params.yaml, and done or their sources at hand."""
     wanted = ON_REAL_DATA if settings["open"] == "auto" else ()
-    return [experiment.name for experiment in wanted if not missing_sources(experiment, mirror)]
+    return [experiment.name for experiment in wanted if not missing_sources(experiment, mirror, done)]
 
 
 def missing_videos(settings: Settings) -> list[str]:
@@ -99,11 +105,11 @@ def missing_videos(settings: Settings) -> list[str]:
     ]
 
 
-def not_run(scale: str, settings: Settings, mirror: Path | None) -> list[dict[str, str]]:
+def not_run(scale: str, settings: Settings, mirror: Path | None, done: Collection[str] = ()) -> list[dict[str, str]]:
     """Everything that `snakemake --cores all` leaves out at this scale: what, why, and the command that brings it."""
     rows: list[dict[str, str]] = []
     for experiment in ON_REAL_DATA:
-        absent = missing_sources(experiment, mirror)
+        absent = missing_sources(experiment, mirror, done)
         if settings["open"] == "never":
             rows.append(
                 {

@@ -9,7 +9,9 @@ from typing import Any
 import pandas as pd
 
 from rescore.errors import RescoreError
-from rescore.manifests import aqa7, contract, summary, ucf101
+from rescore.manifests import aqa7, contract, mtl_aqa, summary, ucf101
+from rescore.manifests.broadcasts import Timeline, find_broadcasts, list_broadcasts, scan
+from rescore.manifests.mtl_aqa_official import dives_of_events, find_release_problems
 from rescore.manifests.videos import VIDEO_SUFFIXES, list_videos, probe_all
 from rescore.sources.catalogue import BY_NAME, SOURCES, Source
 from rescore.sources.fetch import fault, folders
@@ -65,6 +67,9 @@ def check_all(
             places.append(Path(settings["sources"][key]))
             lists = found_folder(BY_NAME[f"{name_of(adapter)}-lists"], data / "raw", mirror)
             findings += check_official(places[-1], lists, adapter)
+    if settings["sources"].get("mtl_aqa_videos") == "official" and scale != "open":
+        places.append(Path(settings["sources"]["mtl_aqa_directory"]))
+        findings += check_broadcasts(places[-1], found_folder(BY_NAME["mtl-aqa-annotations"], data / "raw", mirror))
     made = [*sorted((data / scale / "videos").glob("*.csv")), *sorted((data / scale / "manifests").glob("*.parquet"))]
     return findings + check(*made), places + made
 
@@ -125,6 +130,8 @@ def check_directory(directory: Path, reported: Path) -> list[Finding]:
         findings += check_aqa7_lists(directory, reported)
     if (directory / "classInd.txt").exists() or list(directory.glob("*list01.txt")):
         findings += check_ucf101_lists(directory)
+    if (directory / mtl_aqa.OFFICIAL).is_dir():
+        findings += check_mtl_aqa_release(directory)
     children = sorted(path for path in directory.iterdir() if not path.name.startswith("."))
     videos = [path for path in children if path.suffix.lower() in VIDEO_SUFFIXES]
     findings += check_videos(videos, directory.name)
@@ -164,6 +171,63 @@ def check_aqa7_lists(directory: Path, reported: Path) -> list[Finding]:
 def check_ucf101_lists(directory: Path) -> list[Finding]:
     _, problems = ucf101.find_list_problems(directory)
     return [Finding("ucf101", str(directory), problem, ERROR) for problem in problems]
+
+
+def check_mtl_aqa_release(directory: Path) -> list[Finding]:
+    """What MTL-AQA's release contradicts: of the paper, of itself, and of the S3D authors' split where that lies beside it."""
+    source = BY_NAME["unlv-dive-s3d"]
+    beside = [directory.parent / name for name in (source.name, source.mirror) if name]
+    unlv_dive = next((folder for folder in beside if (folder / source.files[0].name).exists()), None)
+    errors, findings = find_release_problems(directory, unlv_dive)
+    found = [Finding("mtl_aqa", str(directory), text, ERROR) for text in errors]
+    found += [Finding("mtl_aqa", str(directory), text, WARNING) for text in findings]
+    if unlv_dive is None:
+        text = "training sets not checked: `rescore fetch unlv-dive-s3d` brings what they are held against"
+        found.append(Finding("mtl_aqa", str(directory), text, NOTE))
+    return found
+
+
+def check_broadcasts(directory: Path, release: Path | None) -> list[Finding]:
+    """Official broadcasts: each file's container, and all against the annotations: events without one, dives behind an end.
+
+    Args:
+        release: MTL-AQA's release, where it is fetched.
+    """
+    if not directory.is_dir():
+        text = "does not exist; docs/data.md says where MTL-AQA's broadcasts come from"
+        return [Finding("mtl_aqa", str(directory), text, ERROR)]
+    found, problems = find_broadcasts(list_broadcasts(directory))
+    findings = [Finding("mtl_aqa", str(directory), problem, ERROR) for problem in problems]
+    if release is None:
+        text = "not held against the annotations; `rescore fetch mtl-aqa-annotations` brings them"
+        findings.append(Finding("mtl_aqa", str(directory), text, NOTE))
+    try:
+        dives = {} if release is None else dives_of_events(release)
+    except RescoreError:  # said with the release
+        dives = {}
+    for event in sorted(set(dives) - set(found)):
+        text = f"{directory / event}.mp4: missing; event {event} has {len(dives[event])} dives"
+        findings.append(Finding("mtl_aqa", str(directory), text, ERROR))
+    for event, path in sorted(found.items()):
+        findings += check_broadcast(path, dives.get(event, {}))
+    return findings
+
+
+def check_broadcast(path: Path, dives: Mapping[str, int]) -> list[Finding]:
+    """One broadcast against its dives' last frames. A variable rate is a warning: annotations count frames at a constant one."""
+    try:
+        timeline: Timeline = scan(path)
+    except RescoreError as error:
+        return [Finding("mtl_aqa", str(path), str(error), ERROR)]
+    findings = [] if timeline.fault is None else [Finding("mtl_aqa", str(path), timeline.fault, ERROR)]
+    behind = [f"{sample} at frame {end}" for sample, end in dives.items() if end >= timeline.frames]
+    if behind:
+        text = f"{timeline}; {len(behind)} of {len(dives)} dives end behind that, the first is {behind[0]}"
+        findings.append(Finding("mtl_aqa", str(path), text, ERROR))
+    elif not timeline.constant:
+        text = f"{timeline}: annotations may number frames otherwise; look at some clips"
+        findings.append(Finding("mtl_aqa", str(path), text, WARNING))
+    return findings
 
 
 def name_of(adapter: ModuleType) -> str:

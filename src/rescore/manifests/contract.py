@@ -35,11 +35,16 @@ OPTIONAL = {
     "execution": REAL,
     "event": TEXT,
     "observer": REAL,
+    "synchronised": FLAG,
+    "height": WHOLE,  # metres, of the board or platform
+    "gender": TEXT,
 }
 SPLITS = ("train", "test")
 # Dive classes by MTL-AQA's codes (the position in each tuple); its counts of somersaults and twists are halves, ours are not.
 POSITIONS = ("free", "pike", "tuck")
 ROTATION_TYPES = ("backward", "forward", "inward", "reverse")
+HEIGHTS = (3, 10)
+GENDERS = ("female", "male")
 HIGHEST_SCORE = 150.0  # points; no sport of these data sets awards more, while the lists' 100 x score starts at 800
 
 
@@ -74,9 +79,11 @@ def value_problems(manifest: pd.DataFrame, scored: bool) -> list[str]:
         "start_frame is missing or below 0": ~(start >= 0),
         "start_frame is after end_frame": start > end,
     }
-    for name, words in (("position", POSITIONS), ("rotation_type", ROTATION_TYPES)):
+    allowed = {"position": POSITIONS, "rotation_type": ROTATION_TYPES, "height": HEIGHTS, "gender": GENDERS}
+    for name, values in allowed.items():
         if name in manifest:
-            tests[f"{name} is not one of {', '.join(words)}"] = manifest[name].notna() & ~manifest[name].isin(words)
+            listed = ", ".join(map(str, values))
+            tests[f"{name} is not one of {listed}"] = manifest[name].notna() & ~manifest[name].isin(list(values))
     if scored:
         score = manifest["score"].astype(float)
         tests["unknown action"] = ~manifest["action"].isin(list(BY_NAME))

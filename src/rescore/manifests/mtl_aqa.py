@@ -7,7 +7,7 @@
     Ready_2_Use/UNLV_Dive_split_4/{train,test}_split_370_4.pkl    UNLV-Dive's split in this data set's keys
 
 The pickles are read by a restricted unpickler. What contradicts itself and would spoil a result is raised; what is merely
-odd is returned as findings, for the results to state.
+odd is returned as findings, for the results to state. `mtl_aqa_official` makes the workflow's files of it.
 """
 
 import json
@@ -21,9 +21,8 @@ from typing import Any
 import pandas as pd
 
 from rescore.errors import RescoreError, raise_together
-from rescore.manifests.contract import POSITIONS, ROTATION_TYPES, write_manifest
+from rescore.manifests.contract import HIGHEST_SCORE, POSITIONS, ROTATION_TYPES
 from rescore.sources.pickles import load_pickle
-from rescore.storage import write_table
 
 OFFICIAL = Path("Ready_2_Use/MTL-AQA_split_0_data")
 SMALLER = Path("Ready_2_Use/smaller_training_sets")
@@ -41,6 +40,9 @@ FIELDS = (
     "tw_no",
     "final_score",
 )
+FIRST_FRAME = 1
+"""Number of a broadcast's first frame in the annotations: they name pictures that FFmpeg extracted, which it counts from 1.
+So the released slice of 103 pictures from the (end_frame - 103)th, counted from 0, ends with the picture named end_frame."""
 MARKERS = ("<sos>", "<eos>")
 REMEDY = "restore the files as their origin has them (`rescore fetch`)."
 
@@ -51,22 +53,6 @@ Key = tuple[int, int]
 def sample_name(key: Key) -> str:
     """(1, 64) -> `01/064`."""
     return f"{key[0]:02d}/{key[1]:03d}"
-
-
-def build(directory: Path, videos: Path, manifest: Path, summary: Path, findings: Path) -> None:
-    """Write the manifest (Parquet), its summary (CSV, see `summarise`) and what is odd (CSV `source, finding`).
-
-    Args:
-        directory: MTL-AQA's release; `Ready_2_Use` lies in it.
-        videos: where the broadcasts lie or will lie, `NN.mp4`.
-
-    Raises:
-        RescoreError: see `read_manifest`.
-    """
-    table, odd = read_manifest(directory, videos)
-    write_manifest(manifest, table)
-    write_table(summary, summarise(table))
-    write_table(findings, pd.DataFrame([("Ready_2_Use", finding) for finding in odd], columns=["source", "finding"]))
 
 
 def read_manifest(directory: Path, videos: Path) -> tuple[pd.DataFrame, list[str]]:
@@ -118,8 +104,8 @@ def manifest_row(
         "action": "diving",
         "split": split,
         "video": (videos / f"{key[0]:02d}.mp4").as_posix(),
-        "start_frame": int(annotation["start_frame"]),
-        "end_frame": int(annotation["end_frame"]),
+        "start_frame": max(0, int(annotation["start_frame"]) - FIRST_FRAME),
+        "end_frame": int(annotation["end_frame"]) - FIRST_FRAME,
         "score": float(annotation["final_score"]),
         "difficulty": float(annotation["difficulty"]),
         "position": POSITIONS[annotation["position"]],
@@ -217,8 +203,8 @@ def annotation_problems(annotations: Mapping[Key, Mapping[str, Any]]) -> list[st
     problems = []
     for key, annotation in sorted(annotations.items()):
         where, score = sample_name(key), annotation["final_score"]
-        if not (is_number(score) and score >= 0):
-            problems.append(f"{where}: final_score {score!r} is not a score")
+        if not (is_number(score) and 0 <= score <= HIGHEST_SCORE):
+            problems.append(f"{where}: final_score {score!r} is not a score from 0 to {HIGHEST_SCORE:g}")
         if not (is_number(annotation["difficulty"]) and annotation["difficulty"] > 0):
             problems.append(f"{where}: difficulty {annotation['difficulty']!r} is not positive")
         if not annotation["end_frame"] > annotation["start_frame"] >= 0:
@@ -264,6 +250,11 @@ def caption_findings(
     ]
     findings += [
         f"{sample_name(key)}: annotation without commentary" for key in sorted(set(annotations) - set(captions))
+    ]
+    findings += [
+        f"{sample_name(key)}: empty commentary"
+        for key in sorted(set(annotations) & set(captions))
+        if not set(captions[key]) - set(MARKERS)
     ]
     unknown = {word for words in captions.values() for word in words} - set(vocabulary)
     if unknown:

@@ -21,8 +21,8 @@ from matplotlib.ticker import MaxNLocator, MultipleLocator
 
 from rescore.actions import ACTIONS
 from rescore.errors import RescoreError
-from rescore.reporting.tables import read_result, sample_counts
-from rescore.reporting.wording import FIGURES, PROTOCOLS, is_synthetic, scale_line
+from rescore.reporting.tables import columns_of, read_result, sample_counts
+from rescore.reporting.wording import FIGURES, PROTOCOLS, TABLES, is_synthetic, scale_line
 from rescore.storage import atomic_path, read_table
 
 STYLE = {
@@ -40,6 +40,7 @@ ROW_LABELS = {"RI": "RI (random start)", "AA": "AA (multi-action start)"}
 PROTOCOL_STYLES = {
     "": (0.0, "#47607a"),
     "last_iteration": (-0.2, "#2b7a4b"),
+    "best_on_validation": (0.0, "#7a4bb0"),
     "best_iteration_on_test": (0.2, "#b8860b"),
 }
 """Place beside the row's line (rows) and colour."""
@@ -73,10 +74,10 @@ def save(figure: Figure, svg: Path, png: Path) -> None:
         figure.savefig(temporary, format="png", metadata={"Software": None})
 
 
-def head(figure: Figure, title: str, settings: dict[str, Any]) -> None:
+def head(figure: Figure, title: str, settings: dict[str, Any], paper: str = "aqa7") -> None:
     """The title with what the figure's numbers are worth beneath it."""
-    colour = SYNTHETIC if is_synthetic(settings) else "black"
-    figure.suptitle(f"{title}\n{scale_line(settings)}", fontsize=10, color=colour)
+    colour = SYNTHETIC if is_synthetic(settings, paper) else "black"
+    figure.suptitle(f"{title}\n{scale_line(settings, paper)}", fontsize=10, color=colour)
 
 
 def legend_below(figure: Figure, panel: Axes, title: str) -> None:
@@ -217,15 +218,16 @@ def forest(table: str, result: Path, svg: Path, png: Path, settings: dict[str, A
     """Reported against recomputed: a panel a column, a line a row, the reported number as a diamond beside our intervals.
 
     Args:
-        table: table2 | table3 | table4.
+        table: a key of wording.TABLES that has a figure.
         result: the results table.
         svg, png: outputs.
         settings: `scale`, `sources`.
     """
-    lines = read_result(result)
+    lines, told = read_result(result), TABLES[table]
+    lines = lines[lines["column"].isin(told.forest_columns)] if told.forest_columns else lines
+    rows, columns = list(dict.fromkeys(lines["row"])), columns_of(lines)
     for name in ("reported", "reproduced", "low", "high"):
         lines[name] = pd.to_numeric(lines[name], errors="coerce")
-    rows, columns = list(dict.fromkeys(lines["row"])), list(dict.fromkeys(lines["column"]))
     across = 3 if len(columns) % 3 == 0 else min(4, len(columns))  # Table 4 has three training sizes an action
     down = -(-len(columns) // across)
     with canvas(11, down * (0.3 * len(rows) + 0.7) + 1.2, down, across, sharex=True, sharey=True) as (figure, axes):
@@ -235,8 +237,8 @@ def forest(table: str, result: Path, svg: Path, png: Path, settings: dict[str, A
             panel.set_title(" ".join([column, sample_counts(part)]), fontsize=8.5)
         for panel in axes.flat[len(columns) :]:
             panel.set_axis_off()
-        legend_below(figure, axes.flat[0], "Spearman's rho on n test samples; bars: bootstrap intervals")
-        head(figure, FIGURES[f"{table}_forest"], settings)
+        legend_below(figure, axes.flat[0], f"{told.measure} on n test samples; bars: bootstrap intervals")
+        head(figure, FIGURES[f"{table}_forest"], settings, told.paper)
         save(figure, svg, png)
 
 
@@ -253,7 +255,8 @@ def draw_forest(panel: Axes, part: pd.DataFrame, rows: list[str]) -> None:
     panel.axvline(0, color="0.6", linewidth=0.6)
     panel.set_yticks(range(len(rows)), [ROW_LABELS.get(row, row) for row in rows], fontsize=8.5)
     panel.set_ylim(len(rows) - 0.5, -0.5)
-    panel.xaxis.set_major_locator(MultipleLocator(0.5))
+    percent = bool((part[["reported", "reproduced"]].abs() > 1).any(axis=None))
+    panel.xaxis.set_major_locator(MaxNLocator(5) if percent else MultipleLocator(0.5))
     panel.tick_params(axis="x", labelsize=8)
 
 

@@ -1,8 +1,13 @@
-"""The reviewer's page: one self-contained HTML file, a pure function of the results; no script, no network, no date."""
+"""The reviewer's pages: self-contained HTML files, pure functions of the results and of what the steps recorded.
+
+`page` shows one scale, `overview` sums up all scales. No request to the network, no date, equal bytes from equal inputs. What
+differs between two runs that give equal results (run times, devices) stands between `<!--measured-->` marks.
+"""
 
 import base64
-import itertools
 import json
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,73 +17,108 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from rescore.errors import RescoreError, raise_together
-from rescore.reporting.tables import VERDICTS, layout, read_result, sample_counts
+from rescore.reporting import plots
+from rescore.reporting.cells import cells_behind
+from rescore.reporting.evidence import (
+    NOT_RECORDED,
+    PAPERS,
+    SHORT_PAPERS,
+    Provenance,
+    experiments_of,
+    place_of,
+    prediction_files,
+    read_provenance,
+    recorded,
+    scores_path,
+    split_stem,
+)
+from rescore.reporting.table_view import link_view, protocol_title, short, table_key, table_section
+from rescore.reporting.tables import VERDICTS, read_result
 from rescore.reporting.tables import records as records_of
-from rescore.reporting.wording import FIGURES, TABLES, is_synthetic, note, scale_line
+from rescore.reporting.wording import FIGURES, TABLES, is_synthetic, scale_line
+from rescore.scoring.aqa7 import Cell
 from rescore.scoring.claims import RESULTS
-from rescore.storage import write_text
+from rescore.storage import read_table, write_text
 
 REPORTED = "in the paper's own numbers"
 SOURCES = {
     "reported": REPORTED,
     "last_iteration": "in ours, last iteration",
     "best_iteration_on_test": "in ours, best iteration on test",
+    "best_on_validation": "in ours, best on validation",
 }
 HEADINGS = {"open": "Real public data without video, recomputed"}
-HEADING = "Action Quality Assessment Across Multiple Actions, recomputed"
-MIME = {".svg": "image/svg+xml", ".png": "image/png"}
+SEVERITIES = ("error", "notable", "note")
+SYMBOLS = {
+    **dict(zip(VERDICTS, "✓≠⊘○", strict=True)),
+    **dict(zip(RESULTS, "✓✗?", strict=True)),
+    **dict(zip(SEVERITIES, "‼!·", strict=True)),
+}
+"""So that no colour alone says what was found."""
+FOLDED = 12
+"""A scatter plot with more panels than this waits behind a line of text."""
+CURVES = ("loss", "accuracy", "rho", "correlation")
+"""Last words of the columns of a training curve that are shown; speed and utilisation differ between equal runs."""
+MEASURED = re.compile(r"<!--measured-->.*?<!--/measured-->", re.S)
 
 
-def data_uri(path: Path) -> str:
-    """A figure's bytes as a data URI: embedded images keep their identifiers apart from one another's."""
-    try:
-        return f"data:{MIME[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
-    except (KeyError, OSError) as error:
-        raise RescoreError(
-            f"{path}: not a figure that the page can show ({error!r}); it takes .svg and .png"
-        ) from error
+def without_measured(text: str) -> str:
+    """A page without run times and devices: what two runs with equal results have in common, byte by byte."""
+    return MEASURED.sub("", text)
 
 
-def name_of(path: Path) -> str:
-    """`table2` of `aqa7_table2.csv`, `table2_forest` of `aqa7_table2_forest.svg`."""
-    return path.stem.partition("_")[2]
-
-
-def table_section(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
-    """What the template shows of one results table."""
-    result, table = read_result(path), name_of(path)
-    if table not in TABLES:
-        raise RescoreError(f"{path}: results tables are named <paper>_<table>.csv, with {', '.join(TABLES)}")
-    columns, lines = layout(result)
-    reasons = (
-        result[result["reported"] != ""].groupby(["verdict", "reason"], sort=False).size().reset_index(name="count")
+def environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("rescore.reporting"),
+        autoescape=lambda name: name is None or ".html" in name,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
+
+
+def picture(path: Path, title: str) -> Markup:
+    """A figure's file as an element of the page.
+
+    Raises:
+        RescoreError: it is no SVG or PNG.
+    """
+    try:
+        if path.suffix == ".svg":
+            return Markup(plots.inline_svg(path.read_text(encoding="utf-8"), path.stem.replace("_", "-"), title))
+        if path.suffix == ".png":
+            data = base64.b64encode(path.read_bytes()).decode()
+            return Markup('<img src="data:image/png;base64,{}" alt="{}">').format(Markup(data), title)
+    except OSError as error:
+        raise RescoreError(f"{path}: not a readable figure ({error})") from error
+    raise RescoreError(f"{path}: not a figure that the page can show; it takes .svg and .png")
+
+
+def figure_title(stem: str) -> str:
+    return FIGURES.get(stem) or FIGURES.get(split_stem(stem)[1]) or stem.replace("_", " ")
+
+
+def verdict_line(path: Path, link: str) -> dict[str, Any]:
+    """A table's name, paper, and how many comparisons ended in each verdict."""
+    result = read_result(path)
+    found = result.loc[result["reported"] != "", "verdict"].value_counts()
+    paper = split_stem(path.stem)[0]
     return {
-        "id": table,
-        "title": TABLES[table].title,
-        "note": note(table, list(result["row"]), settings),
-        "columns": [(column, sample_counts(result[result["column"] == column])) for column in columns],
-        "groups": [
-            (row, [(whose, cells) for _, whose, cells in group])
-            for row, group in itertools.groupby(lines, key=lambda line: line[0])
-        ],
-        "reasons": records_of(reasons),
+        "names": [short(TABLES[table_key(path.stem)].title), SHORT_PAPERS.get(paper, paper)],
+        "numbers": [int(found.get(verdict, 0)) for verdict in VERDICTS],
+        "link": f"{link}#{path.stem}",
+        "synthetic": False,
     }
 
 
-def short(title: str) -> str:
-    """`Table 1` of `Table 1: characteristics of AQA-7`."""
-    return title.partition(":")[0]
+def printed_numbers(tables: Iterable[Path]) -> int:
+    """How many numbers the papers print in the given tables."""
+    parts = [read_result(path) for path in tables]
+    return sum(len(part[part["reported"] != ""].drop_duplicates(["row", "column"])) for part in parts)
 
 
-def verdict_counts(tables: list[Path]) -> list[tuple[str, str, list[int]]]:
-    """Table, its short title, and how many reported numbers have each verdict; one compared under two protocols counts twice."""
-    counts = []
-    for path in tables:
-        result, table = read_result(path), name_of(path)
-        found = result.loc[result["reported"] != "", "verdict"].value_counts()
-        counts.append((table, short(TABLES[table].title), [int(found.get(verdict, 0)) for verdict in VERDICTS]))
-    return counts
+def totals_of(lines: list[dict[str, Any]]) -> list[tuple[str, int]]:
+    return [(verdict, sum(line["numbers"][i] for line in lines)) for i, verdict in enumerate(VERDICTS)]
 
 
 def most_seeds(tables: list[Path]) -> int:
@@ -88,43 +128,66 @@ def most_seeds(tables: list[Path]) -> int:
 
 
 def claim_lines(path: Path) -> list[dict[str, Any]]:
-    """One entry a claim with its findings in each source of numbers."""
+    """One entry a claim: its words, and what was found in the paper's numbers and in ours."""
     claims = []
-    for _, group in read_result(path).groupby("id", sort=False):
+    for identifier, group in read_result(path).groupby("id", sort=False):
         findings = [
             (SOURCES.get(line["source"], line["source"]), line["result"], line["found"]) for line in records_of(group)
         ]
         words = {name: group[name].iloc[0] for name in ("quote", "section", "interpretation")}
-        claims.append({**words, "findings": findings, "lines": agreeing(findings)})
+        reported = [finding for finding in findings if finding[0] == REPORTED]
+        ours = agreeing([finding for finding in findings if finding[0] != REPORTED])
+        claims.append({**words, "id": identifier, "findings": findings, "reported": reported, "ours": ours})
     return claims
 
 
-def agreeing(findings: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
-    """The findings with ours said once where all protocols find the same."""
-    ours = [finding for finding in findings if finding[0] != REPORTED]
+def agreeing(ours: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    """Our findings, said once where all protocols find the same."""
     if len(ours) < 2 or len({finding[1:] for finding in ours}) > 1:
-        return findings
-    return [*(finding for finding in findings if finding[0] == REPORTED), ("in ours, every protocol", *ours[0][1:])]
+        return ours
+    return [("in ours, every protocol", *ours[0][1:])]
 
 
-def claim_counts(claims: list[dict[str, Any]]) -> list[tuple[str, list[int]]]:
-    """How many claims hold, do not hold and are undecided in each source of numbers."""
-    found = [(source, result) for claim in claims for source, result, _ in claim["findings"]]
-    sources = dict.fromkeys(source for source, _ in found)
-    return [(source, [found.count((source, result)) for result in RESULTS]) for source in sources]
-
-
-def sections(shown: dict[str, Any]) -> list[tuple[str, str]]:
-    """Identifier and short title of every section that the page has, in its order."""
-    listed = [(table["id"], short(table["title"])) for table in shown["tables"]]
-    listed += [(name, title) for name, title, _ in shown["records"]]
-    listed += [
-        (name, title)
-        for name, title in (("findings", "Contradictions"), ("figures", "Figures"), ("claims", "Claims"))
-        if shown[name]
+def claim_counts(path: Path, link: str, synthetic: bool) -> list[dict[str, Any]]:
+    """How many of a paper's claims hold, do not hold and are undecided in each source of numbers."""
+    found = [(source, result) for claim in claim_lines(path) for source, result, _ in claim["findings"]]
+    paper = split_stem(path.stem)[0]
+    return [
+        {
+            "names": [source, SHORT_PAPERS.get(paper, paper)],
+            "numbers": [found.count((source, result)) for result in RESULTS],
+            "link": f"{link}#{paper}-claims",
+            "synthetic": synthetic and source != REPORTED,
+        }
+        for source in dict.fromkeys(source for source, _ in found)
     ]
-    listed.append(("not-run", "Not run"))
-    return listed if shown["dropped"] is None else [*listed, ("dropped", "Dropped samples")]
+
+
+def comparison_lines(path: Path) -> list[dict[str, Any]]:
+    """Pairs of cells held against each other, with numbers to four digits and the chosen protocol in words."""
+    lines = records_of(read_result(path))
+    numbers = ("left", "right", "difference", "low", "high", "permutation_p", "holm_p")
+    return [
+        {
+            **line,
+            **{name: f"{float(line[name]):.4f}" if line[name] else "" for name in numbers},
+            "protocol": protocol_title(line["protocol"]),
+        }
+        for line in lines
+    ]
+
+
+def audit_view(path: Path) -> dict[str, Any]:
+    """The audit's findings, the gravest first, with the words that filter them."""
+    lines = [
+        {**line, "group": line["subject"].partition(" ")[0].rstrip(","), "order": SEVERITIES.index(line["severity"])}
+        for line in records_of(read_result(path))
+    ]
+    return {
+        "lines": lines,
+        "severities": [(word, word) for word in SEVERITIES if any(line["severity"] == word for line in lines)],
+        "subjects": [(word, word) for word in sorted({line["group"] for line in lines})],
+    }
 
 
 def dropped_samples(paths: list[Path]) -> list[dict[str, Any]]:
@@ -139,18 +202,201 @@ def record_section(path: Path) -> tuple[str, str, dict[str, Any]]:
     return name, name.replace("_", " ").capitalize(), json.loads(path.read_text(encoding="utf-8"))
 
 
+def cells_of_table(path: Path) -> dict[tuple[str, str], list[Cell]]:
+    """Cells behind each row and column of a table; averages left out."""
+    place, found = place_of(path), {}
+    for row, column in read_result(path)[["row", "column"]].drop_duplicates().itertuples(index=False):
+        cells = cells_behind(place, row, column)
+        if len(cells) == 1:
+            found[str(row), str(column)] = [Cell(str(row), str(column), cells[0].member, cells[0].action)]
+    return found
+
+
+def table_plots(path: Path, drawn: set[tuple[str, str]], in_figures: set[tuple[str, str]]) -> Iterator[plots.Plot]:
+    """Plots of a table's cells that none shows yet: correlations while training, where no figure has them, and scatter plots.
+
+    Args:
+        path: results table.
+        drawn: members and actions that other tables' plots show; grows.
+        in_figures: rows and columns whose curves a figure of the paper shows.
+    """
+    place, title = place_of(path), short(TABLES[table_key(path.stem)].title)
+    cells = [cell for cells in cells_of_table(path).values() for cell in cells]
+    cells = [cell for cell in cells if (cell.member, cell.action) not in drawn]
+    members, name = {cell.member for cell in cells}, path.stem.replace("_", "-")
+    experiments = experiments_of(scores_path(place))
+    files = [file for experiment in experiments for file in prediction_files(place, experiment, members)]
+    drawn |= {(cell.member, cell.action) for cell in cells}
+    if not files:
+        return
+    untold = [cell for cell in cells if (cell.row, cell.column) not in in_figures]
+    found = [plots.correlation_curves(f"{name}-curves", f"{title}: correlation while training", files, untold)]
+    found += [plots.scatter(f"{name}-scatter", f"{title}: predicted against true scores", files, cells)]
+    yield from (plot for plot in found if plot is not None)
+
+
+def cells_in_figures(curves: list[Path], paper: str) -> set[tuple[str, str]]:
+    """Rows and columns whose scores by iteration a figure of a paper shows."""
+    tables = [read_table(path) for path in curves if split_stem(path.stem)[0] == paper]
+    shown = [table[["row", "column"]] for table in tables if {"row", "column", "iteration"} <= set(table.columns)]
+    return {(str(row), str(column)) for part in shown for row, column in part.itertuples(index=False)}
+
+
+def curve_plots(paths: list[Path], tables: list[Path], runs: Path | None) -> Iterator[tuple[str, plots.Plot]]:
+    """Paper and plot of scores by iteration (named as the paper's figure) and of training curves, one plot an experiment."""
+    trainings: dict[str, dict[str, Path]] = {}
+    for path in paths:
+        columns = read_table(path).columns
+        if {"row", "iteration"} <= set(columns):
+            paper = split_stem(path.stem)[0]
+            printed = pd.concat([read_result(table) for table in tables if split_stem(table.stem)[0] == paper])
+            yield (
+                paper,
+                plots.scored_curves(f"{path.stem}-plot".replace("_", "-"), figure_title(path.stem), path, printed),
+            )
+            continue
+        parts = path.parent.relative_to(runs).parts if runs else (path.parent.name,)
+        trainings.setdefault("/".join(parts[:2]), {})["/".join(parts[2:]) or parts[-1]] = path
+    for name, files in trainings.items():
+        paper = name.partition("/")[0] if name.partition("/")[0] in PAPERS else "aqa7"
+        identifier, title = (
+            f"training-{name}".replace("/", "-").replace("_", "-"),
+            f"Training of {name.replace('_', ' ')}",
+        )
+        yield paper, plots.training_curves(identifier, title, files, CURVES)
+
+
+def plot_view(plot: plots.Plot) -> dict[str, Any]:
+    return {
+        "id": plot.id,
+        "title": plot.title,
+        "note": plot.note,
+        "panels": plot.panels,
+        "folded": plot.id.endswith("-scatter") and plot.panels > FOLDED,
+        "picture": Markup(plot.svg),
+        "specification": Markup(plot.json),
+    }
+
+
+def measured(values: Iterable[str]) -> Markup:
+    """Text that differs between equal runs, marked as such."""
+    return Markup("<!--measured-->{}<!--/measured-->").format("; ".join(values) or NOT_RECORDED)
+
+
+def made(settings: dict[str, Any], provenance: Provenance, version: str, seeds: int) -> list[tuple[str, list[Any]]]:
+    """How the page was made: command, code, libraries, hardware, time; each "not recorded" where no step says."""
+    told = [recorded(record) for record in provenance.records]
+    versions = [version] if version else [record["code version"] for record in told if "code version" in record]
+    libraries = sorted({name for record in told for name in record.get("versions", "").split(", ") if name})
+    hardware = sorted({record["hardware"] for record in told if "hardware" in record})
+    seconds = [float(record["run time"].removesuffix(" s")) for record in told if "run time" in record]
+    command = settings.get("command", f"snakemake --cores all --config scale={settings['scale']}")
+    time = [f"{sum(seconds):.0f} s, the sum of {len(seconds)} recorded steps"] if seconds else []
+    return [
+        ("Command", [Markup("<code>{}</code>").format(command)]),
+        ("Code", [measured(dict.fromkeys(versions))]),
+        ("Seeds", [f"{seeds} seeds a trained member" if seeds > 1 else "one"]),
+        ("Intervals", [f"{settings['scoring']['confidence']:.0%}"]),
+        ("Libraries", [measured(libraries)]),
+        ("Hardware", [measured(hardware)]),
+        ("Time", [measured(time)]),
+    ]
+
+
+def step_lines(provenance: Provenance) -> list[dict[str, str]]:
+    """What each step recorded of itself."""
+    names = {"step": "step", "code": "code hash", "hardware": "hardware", "seconds": "run time"}
+    return [
+        {
+            "rule": str(record.get("rule", "")),
+            "log": str(record["log"]),
+            **{name: recorded(record).get(field, "") for name, field in names.items()},
+        }
+        for record in provenance.records
+    ]
+
+
+def sections(papers: list[dict[str, Any]], shown: dict[str, Any]) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """Identifier, title and inner sections of every section that the page has, in its order."""
+    listed: list[tuple[str, str, list[tuple[str, str]]]] = [("made", "How it was made", [])]
+    for paper in papers:
+        inner = [(table["id"], short(table["title"])) for table in paper["tables"]]
+        inner += [(f"{paper['id']}-figures", "Figures")] if paper["figures"] or paper["plots"] else []
+        inner += [(f"{paper['id']}-comparisons", "Comparisons")] if paper["comparisons"] else []
+        inner += [(f"{paper['id']}-claims", "Claims")] if paper["claims"] else []
+        listed.append((paper["id"], SHORT_PAPERS.get(paper["id"], paper["id"]), inner))
+    inner = [("audit", "Audit")] if shown["audit"] else []
+    inner += [(name, title) for name, title, _ in shown["records"]]
+    inner += [("findings", "Contradictions")] if shown["findings"] else []
+    if inner:
+        listed.append(("data-and-papers", "Papers and data", inner))
+    last = [("not-run", "Not run"), *([("dropped", "Dropped samples")] if shown["dropped"] is not None else [])]
+    return [*listed, ("left-out", "Left out", [*last, ("steps", "Steps")])]
+
+
+def paper_sections(
+    tables: list[dict[str, Any]],
+    figures: list[Path],
+    claims: list[Path],
+    comparisons: list[Path],
+    drawn: list[tuple[str, plots.Plot]],
+) -> list[dict[str, Any]]:
+    """Everything that is shown of each paper, in the order of the tables."""
+    names = [table["paper"] for table in tables] + [split_stem(path.stem)[0] for path in [*figures, *claims]]
+    results = [(word, word) for word in RESULTS]
+    return [
+        {
+            "id": paper,
+            "title": PAPERS.get(paper, paper),
+            "synthetic": any(table["synthetic"] for table in tables if table["paper"] == paper),
+            "tables": [table for table in tables if table["paper"] == paper],
+            "figures": [
+                {"id": f"figure-{path.stem}", "title": title, "picture": picture(path, title)}
+                for path in figures
+                if split_stem(path.stem)[0] == paper and (title := figure_title(path.stem))
+            ],
+            "plots": [plot_view(plot) for whose, plot in drawn if whose == paper],
+            "claims": [claim for path in claims if split_stem(path.stem)[0] == paper for claim in claim_lines(path)],
+            "claim_results": results,
+            "comparisons": [
+                line for path in comparisons if split_stem(path.stem)[0] == paper for line in comparison_lines(path)
+            ],
+        }
+        for paper in dict.fromkeys(names)
+    ]
+
+
+def heading(scale: str, papers: list[dict[str, Any]]) -> str:
+    """The page's title."""
+    if scale in HEADINGS:
+        return HEADINGS[scale]
+    return f"{papers[0]['title']}, recomputed" if len(papers) == 1 else "The papers' numbers, recomputed"
+
+
+def require(paths: Iterable[Path]) -> None:
+    missing = [f"{path}: no such file" for path in paths if not path.is_file()]
+    raise_together("the page lacks inputs", missing, "run the workflow, which writes them.")
+
+
 def page(
     tables: list[Path],
     figures: list[Path],
     output: Path,
     dropped: list[Path],
     settings: dict[str, Any],
-    claims: Path | None = None,
+    claims: list[Path] | None = None,
     not_run: str = "[]",
     findings: list[Path] | None = None,
     records: list[Path] | None = None,
+    curves: list[Path] | None = None,
+    audit: Path | None = None,
+    runs: Path | None = None,
+    step_records: Path | None = None,
+    lock: Path | None = None,
+    version: str = "",
+    comparisons: list[Path] | None = None,
 ) -> None:
-    """Write the page.
+    """Write the page of one scale.
 
     Args:
         tables: results tables `<paper>_<table>.csv`, in the order shown.
@@ -158,48 +404,142 @@ def page(
         output: HTML file.
         dropped: CSVs of dropped samples; none where no clips were made.
         settings: `scale`, `sources`, `scoring`; optional `command`, shown at the top.
-        claims: what evaluate_claims writes.
+        claims: what evaluate_claims writes, `<paper>_claims.csv`.
         not_run: JSON list of {what, why, command}: what this machine did not run.
         findings: CSVs `source, finding` of what the released data contradicts.
         records: JSON objects of experiments whose result is not a table, shown field by field.
+        curves: scores by iteration (`<paper>_<figure>.csv`) and training curves (`curve.csv` below `runs`).
+        audit: results/audit.csv.
+        runs: runs/<scale>, beside the results tree that the tables are in: predictions, scores and checkpoints, for plots and
+            the way back; None: tables and figures alone.
+        step_records: folder of step records; what is not there is said to be not recorded.
+        lock: the provenance lock.
+        version: code version shown at the top; empty: what the steps recorded.
+        comparisons: `<paper>_comparisons.csv` of scoring.comparisons: which rows are above which, and whether by chance.
+
+    Raises:
+        RescoreError: inputs are missing or not what they should be.
     """
-    missing = [
-        f"{path}: no such file" for path in [*tables, *dropped, *([claims] if claims else [])] if not path.is_file()
+    given = [
+        *tables,
+        *figures,
+        *dropped,
+        *(claims or []),
+        *(comparisons or []),
+        *(curves or []),
+        *([audit] if audit else []),
     ]
-    raise_together("the page lacks inputs", missing, "run the workflow, which writes them.")
-    environment = Environment(
-        loader=PackageLoader("rescore.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    counts = verdict_counts(tables)
+    require(given)
+    provenance = read_provenance(step_records, lock)
+    synthetic, seen = is_synthetic(settings), set[tuple[str, str]]()
+    views = [table_section(path, settings, provenance, runs is not None) for path in tables]
+    drawn = list(curve_plots(curves or [], tables, runs))
+    stems = {path.stem for path in curves or []}
+    figures = [path for path in figures if path.stem not in stems]  # drawn from its numbers instead
+    for path in tables if runs else []:
+        paper = split_stem(path.stem)[0]
+        drawn += [(paper, plot) for plot in table_plots(path, seen, cells_in_figures(curves or [], paper))]
+    papers = paper_sections(views, figures, claims or [], comparisons or [], drawn)
+    fictitious = {paper["id"] for paper in papers if paper["synthetic"]}
+    counts = [
+        verdict_line(path, "") | {"synthetic": view["synthetic"]} for path, view in zip(tables, views, strict=True)
+    ]
+    data = {
+        link.path: link
+        for view in views
+        for link in view["links"]
+        if link.what in ("manifest", "video index", "source")
+    }
     shown: dict[str, Any] = {
-        "tables": [table_section(path, settings) for path in tables],
-        "figures": [
-            {"title": FIGURES.get(name_of(path), name_of(path)), "source": Markup(data_uri(path))} for path in figures
-        ],
-        "claims": [] if claims is None else claim_lines(claims),
+        "audit": audit_view(audit) if audit else None,
         "findings": [line for path in findings or [] for line in records_of(read_result(path))],
         "records": [record_section(path) for path in records or []],
         "dropped": dropped_samples(dropped) if dropped else None,
     }
-    text = environment.get_template("page.html.j2").render(
-        **shown,
-        sections=sections(shown),
-        scale=settings["scale"],
-        scale_line=scale_line(settings),
-        synthetic=is_synthetic(settings),
-        heading=HEADINGS.get(settings["scale"], HEADING),
-        command=settings.get("command", f"snakemake --cores all --config scale={settings['scale']}"),
-        seeds=most_seeds(tables),
-        verdicts=VERDICTS,
-        counts=counts,
-        totals=[(verdict, sum(numbers[i] for *_, numbers in counts)) for i, verdict in enumerate(VERDICTS)],
-        results=RESULTS,
-        claim_counts=claim_counts(shown["claims"]),
-        reported_source=REPORTED,
-        not_run=json.loads(not_run),
+    text = (
+        environment()
+        .get_template("page.html.j2")
+        .render(
+            **shown,
+            papers=papers,
+            sections=sections(papers, shown),
+            scale=settings["scale"],
+            scale_line=scale_line(settings),
+            synthetic=synthetic,
+            heading=heading(settings["scale"], papers),
+            made=made(settings, provenance, version, most_seeds(tables)),
+            data=[link_view(link) for link in data.values()],
+            steps=step_lines(provenance),
+            verdicts=VERDICTS,
+            symbols=SYMBOLS,
+            counts=counts,
+            totals=totals_of(counts),
+            compared=sum(sum(line["numbers"]) for line in counts),
+            printed=printed_numbers(tables),
+            results=RESULTS,
+            claim_counts=[
+                line for path in claims or [] for line in claim_counts(path, "", split_stem(path.stem)[0] in fictitious)
+            ],
+            reported_source=REPORTED,
+            finding_sources=[(name, name) for name in dict.fromkeys(line["source"] for line in shown["findings"])],
+            not_run=json.loads(not_run),
+            script=Markup(plots.bundle()) if drawn else "",
+        )
+    )
+    write_text(output, text)
+
+
+def scale_view(folder: Path) -> dict[str, Any] | None:
+    """What the overview shows of results/<scale>; None where it has no tables."""
+    found = sorted((folder / "tables").glob("*.csv"))
+    claims = [path for path in found if path.stem.endswith("_claims")]
+    tables = [path for path in found if split_stem(path.stem)[1] in TABLES or path.stem in TABLES]
+    if not tables:
+        return None
+    link = f"{folder.name}/index.html"
+    reasons = pd.concat([read_result(path)["reason"] for path in tables])
+    synthetic = bool(reasons.str.startswith("synthetic").any())
+    counts = [verdict_line(path, link) for path in tables]
+    return {
+        "name": folder.name,
+        "link": link,
+        "synthetic": synthetic,
+        "counts": counts,
+        "printed": printed_numbers(tables),
+        "compared": sum(sum(line["numbers"]) for line in counts),
+        "claims": [line for path in claims for line in claim_counts(path, link, synthetic)],
+    }
+
+
+def overview(results: Path, output: Path, audit: Path | None = None) -> None:
+    """Write the page that sums up every scale whose tables are there.
+
+    Args:
+        results: folder with a folder a scale.
+        output: HTML file, beside the scales' folders, whose pages it links to.
+        audit: results/audit.csv, shown whole.
+
+    Raises:
+        RescoreError: no scale has tables.
+    """
+    require([audit] if audit else [])
+    views = [scale_view(folder) for folder in sorted(results.iterdir()) if folder.is_dir()]
+    scales = sorted((view for view in views if view), key=lambda view: (view["synthetic"], view["name"]))
+    if not scales:
+        raise RescoreError(f"{results}: no scale has tables. Run the workflow, which writes them.")
+    counted = [line for scale in scales if not scale["synthetic"] for line in scale["counts"]]
+    text = (
+        environment()
+        .get_template("overview.html.j2")
+        .render(
+            scales=scales,
+            synthetic=False,
+            totals=totals_of(counted),
+            verdicts=VERDICTS,
+            results=RESULTS,
+            symbols=SYMBOLS,
+            audit=audit_view(audit) if audit else None,
+            script="",
+        )
     )
     write_text(output, text)

@@ -18,6 +18,7 @@ COLUMNS = ["row", "column", "protocol", "reported", "reproduced", "low", "high",
 VERDICTS = ("reproduced", "differs", "not comparable", "not run")
 SCORES = ["row", "column", "statistic", "protocol", "value", "low", "high", "n", "seeds"]
 SUMMARY = ["row", "column", "value", "n", "reason"]
+NUMBER = r"\d+(?:\.\d+)?"
 
 
 def numbers_in(text: str) -> list[float]:
@@ -28,25 +29,26 @@ def numbers_in(text: str) -> list[float]:
 def same_to_printed_digits(reported: str, reproduced: str) -> bool:
     """Whether a characteristic agrees: numbers rounded to the digits that the paper prints, words as they are."""
     ours, theirs = numbers_in(reproduced), numbers_in(reported)
-    digits = [len(part.partition(".")[2]) for part in re.findall(r"\d+(?:\.\d+)?", reported)]
-    if not theirs or len(ours) != len(theirs):
-        return reported.strip() == reproduced.strip()
+    digits = [len(part.partition(".")[2]) for part in re.findall(NUMBER, reported)]
+    words = [re.sub(NUMBER, "#", text).strip() for text in (reported, reproduced)]
+    if words[0] != words[1] or len(ours) != len(theirs):
+        return False
     return all(abs(a - b) <= 0.5 * 10.0**-d + 1e-9 for a, b, d in zip(ours, theirs, digits, strict=True))
 
 
 def verdict(table: Table, line: dict[str, str], settings: dict[str, Any]) -> tuple[str, str]:
     """Verdict and reason of one line (values as text); docs/statistics.md gives the rules in this order."""
     if not line["reported"]:
-        return "not comparable", "the paper prints no such number"
+        return "not comparable", line.get("missing") or table.own.get(line["column"], "the paper prints no such number")
     if not line["reproduced"] and not line["seeds"]:
         return "not run", line.get("missing") or table.not_run.get(line["row"], NOT_RUN)
-    if reason := not_comparable(settings) or table.other_input.get(line["row"]):
+    if reason := not_comparable(settings, table.paper) or table.other_input.get(line["row"]) or line.get("missing"):
         return "not comparable", reason
     if not line["reproduced"]:
         return "not comparable", "undefined: constant predictions in some seed, or fewer than 4 samples"
     if table.characteristics:
         same = same_to_printed_digits(line["reported"], line["reproduced"])
-        return ("reproduced", "equal to the printed digits") if same else ("differs", "another value in the data")
+        return ("reproduced", "equal to the printed digits") if same else ("differs", table.differs)
     if line["protocol"] == "best_on_test":
         return "not comparable", "chosen on test data; the paper does not say that it did so"
     if table.prints_best_iteration and line["protocol"] == "last_iteration":
@@ -59,15 +61,16 @@ def verdict(table: Table, line: dict[str, str], settings: dict[str, Any]) -> tup
     return "differs", f"the reported value lies outside the interval by {max(low - reported, reported - high):.4f}"
 
 
-def four_digits(value: Any) -> str:
-    """A statistic as every table prints it; empty for NaN."""
-    return "" if pd.isna(value) else f"{float(value):.4f}"
+def printed(value: Any, statistic: str) -> str:
+    """A statistic as every table prints it: two digits of a percentage, four of anything else; empty for NaN."""
+    return "" if pd.isna(value) else f"{float(value):.{2 if statistic.endswith('_percent') else 4}f}"
 
 
 def read_scores(table: Table, path: Path) -> pd.DataFrame:
-    """The reproduced side as text: row, column, protocol, reproduced, low, high, n, seeds.
+    """The reproduced side as text: row, column, protocol, reproduced, low, high, n, seeds, missing.
 
-    Characteristics come from the summary of a manifest, whose column `reason` (here `missing`) says what cannot be measured.
+    Characteristics come from the summary of a manifest. There, and in scores that have it, the column `reason` (here `missing`)
+    says why a cell is empty, or why it is not what the paper printed.
 
     Raises:
         RescoreError: columns are missing.
@@ -78,12 +81,15 @@ def read_scores(table: Table, path: Path) -> pd.DataFrame:
     if table.characteristics:
         lines = read_result(path).rename(columns={"value": "reproduced", "reason": "missing"})
         return lines.assign(protocol="", low="", high="", seeds="")
-    scores = scores[scores["statistic"] != "spearman_fisher_z_interval"].rename(columns={"value": "reproduced"})
-    numbers = {name: scores[name].map(four_digits) for name in ("reproduced", "low", "high")}
-    counts = {name: scores[name].astype(str) for name in ("n", "seeds")}
-    protocol = scores["protocol"].map(lambda name: "" if pd.isna(name) else name)  # an empty one reads as NaN
-    lines = scores.assign(**numbers, **counts, protocol=protocol)
-    return lines[["row", "column", "protocol", *numbers, *counts]].reset_index(drop=True)
+    scores = scores[scores["statistic"] != "spearman_fisher_z_interval"]
+    lines = pd.DataFrame({name: scores[name].astype(str) for name in ("row", "column")})
+    lines["protocol"] = scores["protocol"].map(lambda name: "" if pd.isna(name) else name)  # an empty one reads as NaN
+    for name, column in (("reproduced", "value"), ("low", "low"), ("high", "high")):
+        lines[name] = [printed(*pair) for pair in zip(scores[column], scores["statistic"], strict=True)]
+    for name in ("n", "seeds"):
+        lines[name] = scores[name].map(lambda count: "" if pd.isna(count) else str(int(count)))
+    lines["missing"] = scores["reason"].astype(object).fillna("") if "reason" in scores else ""
+    return lines.reset_index(drop=True)
 
 
 def read_reported(path: Path) -> pd.DataFrame:
@@ -132,13 +138,18 @@ def cell_text(line: dict[str, str]) -> str:
     return f"{line['reproduced']} [{line['low']}, {line['high']}]" if line["low"] else line["reproduced"]
 
 
+def columns_of(result: pd.DataFrame) -> list[str]:
+    """The columns in the order shown: the paper's, then ours."""
+    return list(dict.fromkeys([*result.loc[result["reported"] != "", "column"], *result["column"]]))
+
+
 def layout(result: pd.DataFrame) -> tuple[list[str], Iterator[tuple[str, str, dict[str, str]]]]:
     """The printed form: for each row a line as reported, then a line for each of our protocols.
 
     Returns:
         The columns, and lines of (row, whose numbers, text by column).
     """
-    columns = list(dict.fromkeys(result["column"]))
+    columns = columns_of(result)
 
     def lines() -> Iterator[tuple[str, str, dict[str, str]]]:
         for row, group in result.groupby("row", sort=False):
@@ -167,7 +178,7 @@ def sample_counts(part: pd.DataFrame) -> str:
 def markdown(table: str, result: pd.DataFrame, settings: dict[str, Any]) -> str:
     """The table in Markdown, with its title and what its numbers are worth."""
     columns, lines = layout(result)
-    text = [f"## {TABLES[table].title}", "", f"**{scale_line(settings)}**", ""]
+    text = [f"## {TABLES[table].title}", "", f"**{scale_line(settings, TABLES[table].paper)}**", ""]
     text += [note(table, list(result["row"]), settings), ""]
     text += ["| | | " + " | ".join(columns) + " |", "|---|---|" + "---:|" * len(columns)]
     text += [
@@ -184,7 +195,8 @@ def latex(table: str, result: pd.DataFrame, settings: dict[str, Any]) -> str:
     r"""The table in LaTeX (booktabs), in a `table*` that is scaled to the text width by `\resizebox` of graphicx."""
     columns, lines = layout(result)
     head = " & ".join(["", "", *[column.translate(LATEX_SPECIAL) for column in columns]])
-    caption = f"{TABLES[table].title}. {scale_line(settings)} {note(table, list(result['row']), settings)}"
+    scale = scale_line(settings, TABLES[table].paper)
+    caption = f"{TABLES[table].title}. {scale} {note(table, list(result['row']), settings)}"
     text = [
         "% needs \\usepackage{booktabs,graphicx}",
         r"\begin{table*}",

@@ -12,6 +12,16 @@ OVER_SEEDS = (
 )
 
 
+IN_PERCENT = (
+    "{measure} in percent (the paper's unit), mean over seeds, with {{confidence}} bootstrap intervals (BCa) over seeds and test"
+    " samples. One iteration is scored for each member and seed: the last, the best on validation dives held out of training,"
+    " and the best on test data, whose interval is conditional on that choice. The paper does not say which it prints."
+)
+RHO_IN_PERCENT, ACCURACY_IN_PERCENT = (
+    IN_PERCENT.format(measure=measure) for measure in ("Spearman's rho", "Accuracies")
+)
+
+
 @dataclass(frozen=True)
 class Table:
     """What is said about a table of results, and how its numbers are judged."""
@@ -27,6 +37,16 @@ class Table:
     """Why a row is not run at any scale."""
     other_input: Mapping[str, str] = field(default_factory=dict)
     """Rows whose reported number was measured on another input than ours."""
+    paper: str = "aqa7"
+    """Whose videos the numbers are made from: aqa7 | mtl_aqa."""
+    differs: str = "another value in the data"
+    """What it means that a characteristic differs."""
+    own: Mapping[str, str] = field(default_factory=dict)
+    """Columns of ours, and why nothing stands beside them."""
+    measure: str = "Spearman's rho"
+    """What a forest plot of the table shows."""
+    forest_columns: tuple[str, ...] = ()
+    """Columns of the forest plot, where it does not show all."""
 
 
 TABLES = {
@@ -67,6 +87,82 @@ TABLES = {
         other_input={"Human expert": "reported for other dives (MTL-AQA, Sec. 6, citing Pirsiavash et al. 2014)"},
     ),
 }
+OTHER_DIVES = "the paper's four dives are others; how they were chosen it does not say"
+TABLES |= {
+    "mtl_aqa_table1": Table(
+        "MTL-AQA, Table 1: the diving data sets",
+        "Counted in the manifest of all annotated dives; UNLV-Dive in the split that comes with the data.",
+        characteristics=True,
+        paper="mtl_aqa",
+        not_run={"MIT Dive": "not run: the data set is not part of this project"},
+    ),
+    "mtl_aqa_table2": Table(
+        "MTL-AQA, Table 2: the parts of a dive's class",
+        "Values that occur among the annotated dives.",
+        characteristics=True,
+        paper="mtl_aqa",
+    ),
+    "mtl_aqa_table3": Table(
+        "MTL-AQA, Table 3: the layers of MSCADC",
+        "Read off the module that is trained, in the paper's notation. The captioning head has two layers of the released code"
+        " that the paper does not print.",
+        characteristics=True,
+        paper="mtl_aqa",
+        differs="another layer in the module that is trained",
+    ),
+    "mtl_aqa_table4": Table(
+        "MTL-AQA, Table 4: one task against several",
+        RHO_IN_PERCENT,
+        paper="mtl_aqa",
+        measure="Spearman's rho in percent",
+    ),
+    "mtl_aqa_table5": Table(
+        "MTL-AQA, Table 5: dive classes and commentary",
+        f"{ACCURACY_IN_PERCENT} The iteration is the one that is best in rho (Nibali et al., which predicts no score: in mean"
+        " accuracy). B1 to B4 (BLEU), M (METEOR) and R (ROUGE-L) are shares of 1, C (CIDEr) has its usual factor of 10."
+        " Nibali et al. is their classifier as a network of ours: MSCADC's body and class head, trained for classes alone."
+        " Majority class: the most frequent class of the training dives.",
+        paper="mtl_aqa",
+        measure="Accuracy in percent",
+        forest_columns=("Nibali et al.", "MSCADC", "C3D-AVG", "Majority class"),
+    ),
+    "mtl_aqa_table6": Table(
+        "MTL-AQA, Table 6: what the network says of four dives",
+        "Test dives sorted by the absolute error of C3D-AVG-MTL's score (first seed, last iteration): the middles of the four"
+        " quarters from best to worst. Scores are in points.",
+        characteristics=True,
+        paper="mtl_aqa",
+        other_input={f"Dive {number}, {side}": OTHER_DIVES for number in range(1, 5) for side in ("true", "C3D-AVG")},
+        own={"Caption": "the paper's captions belong to other dives", "Sample": "the paper does not name its dives"},
+    ),
+    "mtl_aqa_table7": Table(
+        "MTL-AQA, Table 7: against other methods",
+        RHO_IN_PERCENT,
+        paper="mtl_aqa",
+        measure="Spearman's rho in percent",
+        not_run={
+            "Pose+DCT": "not run: needs a pose estimator for divers, which this project does not have",
+            "C3D-SVR": "not run on MTL-AQA; AQA-7's Table 2 has it on other videos",
+            "C3D-LSTM": "not run on MTL-AQA; AQA-7's Table 2 has it on other videos",
+            "S3D": "not run here; scale open has it on the features that its authors released",
+            "Li et al.": "not run: a method of nine networks that is not part of this project",
+        },
+    ),
+    "mtl_aqa_table8": Table(
+        "MTL-AQA, Table 8: fewer training dives",
+        f"{RHO_IN_PERCENT} Columns name the training sets; their exact sizes stand in the manifest.",
+        paper="mtl_aqa",
+        measure="Spearman's rho in percent",
+    ),
+}
+BASELINES = {
+    "Label only": "ridge regression from difficulty and dive class, without a look at the video",
+    "Commentary only": "ridge regression from the words of the dive's own commentary",
+    "Random caption of the same class": "the commentary of a random training dive of the same class",
+    "Three tasks less one": "the difference of the rows above, drawn in pairs",
+    "MTL less STL": "the difference of the rows above, drawn in pairs",
+}
+"""Rows of ours in the tables of MTL-AQA."""
 YARDSTICKS = {
     "Perfect observer": "all that the video shows, read without error; it differs from the score by the judges' noise alone",
     "Difficulty alone": "the announced difficulty, without a look at the video",
@@ -77,6 +173,7 @@ PROTOCOLS = {
     "training_set": "ours, chosen inside the training set",
     "best_on_test": "ours, best of the grid on test data",
     "last_iteration": "ours, last iteration",
+    "best_on_validation": "ours, best iteration on validation data",
     "best_iteration_on_test": "ours, best iteration on test data",
 }
 NOT_RUN = "not run at this scale: `snakemake --cores all --config scale=paper` with the official videos runs it"
@@ -86,15 +183,34 @@ FIGURES = {
     "figure3": "Figure 3: fine-tuning from random and from multi-action weights",
     **{f"{name}_forest": f"{TABLES[name].title}: Spearman's rho" for name in ("table2", "table3", "table4")},
     "pretraining": "Pre-training of the backbone",
+    "mtl_aqa_figure1": "MTL-AQA, Figure 1: one dive and the three outputs of C3D-AVG-MTL",
+    "mtl_aqa_figure2": "MTL-AQA, Figure 2: C3D-AVG, read off the module itself",
+    "mtl_aqa_mscadc": "MTL-AQA, Table 3 drawn: MSCADC, read off the module itself",
+    "mtl_aqa_table6_frames": "MTL-AQA, Table 6: the four dives",
+    "mtl_aqa_curves": "MTL-AQA: learning curves",
+    **{
+        f"mtl_aqa_{name}_forest": f"{TABLES[f'mtl_aqa_{name}'].title}: {TABLES[f'mtl_aqa_{name}'].measure}"
+        for name in ("table4", "table5", "table7", "table8")
+    },
 }
 
 
-def scale_line(settings: dict[str, Any]) -> str:
-    """What the numbers of a scale are worth, in one line; synthetic is said first."""
+VIDEOS = {"aqa7": "aqa7_videos", "mtl_aqa": "mtl_aqa_videos"}
+"""By paper, the setting under `sources` that says what its videos are."""
+
+
+def scale_line(settings: dict[str, Any], paper: str | None = None) -> str:
+    """What the numbers of a scale are worth, in one line; synthetic is said first.
+
+    Args:
+        settings: `scale`, `sources`.
+        paper: whose numbers (a key of VIDEOS); None: of any, so that one synthetic source marks all.
+    """
     scale, sources = settings["scale"], settings["sources"]
+    videos = [VIDEOS[paper]] if paper else list(VIDEOS.values())
     if scale == "smoke":
         return "SYNTHETIC, smallest sizes (smoke): the numbers mean nothing; they show that every step runs."
-    if scale != "open" and sources["aqa7_videos"] == "synthetic":
+    if scale != "open" and any(sources.get(name) == "synthetic" for name in videos):
         return (
             f"SYNTHETIC (scale {scale}): computed on the synthetic athlete, never comparable with the paper's numbers."
         )
@@ -103,17 +219,18 @@ def scale_line(settings: dict[str, Any]) -> str:
     return f"Scale {scale}: real data."
 
 
-def is_synthetic(settings: dict[str, Any]) -> bool:
+def is_synthetic(settings: dict[str, Any], paper: str | None = None) -> bool:
     """Whether anything synthetic went into the numbers of a scale."""
-    return scale_line(settings).startswith("SYNTHETIC")
+    return scale_line(settings, paper).startswith("SYNTHETIC")
 
 
-def not_comparable(settings: dict[str, Any]) -> str:
+def not_comparable(settings: dict[str, Any], paper: str | None = None) -> str:
     """Why no number of this scale may be held against the paper's; empty where it may."""
-    return scale_line(settings).split(":")[0].lower() if is_synthetic(settings) else ""
+    return scale_line(settings, paper).split(":")[0].lower() if is_synthetic(settings, paper) else ""
 
 
 def note(table: str, rows: list[str], settings: dict[str, Any]) -> str:
-    """How to read a table's numbers; yardsticks are explained where they are among its rows."""
+    """How to read a table's numbers; yardsticks and baselines are explained where they are among its rows."""
     text = TABLES[table].note.format(confidence=f"{settings['scoring']['confidence']:.0%}")
-    return " ".join([text, *[f"{row}: {meaning}." for row, meaning in YARDSTICKS.items() if row in rows]])
+    explained = YARDSTICKS | BASELINES
+    return " ".join([text, *[f"{row}: {meaning}." for row, meaning in explained.items() if row in rows]])

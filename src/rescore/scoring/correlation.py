@@ -196,22 +196,47 @@ def bootstrap_spearman(
     value = float(np.mean([point.value for point in points]))
     if reason := next((point.reason for point in points if point.reason), ""):
         return Estimate(value, np.full(replicates, np.nan), n, seeds, {}, reason)
+
+    def in_resamples(s: int, counts: np.ndarray) -> np.ndarray:
+        return resample_spearman(target[s], predicted[s], counts)
+
+    return nested_bootstrap(in_resamples, [point.value for point in points], samples, member, replicates, seed)
+
+
+def nested_bootstrap(
+    in_resamples: Callable[[int, np.ndarray], np.ndarray],
+    points: Sequence[float],
+    samples: np.ndarray,
+    member: str,
+    replicates: int,
+    seed: int,
+) -> Estimate:
+    """Mean over seeds of any statistic, with bootstrap replicates over seeds and test samples drawn as `bootstrap_spearman` says.
+
+    Args:
+        in_resamples: (place of the seed, (resamples, n) how often each of its samples was drawn) -> (resamples,) the statistic.
+        points: (seeds,) the statistic on each seed's own samples.
+        samples: (seeds, n) sample names.
+        member, replicates, seed: as in `bootstrap_spearman`.
+    """
+    seeds, n = samples.shape
+    value = float(np.mean(points))
     everyone = sorted(set(samples.ravel().tolist()))
     place = {name: index for index, name in enumerate(everyone)}
     own = np.array([[place[name] for name in names] for names in samples])  # (seeds, n)
     key = "\n".join(everyone)
 
     def by_seed(counts: np.ndarray) -> np.ndarray:
-        return np.stack([resample_spearman(target[s], predicted[s], counts[:, own[s]]) for s in range(seeds)], axis=1)
+        return np.stack([in_resamples(s, counts[:, own[s]]) for s in range(seeds)], axis=1)
 
-    rho = by_seed(draw_counts(stable_generator(seed, "samples", key), replicates, len(everyone)))
+    statistic = by_seed(draw_counts(stable_generator(seed, "samples", key), replicates, len(everyone)))
     chosen = draw_counts(stable_generator(seed, "seeds", member), replicates, seeds)
     # A seed drawn zero times must not spoil a replicate in which its own resample is constant.
-    drawn = np.where(chosen > 0, chosen * rho, 0).sum(axis=1) / seeds
+    drawn = np.where(chosen > 0, chosen * statistic, 0).sum(axis=1) / seeds
     without = np.ones((len(everyone), len(everyone)), dtype=np.float32) - np.eye(len(everyone), dtype=np.float32)
     jackknife = {f"samples {key}": by_seed(without).mean(axis=1)}
     if seeds > 1:
-        jackknife[f"seeds {member}"] = np.array([seeds * value - point.value for point in points]) / (seeds - 1)
+        jackknife[f"seeds {member}"] = np.array([seeds * value - point for point in points]) / (seeds - 1)
     return Estimate(value, drawn, n, seeds, jackknife)
 
 

@@ -68,11 +68,15 @@ def value_problems(table: pd.DataFrame) -> Iterator[str]:
 
 
 def target_problems(table: pd.DataFrame, rows: pd.DataFrame) -> Iterator[str]:
-    """Samples that the data set does not have, and targets that are not its scores (divided by a standard deviation, say)."""
+    """Samples that the data set does not have or has under another action, and targets that are not its scores (divided, say)."""
     score = table["sample"].map(rows.set_index("sample")["score"])
     bad: Any = score.isna()
     if bad.any():
         yield f"{bad.sum()} rows name samples that the data set does not have: {row_names(table, bad)}"
+    action = table["sample"].map(rows.set_index("sample")["action"])
+    bad = action.notna() & (action != table["action"])
+    if bad.any():
+        yield f"{bad.sum()} rows name another action than the data set: {row_names(table, bad)}"
     # float32 storage keeps 7 digits; a target further off is another number.
     bad = score.notna() & np.isfinite(table["target"]) & ~np.isclose(table["target"], score, rtol=1e-4, atol=1e-4)
     if bad.any():
@@ -123,13 +127,27 @@ def read_columns(path: Path) -> tuple[pd.DataFrame, str]:
     """A file of predictions that has every column, and the remedy for what else may be wrong with it.
 
     Raises:
-        RescoreError: the file is missing or damaged, or lacks columns.
+        RescoreError: the file is missing or damaged, or lacks columns, rows, numbers or names.
     """
     table = read_table(path)
     remedy = f"delete {path} and rerun the experiment that writes it."
     missing = [f"no column '{column}'" for column in COLUMNS if column not in table.columns]
     raise_together(f"{path}: bad predictions", missing, remedy)
+    raise_together(f"{path}: bad predictions", list(form_problems(table)), remedy)
     return table, remedy
+
+
+def form_problems(table: pd.DataFrame) -> Iterator[str]:
+    """What no other check could be made on: no rows, words for numbers, and cells without the names that tell rows apart."""
+    if table.empty:
+        yield "no rows"
+    for column in ("predicted", "target"):
+        if len(table) and not pd.api.types.is_numeric_dtype(table[column]):
+            yield f"column '{column}' holds {table[column].dtype}, not numbers"
+    for column in (*KEY, "action", "split"):
+        bad: Any = table[column].isna()
+        if bad.any():
+            yield f"{bad.sum()} rows without {column}: {row_names(table, bad)}"
 
 
 def read_predictions(path: Path, rows: pd.DataFrame, seeds: int, samples: int | None = None) -> pd.DataFrame:
@@ -151,6 +169,7 @@ def read_predictions(path: Path, rows: pd.DataFrame, seeds: int, samples: int | 
     table, remedy = read_columns(path)
     if samples is None:
         table = table[table["split"] == "test"]
+        raise_together(f"{path}: bad predictions", [] if len(table) else ["no test predictions"], remedy)
     problems = [*value_problems(table), *target_problems(table, rows), *seed_problems(table, seeds)]
     problems += sample_problems(table, rows, samples)
     raise_together(f"{path}: bad predictions", problems, remedy)

@@ -33,5 +33,5 @@ def score_row(
 
 def write_scores(path: Path, experiment: str, rows: Iterable[dict[str, Any]], more: tuple[str, ...] = ()) -> None:
     """Write rows to 10 decimal places; undefined values stay empty. `more` names columns beyond the contract's."""
-    table = pd.DataFrame(list(rows)).assign(experiment=experiment)
+    table = pd.DataFrame(list(rows)).assign(experiment=experiment).astype({"n": "Int64", "seeds": "Int64"})
     write_table(path, table[[*COLUMNS, *more]].round(10))

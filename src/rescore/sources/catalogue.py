@@ -6,6 +6,7 @@ what to do and where the files go, and pretends nothing.
 """
 
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ class Source:
     files: tuple[OriginFile, ...] = ()
     manual: str | None = None
     """What a person does, where the files cannot be fetched and verified by a program."""
+
+
+def origin_path(source: Source, file: OriginFile) -> str:
+    """Where a file lies in its repository, or below the base URL."""
+    return file.origin if file.origin is not None else str(PurePosixPath(source.path) / file.name)
 
 
 NO_LICENCE = "no licence stated: ask the authors before you redistribute the files or use them beyond research"
@@ -258,8 +264,18 @@ S3D_FILES = (
     OriginFile("jump_drop_water_label.txt", 4400, "0db9e56678e64160bf17b230974d836b8939002934cf95d117573b2be625604c"),
     OriginFile("overall_scores.npy", 3040, "50453fa9a9f36f652e11622dbca186e6312fc755cef674eef8bb9526974bf3bd"),
     OriginFile("tcn_output2.npy", 1184128, "597955b990de4e230504240d7fc21710ab10e5e2a5224778211558e2deef6a8b"),
-    OriginFile("testing_idx.npy", 220, "7d42810fc93b57a1c27b1b1ad7f395b44cc92aae4846787021dc595eae5ad605"),
-    OriginFile("training_idx.npy", 680, "ef72f334f1ae388c274b9866a39f78957735f44266175fb7444f7f58bca6899f"),
+    OriginFile(
+        "testing_idx.npy",
+        220,
+        "7d42810fc93b57a1c27b1b1ad7f395b44cc92aae4846787021dc595eae5ad605",
+        origin="testing_idx.npy",
+    ),
+    OriginFile(
+        "training_idx.npy",
+        680,
+        "ef72f334f1ae388c274b9866a39f78957735f44266175fb7444f7f58bca6899f",
+        origin="training_idx.npy",
+    ),
 )
 RHYTHMIC_GYMNASTICS_FILES = (
     OriginFile("test.txt", 6852, "f56a103c365a1ab2f5f5d7f19e1cf1ffbf2f220f01b27c46ef39ed9dbb0d0bbb"),
@@ -350,6 +366,15 @@ SOURCES = (
         url="https://raw.githubusercontent.com/gitskim/AQA_Streamlit/a9cfad1f8e7f1be36985d13aa72d85beaca69417",
         mirror="video",
         files=DIVE_FILES,
+    ),
+    Source(
+        name="mtl-aqa",
+        note="MTL-AQA's 15 broadcasts, 2.4 million frames, from the addresses in its Video_List.xlsx. No checksum is published.",
+        licence="no licence stated; the broadcasts are their broadcasters': download them for research where your law allows it",
+        citation=MTL_AQA_PAPER,
+        mirror="mtl_aqa",
+        manual="`rescore fetch mtl-aqa` brings the annotations, and the broadcasts through yt-dlp, into "
+        "data/raw/mtl-aqa/videos/NN.mp4 (not part of --all: several GB); copies of your own go there as well.",
     ),
     Source(
         name="aqa7-videos",

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from rescore.errors import RescoreError, raise_together
-from rescore.sources.catalogue import BY_NAME, SOURCES, OriginFile, Source
+from rescore.sources import records
+from rescore.sources.catalogue import BY_NAME, SOURCES, OriginFile, Source, origin_path
 from rescore.storage import atomic_path, means_full_disk, sha256_file, write_text
 
 RECORD = "SOURCE.json"
@@ -82,7 +83,7 @@ def fetch_source(source: Source, root: Path, mirror: Path | None = None) -> Path
         print(f"  to do by hand: {source.manual}")
         return folder
     wanted = [file for file in source.files if fault(folder / file.name, file) is not None]
-    problems = obtain(source, wanted, folder, mirror) if wanted else []
+    problems, found = obtain(source, wanted, folder, mirror) if wanted else ([], {})
     where = f"the mirror {mirror}" if mirror else (source.repository or source.url)
     raise_together(
         f"{source.name}: files that could not be fetched from {where}",
@@ -91,6 +92,7 @@ def fetch_source(source: Source, root: Path, mirror: Path | None = None) -> Path
     )
     write_record(source, folder / RECORD)
     print(f"  {len(source.files)} files verified in {folder}" + ("" if wanted else " (already there)"))
+    print(f"  {records.record(source, root, found, mirrored=mirror is not None)}")
     return folder
 
 
@@ -144,19 +146,25 @@ def describe(root: Path = Path("data/raw")) -> str:
     return "\n".join(lines)
 
 
-def obtain(source: Source, wanted: Sequence[OriginFile], folder: Path, mirror: Path | None) -> list[str]:
-    """Bring the wanted files by the first way that is open; a problem a file that is not right afterwards."""
+def obtain(
+    source: Source, wanted: Sequence[OriginFile], folder: Path, mirror: Path | None
+) -> tuple[list[str], dict[str, str]]:
+    """Bring the wanted files by the first way that is open.
+
+    Returns:
+        A problem a file that is not right afterwards; the path in the repository of files that lie elsewhere than catalogued.
+    """
     if mirror is not None:
-        return from_mirror(source, wanted, folder, mirror)
+        return from_mirror(source, wanted, folder, mirror), {}
     if source.repository is None:
-        return from_http(source, wanted, folder)
+        return from_http(source, wanted, folder), {}
     try:
         return from_git(source, wanted, folder)
     except OriginUnavailable as error:
         if source.url is None:
-            return [f"{source.repository} at {source.commit}: {error}"]
+            return [f"{source.repository} at {source.commit}: {error}"], {}
         print(f"  git failed ({error}); trying {source.url}")
-        return from_http(source, wanted, folder)
+        return from_http(source, wanted, folder), {}
 
 
 def place(content: bytes, file: OriginFile, folder: Path, origin: str) -> str | None:
@@ -208,10 +216,13 @@ def fetch_commit(directory: Path, repository: str, commit: str) -> str:
         return git(directory, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}").decode().strip()
 
 
-def from_git(source: Source, wanted: Sequence[OriginFile], folder: Path) -> list[str]:
+def from_git(source: Source, wanted: Sequence[OriginFile], folder: Path) -> tuple[list[str], dict[str, str]]:
     """Fetch the commit into a temporary repository and take the wanted files' exact bytes out of it.
 
     `git cat-file` and no checkout: a checkout may change line ends by the user's settings.
+
+    Returns:
+        As `obtain`.
 
     Raises:
         OriginUnavailable: the commit could not be fetched.
@@ -222,19 +233,18 @@ def from_git(source: Source, wanted: Sequence[OriginFile], folder: Path) -> list
         directory = Path(scratch)
         commit = fetch_commit(directory, source.repository, source.commit)
         tree = git(directory, "ls-tree", "-r", "-z", "--name-only", commit).decode().split("\0")
+        paths = {file.name: path_in_tree(source, file, tree) for file in wanted}
 
         def extract(file: OriginFile) -> str | None:
-            path = path_in_tree(source, file, tree)
+            path = paths[file.name]
             if path is None:
                 return f"{file.name}: {origin_path(source, file)} is not in commit {commit}"
             content = git(directory, "cat-file", "blob", f"{commit}:{path}")
             return place(content, file, folder, f"{source.repository} at {commit}")
 
-        return [problem for file in wanted if (problem := extract(file))]
-
-
-def origin_path(source: Source, file: OriginFile) -> str:
-    return file.origin if file.origin is not None else str(PurePosixPath(source.path) / file.name)
+        problems = [problem for file in wanted if (problem := extract(file))]
+    elsewhere = {name: path for name, path in paths.items() if path is not None}
+    return problems, elsewhere
 
 
 def path_in_tree(source: Source, file: OriginFile, tree: Sequence[str]) -> str | None:

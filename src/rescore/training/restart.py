@@ -1,13 +1,17 @@
-"""Restart points of stacked training: what a killed run goes on from."""
+"""Restart points of training: what a killed run goes on from, for stacked members and for a network with its optimiser."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from rescore.models.c3d_lstm import Weights, weight_shapes
 from rescore.storage import load_arrays, save_arrays
+
+SLOTS = ("step", "exp_avg", "exp_avg_sq")  # what Adam keeps of each parameter
 
 
 @dataclass
@@ -56,3 +60,28 @@ def read_restart(path: Path | None, identity: str, device: torch.device) -> Stac
     )
     predictions = {int(at): predicted for at, predicted in groups.get("predictions", {}).items()}
     return Stack(weights, [first, second], header["iteration"], dict(sorted(predictions.items())))
+
+
+def network_arrays(network: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, np.ndarray]:
+    """A network's state as `network.<name>`, and what Adam keeps of each parameter as `optimiser.<slot>.<name>`."""
+    arrays = {f"network.{name}": to_numpy(value) for name, value in network.state_dict().items()}
+    for name, parameter in network.named_parameters():
+        arrays |= {f"optimiser.{slot}.{name}": to_numpy(value) for slot, value in optimiser.state[parameter].items()}
+    return arrays
+
+
+def restore_network(arrays: Mapping[str, np.ndarray], network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    """Put a network and its Adam, in place, where `network_arrays` found them."""
+    state = network.state_dict()
+    for name, value in state.items():
+        value.copy_(torch.from_numpy(arrays[f"network.{name}"]).view(value.shape))
+    for name, parameter in network.named_parameters():
+        for slot in SLOTS:
+            array = torch.from_numpy(arrays[f"optimiser.{slot}.{name}"])
+            # Moments lie in memory as their parameter does, so that the same kernels round in the same way.
+            like = torch.empty((), device=parameter.device) if slot == "step" else torch.empty_like(parameter)
+            optimiser.state[parameter][slot] = like.detach().copy_(array.view(like.shape))
+
+
+def to_numpy(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().cpu().contiguous().numpy()

@@ -8,4 +8,12 @@
             ▲
          motions                                        (the pre-training set: labels, no scores)
 ```
+
+The synthetic diver (MTL-AQA's counterpart) shares bodies, judging and rendering:
+```
+ dive_counts ─► programme ─► shots ─► broadcasts              (files, index, manifest, splits, vocabulary)
+ (classes)      (labels)     ▲  ▲        ▲   ▲
+                         pools  staging  │   training_sets
+                                         dive_commentary
+```
 """

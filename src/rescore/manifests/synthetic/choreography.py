@@ -20,6 +20,9 @@ SHAPES = {  # position -> the pose of a tight one
     TUCK: pose(hip=138, knee=138, shoulder=62, elbow=28),
 }
 
+STRAIGHT = pose(hip=4, shoulder=20, elbow=15)
+"""Free without twists."""
+
 
 def loosened(shape: Array, elements: Elements) -> Array:
     """A position with its faults: opened by `looseness` (a straight body bends instead), legs apart by `split`."""
@@ -79,7 +82,7 @@ def dive(
     facing = 0.0 if dive_class.rotation_type in (FORWARD, REVERSE) else np.pi
     start_tilt = np.pi if dive_class.armstand else 0.0
     error = np.radians(elements["rotation"])
-    end_tilt = start_tilt + sense * (np.pi * dive_class.somersaults + error)
+    end_tilt = start_tilt + sense * (np.pi * dive_class.turning + error)
     anchor = HANDS if dive_class.armstand else FEET
     departure = pose(shoulder=178, toe=60) if dive_class.armstand else pose(shoulder=150, toe=70)
     leap = (0.75 if height > 5 else 1.3) - 0.45 * elements["lowness"]  # apex above take-off, metres
@@ -118,8 +121,10 @@ def _stance(dive_class: DiveClass, takeoff: float) -> list[tuple[float, Array]]:
 def _dive_shapes(dive_class: DiveClass, elements: Elements, takeoff: float, entry: float) -> list[tuple[float, Array]]:
     """Key poses in flight: into the position, twisting before it where there are twists, opening, and reaching for the water."""
     line = loosened(REACH, {**elements, "looseness": 0.45 * elements["looseness"]})
-    shape = loosened(SHAPES[PIKE if dive_class.position == FREE else dive_class.position], elements)
-    if dive_class.somersaults <= 1:
+    straight = dive_class.position == FREE and not dive_class.twists
+    position = PIKE if dive_class.position == FREE else dive_class.position
+    shape = loosened(STRAIGHT if straight else SHAPES[position], elements)
+    if dive_class.turning <= 1:
         return shape_keys(takeoff, entry, (0.2, 0.38, 0.52, 0.75, 1.0), (line, shape, shape, line, line))
     if dive_class.twists:
         twisting = loosened(SHAPES[FREE], elements)

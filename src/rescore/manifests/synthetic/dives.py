@@ -26,6 +26,11 @@ class DiveClass:
     twists: int
     """Half twists."""
 
+    @property
+    def turning(self) -> int:
+        """Half somersaults that the body makes. MTL-AQA writes a plain dive, head first from the feet, as none; it is a half."""
+        return self.somersaults if self.armstand else max(1, self.somersaults)
+
 
 # Groups that divers choose, with the half somersaults of each board: (rotation type, twists allowed) -> halves.
 _PLATFORM = {FORWARD: (5, 7, 9), BACKWARD: (5, 7), REVERSE: (5, 7), INWARD: (5, 7)}
@@ -53,7 +58,7 @@ def draw_dive_class(generator: np.random.Generator, platform: bool, required: bo
 
 def difficulty(dive: DiveClass) -> float:
     """Degree of difficulty, to a tenth; linear in the class, close to the federation's table for common dives."""
-    value = 1.0 + 0.30 * dive.somersaults + 0.125 * dive.twists
+    value = 1.0 + 0.30 * dive.turning + 0.125 * dive.twists
     value += {FREE: 0.2, PIKE: 0.3, TUCK: 0.0}[dive.position]
     value += {FORWARD: 0.0, BACKWARD: 0.2, INWARD: 0.2, REVERSE: 0.3}[dive.rotation_type]
     return round(value + 0.2 * dive.armstand, 1)

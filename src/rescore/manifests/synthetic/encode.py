@@ -31,6 +31,17 @@ FORMATS = (
 """A data set's samples take turns, so that every decoder path is met."""
 
 
+_TWO_B_FRAMES = {**_H264, "bf": "2"}
+BROADCAST_FORMATS = (
+    VideoFormat(".mp4", "libx264", "yuv420p", _TWO_B_FRAMES),
+    VideoFormat(".mkv", "libx264", "yuv420p", _TWO_B_FRAMES),
+    VideoFormat(".avi", "mjpeg", "yuvj420p", {"qmin": "4", "qmax": "4", "threads": "1"}),
+    VideoFormat(".mp4", "mpeg4", "yuv420p", {"qmin": "3", "qmax": "3", "bf": "2", "threads": "1"}),
+    VideoFormat(".mov", "libx264", "yuv420p", _H264),
+)
+"""Broadcasts take turns."""
+
+
 def video_format(index: int) -> VideoFormat:
     return FORMATS[index % len(FORMATS)]
 

@@ -6,11 +6,11 @@ seeded with these numbers, so neither the number of workers nor the order of wor
 
 import functools
 import multiprocessing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -32,6 +32,7 @@ from rescore.manifests.synthetic.staging import Take, stage
 from rescore.processes import exit_with_parent
 from rescore.storage import atomic_path, sha256_file, write_table
 
+Result = TypeVar("Result")
 COUNTS = {
     "diving": (300, 70),
     "gymvault": (120, 56),
@@ -142,15 +143,16 @@ def make_video(task: Task) -> dict[str, Any]:
     }
 
 
-def make_all(tasks: list[Task], workers: int, title: str) -> list[dict[str, Any]]:
-    """Make every video, in `workers` processes, and return their entries in the tasks' order."""
+def make_all(function: Callable[[Any], Result], tasks: Sequence[Any], workers: int, title: str) -> list[Result]:
+    """`function` of every task, in `workers` processes; results in the tasks' order."""
     progress = functools.partial(tqdm, total=len(tasks), desc=title, unit="video", disable=None)  # None: not in a pipe
     if workers <= 1:
-        return list(progress(map(make_video, tasks)))
+        return list(progress(map(function, tasks)))
     # Spawned, not forked: forking a process that has threads can deadlock.
     context = multiprocessing.get_context("spawn")
+    chunk = max(1, min(8, len(tasks) // (8 * workers)))  # few large tasks one by one, many small ones in batches
     with ProcessPoolExecutor(workers, mp_context=context, initializer=exit_with_parent) as pool:
-        return list(progress(pool.map(make_video, tasks, chunksize=8)))
+        return list(progress(pool.map(function, tasks, chunksize=chunk)))
 
 
 def make_videos(index: Path, manifest: Path, directory: Path, settings: dict[str, Any], workers: int) -> None:
@@ -170,7 +172,7 @@ def make_videos(index: Path, manifest: Path, directory: Path, settings: dict[str
     """
     check_settings(settings)
     tasks = performance_tasks(directory, settings)
-    entries = make_all(tasks, workers, "synthetic athlete")
+    entries = make_all(make_video, tasks, workers, "synthetic athlete")
     for action in COUNTS:
         chosen = [(task, entry) for task, entry in zip(tasks, entries, strict=True) if task.action == action]
         write_joints(
@@ -267,7 +269,7 @@ def make_motions(index: Path, manifest: Path, directory: Path, settings: dict[st
         for name in CLASSES
         for number in range(1, amount + 1)
     ]
-    entries = make_all(tasks, workers, "labelled motions")
+    entries = make_all(make_video, tasks, workers, "labelled motions")
     rows = [motion_row(task, entry, amount) for task, entry in zip(tasks, entries, strict=True)]
     write_outputs(index, manifest, entries, rows, scored=False)
 

@@ -146,15 +146,32 @@ def draw_performance(action: str, generator: np.random.Generator) -> Performance
 
 
 def _dive(action: str, generator: np.random.Generator) -> Performance:
-    """score = difficulty x execution. FINA: seven judges, the middle three add up; synchronised dives have three judges for
-    each diver (the middle one counts) and five for synchronisation (the middle three), times 0.6."""
-    rule, synchronised = RULES[action], action != "diving"
+    synchronised = action != "diving"
     platform = action != "sync_diving_3m"
     required = synchronised and generator.random() < 0.35
     dive = draw_dive_class(generator, platform, required)
     value = 2.0 if required else difficulty(dive)
+    return judge_dive(action, dive, value, generator)
+
+
+def judge_dive(
+    action: str, dive: DiveClass, value: float, generator: np.random.Generator, failed: bool = False
+) -> Performance:
+    """How one or two divers do a dive, and what they get for it: score = difficulty x execution.
+
+    FINA: seven judges, the middle three add up; synchronised dives have three judges for each diver (the middle one counts)
+    and five for synchronisation (the middle three), times 0.6.
+
+    Args:
+        action: an action with dives, whose rule applies; value: the difficulty.
+        failed: everything goes wrong for the first diver.
+    """
+    rule, synchronised = RULES[action], action != "diving"
     names = tuple(rule.deductions)
     first = draw_elements(names, generator)
+    if failed:
+        share = {name: float(np.copysign(generator.uniform(0.8, 1), value)) for name, value in first.items()}
+        first = {name: round(LARGEST[name] * value, 4) for name, value in share.items()}
     mark = max(0.0, 10 - deduction(first, rule))
     if not synchronised:
         execution = float(judge(mark, 7, 2, 0.5, rule, generator).sum())

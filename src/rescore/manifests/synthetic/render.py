@@ -70,7 +70,7 @@ def render(take: Take, generator: np.random.Generator) -> Iterator[Image]:
     width, height = take.camera.size
     pixels = pixel_joints(take)
     scale = take.camera.scale[:, None, None, None]
-    outlines = capsules(pixels[:, :, _FROM], pixels[:, :, _TO], _WIDTHS * scale)
+    outlines = capsules(pixels[:, :, _FROM], pixels[:, :, _TO], _WIDTHS * take.girth * scale)
     heads = np.round(pixels[:, :, INDEX["head"]] * FIXED).astype(np.int32)
     near = take.joints[:, :, INDEX["left_hip"], 2] >= take.joints[:, :, INDEX["right_hip"], 2]
     palettes = [_palette(take, athlete) for athlete in range(take.joints.shape[1])]

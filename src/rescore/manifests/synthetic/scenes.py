@@ -154,22 +154,24 @@ def make_scene(action: str, event: int, seed: int, height: int) -> Scene:
     lag = float(generator.uniform(0.1, 0.22) if large else 0.1)
     pixels = height / HEIGHTS[action] * zoom
     backdrop = PAINTERS[action](extent, pixels, generator)
-    suits = [_vivid(generator), _vivid(generator)]
-    trousers = _vivid(generator) if action in ("skiing", "snowboard") else None
+    suits = [vivid(generator), vivid(generator)]
+    trousers = vivid(generator) if action in ("skiing", "snowboard") else None
     if action in DIVES:
         suits[1] = suits[0]
-    water = _water(height, generator) if action in DIVES else None
+    water = None
+    if action in DIVES:
+        water = water_tile(height, np.array([40, 110, 165]) + generator.integers(-20, 25, 3), generator)
     return Scene(backdrop, pixels, extent, water, (suits[0], suits[1]), trousers, yaw, mirror, zoom, roll, lag)
 
 
-def _vivid(generator: np.random.Generator) -> Colour:
+def vivid(generator: np.random.Generator) -> Colour:
     """A dark, saturated colour, so that athletes stand out from light backdrops."""
     hue = np.array([[[generator.integers(180), generator.integers(150, 230), generator.integers(60, 130)]]], np.uint8)
     red, green, blue = cv2.cvtColor(hue, cv2.COLOR_HSV2RGB)[0, 0].tolist()
     return int(red), int(green), int(blue)
 
 
-def _canvas(
+def canvas(
     extent: tuple[float, float, float, float],
     pixels: float,
     colour: ArrayLike,
@@ -184,7 +186,7 @@ def _canvas(
     return np.asarray(np.clip(np.asarray(colour, np.float32) + gradient + texture, 0, 255), np.uint8)
 
 
-def _painter(image: Image, extent: tuple[float, float, float, float], pixels: float) -> Callable[..., None]:
+def painter(image: Image, extent: tuple[float, float, float, float], pixels: float) -> Callable[..., None]:
     """A function that fills a polygon of world points (metres) with a colour."""
 
     def fill(points: object, colour: object) -> None:
@@ -197,7 +199,7 @@ def _painter(image: Image, extent: tuple[float, float, float, float], pixels: fl
     return fill
 
 
-def _crowd(image: Image, top: int, bottom: int, generator: np.random.Generator) -> None:
+def crowd(image: Image, top: int, bottom: int, generator: np.random.Generator) -> None:
     """Spectators: speckle of muted colours between two rows."""
     rows, columns = max(1, (bottom - top) // 3), max(1, image.shape[1] // 3)
     people = generator.integers(90, 180, (rows, columns, 3)).astype(np.uint8)
@@ -205,7 +207,7 @@ def _crowd(image: Image, top: int, bottom: int, generator: np.random.Generator) 
     image[top:bottom] = cv2.addWeighted(image[top:bottom], 0.7, band, 0.3, 0)
 
 
-def _row(extent: tuple[float, float, float, float], pixels: float, y: float) -> int:
+def row_of(extent: tuple[float, float, float, float], pixels: float, y: float) -> int:
     """The canvas row of a height in metres."""
     return int((extent[3] - y) * pixels)
 
@@ -213,12 +215,12 @@ def _row(extent: tuple[float, float, float, float], pixels: float, y: float) -> 
 def _paint_pool(extent: tuple[float, float, float, float], pixels: float, generator: np.random.Generator) -> Image:
     """A wall of tiles, stands, and the board or boards (left); water is drawn by the renderer."""
     colour = np.array([165, 185, 200]) + generator.integers(-25, 25, 3)
-    image = _canvas(extent, pixels, colour, 5, generator)
-    row = functools.partial(_row, extent, pixels)
-    _crowd(image, row(3.2), row(1.6), generator)
+    image = canvas(extent, pixels, colour, 5, generator)
+    row = functools.partial(row_of, extent, pixels)
+    crowd(image, row(3.2), row(1.6), generator)
     for y in np.arange(0.0, extent[3], 1.1):
         cv2.line(image, (0, row(y)), (image.shape[1], row(y)), tuple(int(v) for v in colour - 22), 1, cv2.LINE_AA)
-    fill = _painter(image, extent, pixels)
+    fill = painter(image, extent, pixels)
     height = 3.0 if extent[3] < 10 else 10.0
     thick = 0.08 if height == 3.0 else 0.28
     slab = generator.integers(70, 130, 3)
@@ -232,10 +234,10 @@ def _paint_pool(extent: tuple[float, float, float, float], pixels: float, genera
 
 def _paint_gym(extent: tuple[float, float, float, float], pixels: float, generator: np.random.Generator) -> Image:
     """A hall: crowd, banners, runway, springboard, table (x = 0), landing mat."""
-    image = _canvas(extent, pixels, generator.integers(140, 215, 3), 6, generator)
-    row = functools.partial(_row, extent, pixels)
-    _crowd(image, row(6.5), row(2.2), generator)
-    fill = _painter(image, extent, pixels)
+    image = canvas(extent, pixels, generator.integers(140, 215, 3), 6, generator)
+    row = functools.partial(row_of, extent, pixels)
+    crowd(image, row(6.5), row(2.2), generator)
+    fill = painter(image, extent, pixels)
     for x in np.arange(extent[0], extent[1], 3.0):
         fill([(x, 2.1), (x + 2.6, 2.1), (x + 2.6, 1.2), (x, 1.2)], generator.integers(150, 225, 3))
     fill([(-22, 0), (14, 0), (14, -3), (-22, -3)], generator.integers(130, 200, 3))
@@ -249,8 +251,8 @@ def _paint_gym(extent: tuple[float, float, float, float], pixels: float, generat
 
 def _paint_snow(extent: tuple[float, float, float, float], pixels: float, generator: np.random.Generator) -> Image:
     """Sky, distant hills, in-run, kicker and landing slope; flags along the slope."""
-    image = _canvas(extent, pixels, np.array([130, 165, 205]) + generator.integers(-35, 25, 3), 5, generator)
-    fill = _painter(image, extent, pixels)
+    image = canvas(extent, pixels, np.array([130, 165, 205]) + generator.integers(-35, 25, 3), 5, generator)
+    fill = painter(image, extent, pixels)
     x = np.linspace(extent[0], extent[1], 40)
     ridge = 0.25 * x * 0 - 0.1 * x + generator.uniform(-1.5, 2.0, 40)
     fill([*zip(x, ridge, strict=True), (extent[1], extent[2]), (extent[0], extent[2])], generator.integers(150, 190, 3))
@@ -282,10 +284,10 @@ def _paint_trampoline(
 ) -> Image:
     """A hall with wall stripes that show height, the frame and the legs of the trampoline."""
     colour = generator.integers(150, 215, 3)
-    image = _canvas(extent, pixels, colour, 5, generator)
-    row = functools.partial(_row, extent, pixels)
-    _crowd(image, row(2.6), row(0.6), generator)
-    fill = _painter(image, extent, pixels)
+    image = canvas(extent, pixels, colour, 5, generator)
+    row = functools.partial(row_of, extent, pixels)
+    crowd(image, row(2.6), row(0.6), generator)
+    fill = painter(image, extent, pixels)
     for y in np.arange(3.2, extent[3], 1.3):
         fill([(-6, y), (6, y), (6, y - 0.25), (-6, y - 0.25)], colour - 30)
     fill([(-6, -1.2), (6, -1.2), (6, -4), (-6, -4)], generator.integers(90, 150, 3))
@@ -295,9 +297,8 @@ def _paint_trampoline(
     return image
 
 
-def _water(height: int, generator: np.random.Generator) -> Image:
+def water_tile(height: int, colour: NDArray[np.int64], generator: np.random.Generator) -> Image:
     """A tile of rippled water, four frames wide, that the renderer slides to make waves."""
-    colour = np.array([40, 110, 165]) + generator.integers(-20, 25, 3)
     coarse = generator.normal(0, 16, (height // 4, height // 2, 1)).astype(np.float32)
     ripples = cv2.resize(coarse, (height * 4, height), interpolation=cv2.INTER_CUBIC)[..., None]
     return np.asarray(np.clip(colour.astype(np.float32) + ripples, 0, 255), np.uint8)

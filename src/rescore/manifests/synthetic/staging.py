@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rescore.manifests.synthetic.aerials import CONTACT, big_air, trampoline
-from rescore.manifests.synthetic.animation import animate
+from rescore.manifests.synthetic.animation import Motion, animate
 from rescore.manifests.synthetic.body import INDEX, Array
 from rescore.manifests.synthetic.choreography import dive, splash_height, vault
 from rescore.manifests.synthetic.judging import FALL, Performance, bounce_seconds
@@ -62,6 +62,8 @@ class Take:
     brightness: float
     skins: tuple[float, ...]
     """Skin tone of each athlete, 0 light to 1 dark."""
+    girth: float = 1.0
+    """Multiple of the limbs' half widths."""
 
 
 def video_frames(action: str, length: float, generator: np.random.Generator) -> int:
@@ -103,11 +105,13 @@ def stage(
     return Take(joints, centres, airborne, splashes, scene, camera, rate, gear, action in DIVES, brightness, skins)
 
 
-def _motions(performance: Performance, seconds: float, after: float, phase: float) -> tuple[list, tuple[Splash, ...]]:
+def _motions(
+    performance: Performance, seconds: float, after: float, phase: float
+) -> tuple[list[Motion], tuple[Splash, ...]]:
     """Motions of all athletes, timed so that the last landing comes `after` seconds before the end."""
     action, elements = performance.action, performance.athletes[0]
     if action in DIVES:
-        return _dives(performance, seconds, after, phase)
+        return dives(performance, 3.0 if action == "sync_diving_3m" else 10.0, seconds, after, phase)
     if action == "gymvault":
         trick = performance.tricks[0]
         _, landing = vault(trick, elements, 1.0, seconds, 7.0, phase)
@@ -126,16 +130,18 @@ def _motions(performance: Performance, seconds: float, after: float, phase: floa
     return [motion], (Splash(landing, x, y, height, 0.8),)
 
 
-def landing_place(motion: object, landing: float, seconds: float) -> tuple[float, float]:
+def landing_place(motion: Motion, landing: float, seconds: float) -> tuple[float, float]:
     """Where the feet touch down, metres."""
-    joints, _, _ = animate(motion, int(seconds * 25), 25.0)  # type: ignore[arg-type]
+    joints, _, _ = animate(motion, int(seconds * 25), 25.0)
     frame = min(int(landing * 25) + 1, len(joints) - 1)
     x, y = joints[frame, [INDEX["left_ankle"], INDEX["right_ankle"]], :2].min(axis=0)
     return float(x), float(y)
 
 
-def _dives(performance: Performance, seconds: float, after: float, phase: float) -> tuple[list, tuple[Splash, ...]]:
-    height = 3.0 if performance.action == "sync_diving_3m" else 10.0
+def dives(
+    performance: Performance, height: float, seconds: float, after: float, phase: float
+) -> tuple[list[Motion], tuple[Splash, ...]]:
+    """One diver's motion, or two divers', from a board at `height` metres; the first enters `after` seconds before the end."""
     drift = 1.05 if performance.action == "diving" else 0.6
     assert performance.dive is not None
     motions, splashes = [], []

@@ -1,0 +1,86 @@
+"""The networks that are trained on MTL-AQA, and the tables that need them (What and How Well You Performed?, Section 6).
+
+No framework is imported: the workflow reads this to know its jobs.
+
+    Table 4    both networks, score alone and with each further task, on all 1059 training dives
+    Table 5    both networks with all tasks, and Nibali et al.'s classifier: MSCADC's body and class head alone
+    Table 7    both networks, single task and multitask, on MTL-AQA and on UNLV-Dive
+    Table 8    C3D-AVG, single task and multitask, on smaller training sets
+
+No member is trained twice: Tables 5 and 7 and the first column of Table 8 share those of Table 4.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+EXPERIMENT = "mtl_aqa"
+NETWORKS = ("c3d_avg", "mscadc")
+SINGLE_TASK, MULTITASK, CLASSES = "score", "score_classes_caption", "classes"
+TASK_SETS = (SINGLE_TASK, "score_classes", "score_caption", MULTITASK)
+WHOLE, SMALLER, UNLV_DIVE = "1059", ("450", "280", "140"), "unlv_dive"
+VALIDATED = "_validated"
+"""Ends the name of a training set without its validation dives."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network to train, for each seed once."""
+
+    network: str
+    tasks: str
+    """`score`, `classes` and `caption` in this order, joined by `_`; what the network has heads for."""
+    training_set: str
+    """Of the split table; with `_validated` without the validation dives."""
+    tables: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """`c3d_avg/score/1059`: the folder under runs/<scale>/mtl_aqa, and `member` in its files."""
+        return f"{self.network}/{self.tasks}/{self.training_set}"
+
+
+def members(settings: Mapping[str, Any]) -> list[Member]:
+    """Every member of params.yaml's settings, in a fixed order.
+
+    With `multitask.validation.separate` each has a twin that trains without the validation dives, whose epochs the protocol
+    `best_on_validation` chooses among. Without it no member sees them, and one training serves all protocols.
+    """
+    listed = [
+        Member(network, tasks, WHOLE, tables_of(network, tasks, WHOLE)) for network in NETWORKS for tasks in TASK_SETS
+    ]
+    listed.append(Member("mscadc", CLASSES, WHOLE, ("table5",)))
+    for training_set in (*SMALLER, UNLV_DIVE):
+        for network in NETWORKS if training_set == UNLV_DIVE else ("c3d_avg",):
+            listed += [
+                Member(network, tasks, training_set, tables_of(network, tasks, training_set))
+                for tasks in (SINGLE_TASK, MULTITASK)
+            ]
+    if settings["multitask"]["validation"]["separate"]:
+        listed += [
+            Member(member.network, member.tasks, member.training_set + VALIDATED, member.tables) for member in listed
+        ]
+    return listed
+
+
+def tables_of(network: str, tasks: str, training_set: str) -> tuple[str, ...]:
+    """The tables that a network with a score needs to be in."""
+    compared = tasks in (SINGLE_TASK, MULTITASK)
+    holds = {
+        "table4": training_set == WHOLE,
+        "table5": training_set == WHOLE and tasks == MULTITASK,
+        "table6": training_set == WHOLE and tasks == MULTITASK,
+        "table7": training_set in (WHOLE, UNLV_DIVE) and compared,
+        "table8": training_set in (WHOLE, *SMALLER) and compared and network == "c3d_avg",
+    }
+    return tuple(table for table, needs in holds.items() if needs)
+
+
+def split_tasks(tasks: str) -> tuple[str, ...]:
+    """`score_classes` -> ("score", "classes")."""
+    return tuple(tasks.split("_"))
+
+
+def split_training_set(training_set: str) -> tuple[str, bool]:
+    """`1059_validated` -> ("1059", True): the name in the split table, and whether its validation dives are held out."""
+    return training_set.removesuffix(VALIDATED), training_set.endswith(VALIDATED)

@@ -1,0 +1,186 @@
+"""`rescore explain`: the whole way back of one number, from the table to the sources, as text."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from tabulate import tabulate
+
+from rescore.errors import RescoreError
+from rescore.parameters import nearest
+from rescore.reporting.cells import UNITS, Seed, mean_of, members_behind, seeds_behind
+from rescore.reporting.evidence import (
+    NOT_RECORDED,
+    PAPERS,
+    Link,
+    Place,
+    hash_problems,
+    links,
+    place_of,
+    read_provenance,
+    recorded,
+    scores_path,
+)
+from rescore.reporting.tables import read_result, records
+from rescore.reporting.wording import PROTOCOLS
+from rescore.scoring.aqa7 import YARDSTICKS
+from rescore.storage import canonical_json, read_table
+
+
+def choose(result: pd.DataFrame, table: Path, row: str, column: str, protocol: str | None) -> list[dict[str, Any]]:
+    """The table's lines of one cell, one a protocol.
+
+    Raises:
+        RescoreError: the table has no such cell; the nearest names are given.
+    """
+    if row not in set(result["row"]):
+        raise RescoreError(f"{table}: no row '{row}', {nearest(row, set(result['row']))}")
+    mine = result[(result["row"] == row) & (result["column"] == column)]
+    if mine.empty:
+        columns = set(result.loc[result["row"] == row, "column"])
+        raise RescoreError(f"{table}: row '{row}' has no column '{column}', {nearest(column, columns)}")
+    if protocol is not None:
+        known = set(mine["protocol"])
+        mine = mine[mine["protocol"] == protocol]
+        if mine.empty:
+            raise RescoreError(f"{table}: this cell has no protocol '{protocol}', {nearest(protocol, known)}")
+    return records(mine)
+
+
+def line_of(path: Path | None, **wanted: str) -> str:
+    """`PATH, line 12` of the first line of a CSV whose columns hold the wanted text; the path alone where none does."""
+    if path is None or not path.is_file():
+        return NOT_RECORDED
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    mask = pd.Series(True, index=table.index)
+    for name, value in wanted.items():
+        mask &= table[name] == value if name in table.columns else True
+    return f"{path}, line {list(mask).index(True) + 2}" if mask.any() else str(path)
+
+
+def number_lines(place: Place, line: dict[str, Any]) -> list[str]:
+    """What the table says of a cell under one protocol, and where its two sides stand."""
+    cell = {"row": line["row"], "column": line["column"]}
+    reported_file = place.root / "reported" / place.paper / f"{place.table}.csv"
+    interval = f" [{line['low']}, {line['high']}]" if line["low"] else ""
+    reported = f"{line['reported']}  ({shown(line_of(reported_file, **cell), place)})" if line["reported"] else "none"
+    scores = line_of(scores_path(place), **cell, protocol=line["protocol"])
+    seeds = f", {line['seeds']} seed{'s' * (line['seeds'] != '1')}" if line["seeds"] else ""
+    rests = f"n = {line['n']}{seeds}"
+    ours = f"{line['reproduced']}{interval}, {rests}  ({shown(scores, place)})" if line["reproduced"] else "none"
+    return [
+        f"  reported    {reported}",
+        f"  reproduced  {ours}",
+        f"  verdict     {line['verdict']}: {line['reason']}",
+    ]
+
+
+def shown(text: str, place: Place) -> str:
+    """A path relative to the root."""
+    return text.replace(f"{place.root}/", "")
+
+
+def seed_lines(seeds: list[Seed], line: dict[str, Any], unit: float) -> list[str]:
+    """Every seed's iteration and correlation, taken from the predictions again, and whether their mean is the table's number."""
+    if not seeds:
+        return [f"  by seed     {NOT_RECORDED}: not a mean of correlations that can be taken from predictions alone"]
+    rows = [(seed.member, seed.action, seed.seed, seed.iteration, seed.n, f"{seed.rho:.4f}") for seed in seeds]
+    table = tabulate(
+        rows, ["member", "action", "seed", "iteration", "n", "rho"], tablefmt="plain", disable_numparse=True
+    )
+    text = ["  from the predictions, just now:", *[f"    {part}" for part in table.splitlines()]]
+    if len({(seed.member, seed.action) for seed in seeds}) > 1:
+        return [*text, f"    the number is an average over {len({(s.member, s.action) for s in seeds})} such cells"]
+    digits = len(line["reproduced"].partition(".")[2])
+    found = f"{mean_of(seeds) * unit:.{digits}f}"
+    agrees = "as in the table" if found == line["reproduced"] else f"NOT what the table says: {line['reproduced']}"
+    return [*text, f"    mean over seeds {found}{' (in percent)' if unit == 100 else ''}, {agrees}"]
+
+
+def fact_lines(facts: dict[str, Any], members: list[str]) -> list[str]:
+    """A file's own facts, a line each; of a checkpoint's members those of the cell alone."""
+    text = []
+    for name, value in facts.items():
+        if name == "members" and isinstance(value, dict):
+            mine = {member: value[member] for member in members if member in value}
+            value = f"{len(value)}" + "".join(f"; {member} with seeds {seeds}" for member, seeds in mine.items())
+        elif isinstance(value, dict | list):
+            value = canonical_json(value)
+        text.append(f"     {name.replace('_', ' ')}: {value}")
+    return text
+
+
+def link_lines(number: int, link: Link, members: list[str]) -> list[str]:
+    """One file of the chain: hash, facts, the rule that wrote it, its log and what the step recorded."""
+    size = f"{link.bytes:,} bytes" if link.bytes is not None else ""
+    step = [f"{name} {value}" for name, value in recorded(link.record).items()]
+    made = [f"     rule: {link.rule or NOT_RECORDED}; log: {link.log or NOT_RECORDED}"]
+    made += [f"     step: {'; '.join(step) if step else NOT_RECORDED}"]
+    return [
+        f"{number:3}. {link.what}: {link.path}",
+        f"     {size}, sha256 {link.sha256 or f'{NOT_RECORDED} (a large file, not hashed to show it)'}",
+        *fact_lines(link.facts, members),
+        *(made if link.rule or link.log or step else [f"     rule, log and step: {NOT_RECORDED}"]),
+    ]
+
+
+def explain(
+    table: Path,
+    row: str,
+    column: str,
+    protocol: str | None = None,
+    step_records: Path | None = None,
+    lock: Path | None = None,
+) -> str:
+    """The whole chain of one cell as text.
+
+    Args:
+        table: results/<scale>/tables/<paper>_<table>.csv.
+        row, column: of the cell, spelled as in the table.
+        protocol: one protocol; None: all that the cell has.
+        step_records: folder of step records; None: runs/<scale>/records.
+        lock: the provenance lock; None: workflow/provenance/<scale>.lock.jsonl.
+
+    Raises:
+        RescoreError: no such table, cell or protocol, or a file of the chain is damaged.
+    """
+    place = place_of(table)
+    if not table.is_file():
+        raise RescoreError(f"{table}: no such file. Run the workflow, which writes it.")
+    lines = choose(read_result(table), table, row, column, protocol)
+    provenance = read_provenance(step_records or place.records, lock or place.lock)
+    members = members_behind(place, row, column)
+    text = [f"{place.paper} {place.table} ({PAPERS.get(place.paper, place.paper)}), scale {place.scale}"]
+    text += [f"row '{row}', column '{column}'"]
+    for line in lines:
+        text += ["", PROTOCOLS.get(line["protocol"], line["protocol"]), *number_lines(place, line)]
+        if line["reproduced"]:
+            text += seed_lines(seeds_behind(place, row, column, line["protocol"]), line, UNITS.get(place.paper, 1.0))
+    chain = links(place, provenance, members or None)
+    text += ["", f"members: {member_line(row, members)}", "", "made from:"]
+    for number, link in enumerate(chain, 1):
+        text += link_lines(number, link, members)
+        text += entering_lines(place, link, members)
+    return "\n".join([*text, *problem_lines(hash_problems(chain, provenance))])
+
+
+def member_line(row: str, members: list[str]) -> str:
+    """Who fills a cell."""
+    if row in YARDSTICKS:
+        return f"none; a yardstick, the column `{YARDSTICKS[row]}` of the samples against their scores"
+    return ", ".join(members) or f"{NOT_RECORDED}; the files below are the whole table's"
+
+
+def entering_lines(place: Place, link: Link, members: list[str]) -> list[str]:
+    """How many rows of a predictions file belong to the cell's members."""
+    if link.what != "predictions" or not members:
+        return []
+    table = read_table(place.root / link.path)
+    mine = table[table["member"].isin(members) & (table["split"] == "test")]
+    iterations = mine["iteration"].nunique()
+    return [f"     of these rows {len(mine)} are test predictions of the cell's members, at {iterations} iterations"]
+
+
+def problem_lines(problems: list[str]) -> list[str]:
+    """What the hashes contradict."""
+    return ["", "WRONG:", *[f"  {problem}" for problem in problems]] if problems else []

@@ -1,0 +1,581 @@
+"""Is one row above another, or is it chance? Tests of two correlations with the same true scores, and errors beside them.
+
+    comparisons.yaml ─► cells ─► members ─► blocks of predictions ─► difference, interval, tests ─► Holm ─► comparisons.csv
+
+r1 and r2 are the correlations of two systems with the true scores of the same n samples, r12 that of the systems with one
+another. The tests by formula were made for Pearson's r of normal variables; on ranks they are approximations, the permutation
+test is not. docs/statistics.md has the formulas, their sources and every degenerate case.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from scipy.optimize import brentq
+from scipy.stats import binomtest, norm, rankdata
+from scipy.stats import t as student_t
+
+from rescore.errors import RescoreError, raise_together
+from rescore.scoring.aqa7 import BEST, LAST, Block, Cell, blocks_of, choose_iterations
+from rescore.scoring.claims import CELLS, SHARE, TEXT, mapping
+from rescore.scoring.correlation import (
+    MINIMUM_SAMPLES,
+    bca_interval,
+    bootstrap_spearman,
+    combine,
+    require_numbers,
+    spearman,
+    stable_generator,
+)
+from rescore.scoring.predictions import KEY, read_columns, seed_problems, target_problems, value_problems
+from rescore.scoring.scores import NOTHING_CHOSEN
+from rescore.storage import read_table, write_table
+
+LEVEL = 0.05
+POWER = 0.8
+SINGULAR = 1e-12
+"""A correlation matrix with a smaller determinant has no room for an error of its own in the third variable."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A test's statistic and two-sided p; NaN with the reason where it has none."""
+
+    statistic: float
+    p: float
+    reason: str = ""
+
+
+NO_TEST = (np.nan, np.nan)
+
+
+def undefined(r1: float, r2: float, r12: float, n: int) -> Outcome | None:
+    """The defined result of degenerate input, or None where the formulas apply."""
+    if not np.isfinite([r1, r2, r12]).all():
+        return Outcome(*NO_TEST, "a correlation is undefined")
+    if n < MINIMUM_SAMPLES:
+        return Outcome(*NO_TEST, f"{n} samples, fewer than {MINIMUM_SAMPLES}")
+    if max(abs(r1), abs(r2), abs(r12)) > 1:
+        return Outcome(*NO_TEST, "no correlation is beyond 1")
+    if r1 == r2 and r12 >= 1 - SINGULAR:
+        return Outcome(0.0, 1.0, "both systems order the samples alike")
+    if max(abs(r1), abs(r2)) == 1:
+        return Outcome(*NO_TEST, "a correlation of 1 has no sampling error in these formulas")
+    if determinant(r1, r2, r12) < SINGULAR:
+        return Outcome(*NO_TEST, "no three variables have these correlations, or one is determined by the others")
+    return None
+
+
+def determinant(r1: float, r2: float, r12: float) -> float:
+    """Determinant of the 3 x 3 correlation matrix: 0 or more where three variables can have these correlations."""
+    return 1 - r1**2 - r2**2 - r12**2 + 2 * r1 * r2 * r12
+
+
+def feasible_r12(r1: float, r2: float) -> tuple[float, float]:
+    """The least and the greatest correlation that two systems can have with one another, given theirs with the truth."""
+    room = np.sqrt((1 - r1**2) * (1 - r2**2))
+    return float(r1 * r2 - room), float(r1 * r2 + room)
+
+
+def z_covariance(r1: float, r2: float, r12: float) -> float:
+    """Covariance of the two Fisher z, times n - 3 (Dunn & Clark 1969; Steiger 1980, Psychological Bulletin 87, eqs. 3, 10)."""
+    psi = r12 * (1 - r1**2 - r2**2) - r1 * r2 * (1 - r1**2 - r2**2 - r12**2) / 2
+    return psi / ((1 - r1**2) * (1 - r2**2))
+
+
+def two_sided(z: float) -> float:
+    return float(2 * norm.sf(abs(z)))
+
+
+def steiger_z(r1: float, r2: float, r12: float, n: int) -> Outcome:
+    """Steiger's Z with the pooled correlation (Steiger 1980, Psychological Bulletin 87, 245-251, eq. 14).
+
+    Z = (z1 - z2) sqrt((n - 3) / (2 - 2 c)), c the covariance of the z at the mean of r1 and r2.
+    """
+    if (result := undefined(r1, r2, r12, n)) is not None:
+        return result
+    pooled = (r1 + r2) / 2
+    z = (np.arctanh(r1) - np.arctanh(r2)) * np.sqrt((n - 3) / (2 - 2 * z_covariance(pooled, pooled, r12)))
+    return Outcome(float(z), two_sided(z))
+
+
+def williams_t(r1: float, r2: float, r12: float, n: int) -> Outcome:
+    """Williams' T2, t distributed with n - 3 degrees of freedom (Williams 1959; Steiger 1980, eq. 7).
+
+    t = (r1 - r2) sqrt((n - 1)(1 + r12) / (2 (n - 1)/(n - 3) |R| + ((r1 + r2)/2)^2 (1 - r12)^3)).
+    """
+    if (result := undefined(r1, r2, r12, n)) is not None:
+        return result
+    below = 2 * (n - 1) / (n - 3) * determinant(r1, r2, r12) + ((r1 + r2) / 2) ** 2 * (1 - r12) ** 3
+    t = (r1 - r2) * np.sqrt((n - 1) * (1 + r12) / below)
+    return Outcome(float(t), float(2 * student_t.sf(abs(t), n - 3)))
+
+
+def meng_z(r1: float, r2: float, r12: float, n: int) -> Outcome:
+    """Meng, Rosenthal & Rubin's Z (1992, Psychological Bulletin 111, 172-175, eq. 1).
+
+    Z = (z1 - z2) sqrt((n - 3) / (2 (1 - r12) h)), h = (1 - f m) / (1 - m), m the mean of the squared correlations,
+    f = (1 - r12) / (2 (1 - m)), at most 1.
+    """
+    if (result := undefined(r1, r2, r12, n)) is not None:
+        return result
+    mean_square = (r1**2 + r2**2) / 2
+    f = min((1 - r12) / (2 * (1 - mean_square)), 1)
+    h = (1 - f * mean_square) / (1 - mean_square)
+    z = (np.arctanh(r1) - np.arctanh(r2)) * np.sqrt((n - 3) / (2 * (1 - r12) * h))
+    return Outcome(float(z), two_sided(z))
+
+
+def independent_z(r1: float, r2: float, n1: int, n2: int) -> Outcome:
+    """Fisher's test of two correlations from different samples (Fisher 1925; Cohen et al. 2003, eq. 2.8.11)."""
+    if min(n1, n2) < MINIMUM_SAMPLES or not max(abs(r1), abs(r2)) < 1:
+        return Outcome(*NO_TEST, "fewer than 4 samples, or a correlation that is undefined or 1")
+    z = (np.arctanh(r1) - np.arctanh(r2)) / np.sqrt(1 / (n1 - 3) + 1 / (n2 - 3))
+    return Outcome(float(z), two_sided(z))
+
+
+def dependent_power(r1: float, r2: float, r12: float, n: int, level: float = LEVEL) -> float:
+    """Probability that Steiger's Z, two-sided, tells two true correlations apart (Faul et al. 2009, G*Power 3.1).
+
+    Under the null hypothesis the error is that at the mean of both correlations, as in the test; under the alternative their
+    own. NaN for degenerate input.
+    """
+    if undefined(r1, r2, r12, n) is not None:
+        return np.nan
+    pooled = (r1 + r2) / 2
+    null, own = (np.sqrt((2 - 2 * c) / (n - 3)) for c in (z_covariance(pooled, pooled, r12), z_covariance(r1, r2, r12)))
+    return two_sided_power(np.arctanh(r1) - np.arctanh(r2), null, own, level)
+
+
+def independent_power(r1: float, r2: float, n1: int, n2: int, level: float = LEVEL) -> float:
+    """Probability that Fisher's test, two-sided, tells two true correlations of different samples apart."""
+    if min(n1, n2) < MINIMUM_SAMPLES or not max(abs(r1), abs(r2)) < 1:
+        return np.nan
+    error = np.sqrt(1 / (n1 - 3) + 1 / (n2 - 3))
+    return two_sided_power(np.arctanh(r1) - np.arctanh(r2), error, error, level)
+
+
+def two_sided_power(shift: float, null: float, own: float, level: float) -> float:
+    bound = norm.isf(level / 2) * null
+    return float(norm.sf((bound - shift) / own) + norm.cdf((-bound - shift) / own))
+
+
+def minimum_detectable_difference(
+    reference: float, n: int, r12: float | None = None, power: float = POWER, level: float = LEVEL
+) -> float:
+    """How far above `reference` a system's true correlation must be for a test at this level to find it with this power.
+
+    Args:
+        reference: true correlation of the lower system.
+        n: samples; of each of two sets where `r12` is None.
+        r12: correlation of the two systems' predictions on the same samples; None: two independent sets of samples.
+
+    Returns:
+        The difference; NaN where none that is possible with this r12 would be found, or the input is degenerate.
+    """
+    highest = 1.0 if r12 is None else min(1.0, feasible_r12(reference, r12)[1])
+
+    def missing(other: float) -> float:
+        if r12 is None:
+            return independent_power(other, reference, n, n, level) - power
+        return dependent_power(other, reference, r12, n, level) - power
+
+    # The matrix is singular at the end itself; just inside it the power is the largest that is possible.
+    bottom, top = reference + 1e-9, highest - 1e-9
+    if not bottom < top or not missing(top) > 0 or np.isnan(missing(bottom)):
+        return np.nan
+    return float(brentq(missing, bottom, top, xtol=1e-12)) - reference
+
+
+def needed_r12(r1: float, r2: float, n: int, level: float = LEVEL) -> float:
+    """The least correlation between two systems, from independent errors up, at which Steiger's Z finds their difference.
+
+    Returns:
+        r1 r2 where independent errors suffice; NaN where no possible correlation does.
+    """
+    low, high = r1 * r2, feasible_r12(r1, r2)[1] - 1e-9
+    if not high > low:
+        return np.nan
+
+    def excess(r12: float) -> float:
+        return abs(steiger_z(r1, r2, r12, n).statistic) - norm.isf(level / 2)
+
+    if excess(low) >= 0:
+        return float(low)
+    return float(brentq(excess, low, high)) if excess(high) > 0 else np.nan
+
+
+def fractional_ranks(values: np.ndarray) -> np.ndarray:
+    """Mid-ranks along the last axis."""
+    return np.asarray(rankdata(values, axis=-1))
+
+
+def rank_correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Pearson's r of ranks along the last axis; NaN where a side is constant."""
+    x, y = (side - side.mean(axis=-1, keepdims=True) for side in (x, y))
+    scale = np.sqrt((x * x).sum(-1) * (y * y).sum(-1))
+    covariance = (x * y).sum(-1)
+    return np.divide(covariance, scale, out=np.full(covariance.shape, np.nan), where=scale > 0)
+
+
+def permutation_test(
+    target: np.ndarray,
+    left: np.ndarray,
+    right: np.ndarray,
+    permutations: int,
+    generator: np.random.Generator,
+    samples: np.ndarray | None = None,
+) -> Outcome:
+    """Paired permutation test of the difference of two rank correlations on the same samples.
+
+    If the systems are exchangeable, each sample's two predictions may be swapped (approximate randomisation: Noreen 1989,
+    Computer-Intensive Methods, Ch. 2). What is swapped are mid-ranks, because two systems' scales need not agree; a sample is
+    swapped in all seeds at once. p = (1 + differences at least as large) / (1 + permutations).
+
+    Args:
+        target, left, right: (seeds, n); the statistic is the difference of the means over seeds of Spearman's rho.
+        permutations: number of draws.
+        samples: (seeds, n) names; seeds may be tested on different samples. None: the same in every seed.
+
+    Returns:
+        The difference and p; NaN where a correlation is undefined (a side is constant, fewer than 4 samples).
+
+    Raises:
+        RescoreError: a value is NaN or infinite.
+    """
+    for values, what in ((target, "targets"), (left, "predictions"), (right, "predictions")):
+        require_numbers(values.ravel(), [f"#{index % values.shape[1]}" for index in range(values.size)], what)
+    truth, ranks = fractional_ranks(target), np.stack([fractional_ranks(left), fractional_ranks(right)])
+    observed = np.subtract(*(rank_correlation(truth, side).mean() for side in ranks))
+    if target.shape[1] < MINIMUM_SAMPLES or not np.isfinite(observed):
+        return Outcome(*NO_TEST, "a correlation is undefined")
+    names = np.broadcast_to(np.arange(target.shape[1]), target.shape) if samples is None else samples.astype(str)
+    distinct, place = np.unique(names, return_inverse=True)
+    drawn = generator.random((permutations, len(distinct))) < 0.5
+    differences = np.zeros(permutations)
+    for seed, columns in enumerate(place.reshape(target.shape)):
+        swap = drawn[:, columns]
+        mixed = [fractional_ranks(np.where(swap, ranks[1 - side, seed], ranks[side, seed])) for side in (0, 1)]
+        differences += np.subtract(*(rank_correlation(truth[seed], side) for side in mixed)) / len(target)
+    # A swap that makes one side constant has no difference to compare; it counts against the finding.
+    extreme = np.isnan(differences) | (np.abs(differences) >= abs(observed) - 1e-12)
+    return Outcome(float(observed), float((1 + extreme.sum()) / (1 + permutations)))
+
+
+def sign_test(left: np.ndarray, right: np.ndarray) -> tuple[int, int, float]:
+    """Exact two-sided sign test over cells: in how many left is above right, of how many that are no tie, and p.
+
+    Cells that are undefined on a side are no pair. Without pairs p is 1.
+    """
+    difference = np.asarray(left, float) - np.asarray(right, float)
+    above, pairs = int((difference > 0).sum()), int((difference > 0).sum() + (difference < 0).sum())
+    return above, pairs, float(binomtest(above, pairs).pvalue) if pairs else 1.0
+
+
+def holm(p: Sequence[float]) -> np.ndarray:
+    """Holm's (1979) adjusted p of one family of tests; undefined ones stay NaN and are no part of the family."""
+    from statsmodels.stats.multitest import multipletests
+
+    adjusted = np.array(p, dtype=float)
+    defined = np.isfinite(adjusted)
+    if defined.any():
+        adjusted[defined] = multipletests(adjusted[defined], method="holm")[1]
+    return adjusted
+
+
+def root_mean_square_error(target: np.ndarray, predicted: np.ndarray) -> float:
+    """Root of the mean squared error, in the scores' unit; NaN without samples.
+
+    Raises:
+        RescoreError: a value is NaN or infinite.
+    """
+    names = [f"#{index}" for index in range(len(target))]
+    require_numbers(target, names, "targets")
+    require_numbers(predicted, names, "predictions")
+    return float(np.sqrt(np.mean((target - predicted) ** 2))) if len(target) else np.nan
+
+
+def relative_l2(
+    target: np.ndarray, predicted: np.ndarray, lowest: float | None = None, highest: float | None = None
+) -> float:
+    """Relative L2 distance: mean of (|s - s'| / (s_max - s_min))^2 (Yu et al., Group-aware Contrastive Regression for AQA,
+    ICCV 2021, Sec. 4.1, with the square of its released code; papers print 100 times it).
+
+    Args:
+        target, predicted: (samples,) scores.
+        lowest, highest: the action's score range; the targets' own where not given, as the released code has it.
+
+    Returns:
+        The distance, 0 or more; NaN where the range is empty or there are no samples.
+
+    Raises:
+        RescoreError: a value is NaN or infinite.
+    """
+    error = root_mean_square_error(target, predicted)
+    if not len(target):
+        return np.nan
+    span = (np.max(target) if highest is None else highest) - (np.min(target) if lowest is None else lowest)
+    return float((error / span) ** 2) if span > 0 else np.nan
+
+
+SIDE = mapping(
+    {"rows": CELLS["properties"]["rows"], "columns": CELLS["properties"]["columns"]}, {"member": TEXT, "action": TEXT}
+)
+"""Cells of one side; `member` and `action` are templates of `{row}` and `{column}` that name their predictions."""
+SCHEMA = {
+    "type": "array",
+    "items": mapping(
+        {"id": TEXT, "table": TEXT, "left": SIDE, "right": SIDE},
+        {
+            "quote": TEXT,
+            "section": TEXT,
+            "experiments": {"type": "array", "items": TEXT},
+            "names": {"type": "object", "additionalProperties": TEXT},
+            "scale": {"type": "number", "exclusiveMinimum": 0},
+            "level": SHARE,
+        },
+    ),
+}
+COLUMNS = [
+    *("comparison", "table", "left_cell", "right_cell", "protocol", "left", "right", "difference", "low", "high"),
+    *("n", "seeds", "r12", "steiger_z", "steiger_p", "williams_t", "williams_p", "meng_z", "meng_p"),
+    *("permutation_p", "holm_p", "reason"),
+]
+
+
+def read_comparisons(path: Path) -> list[dict[str, Any]]:
+    """Read and check reported/<paper>/comparisons.yaml: which rows are held against which, cell by cell.
+
+    Raises:
+        RescoreError: the file is missing, not YAML, two entries share an id, or one has not the form of SCHEMA.
+    """
+    import jsonschema
+
+    try:
+        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise RescoreError(f"{path}: not a readable YAML file ({error})") from error
+    problems = [
+        f"{'.'.join(map(str, error.absolute_path)) or 'top level'}: {error.message[:200]}"
+        for error in jsonschema.Draft202012Validator(SCHEMA).iter_errors(entries)
+    ]
+    if not problems:
+        names = pd.Series([entry["id"] for entry in entries], dtype=object)
+        problems = [f"{name}: two comparisons with this id" for name in names[names.duplicated()]]
+        problems += [f"{entry['id']}: sides of unequal length" for entry in entries if not pairs_fit(entry)]
+    raise_together(f"{path}: bad comparisons", problems, "mend the file; rescore.scoring.comparisons describes it.")
+    return list(entries)
+
+
+def side_cells(side: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(row, column) of a side, rows first."""
+    return [(row, column) for row in side["rows"] for column in side["columns"]]
+
+
+def pairs_fit(entry: Mapping[str, Any]) -> bool:
+    """Whether the sides name cells one by one, as many on each, or one against many."""
+    if "all" in (entry[side][axis] for side in ("left", "right") for axis in ("rows", "columns")):
+        return False
+    lengths = {len(side_cells(entry[side])) for side in ("left", "right")}
+    return len(lengths) == 1 or 1 in lengths
+
+
+def cell_pairs(entry: Mapping[str, Any]) -> list[tuple[tuple[str, str], tuple[str, str]]]:
+    """The pairs of cells that an entry compares; one cell stands against many."""
+    left, right = side_cells(entry["left"]), side_cells(entry["right"])
+    length = max(len(left), len(right))
+    return list(zip(left * (length // len(left)), right * (length // len(right)), strict=True))
+
+
+def member_cell(entry: Mapping[str, Any], side: str, cell: tuple[str, str]) -> Cell:
+    """The predictions behind a cell, by the side's templates; the action is empty where the side names none."""
+    names = entry.get("names", {})
+    words = {"row": names.get(cell[0], cell[0]), "column": names.get(cell[1], cell[1])}
+    member, action = (entry[side].get(key, "").format(**words) for key in ("member", "action"))
+    return Cell(*cell, member, action)
+
+
+def read_blocks(
+    entries: Sequence[Mapping[str, Any]],
+    paths: Sequence[Path],
+    rows: pd.DataFrame,
+    seeds: int,
+    experiments: Sequence[str] = (),
+) -> dict[tuple[str, str], Block]:
+    """Checked test predictions of the members that the entries name, as blocks by member and action.
+
+    Args:
+        experiments: those whose predictions count; all where none is named.
+
+    Raises:
+        RescoreError: NaN, duplicates, other units, targets that are not the data set's scores, or seeds that are missing.
+    """
+    needed = {
+        member_cell(entry, side, cell).member
+        for entry in entries
+        for side in ("left", "right")
+        for cell in side_cells(entry[side])
+    }
+    tables = [read_columns(path)[0] for path in paths]
+    merged = pd.concat(tables, ignore_index=True)
+    merged = merged[(merged["split"] == "test") & merged["member"].isin(needed)].reset_index(drop=True)
+    if experiments:
+        merged = merged[merged["experiment"].isin(experiments)].reset_index(drop=True)
+    if merged.empty:
+        return {}  # other sizes than the paper's were trained; each cell then says that it has no predictions
+    problems = [*value_problems(merged), *target_problems(merged, rows), *seed_problems(merged, seeds)]
+    names = ", ".join(map(str, paths))
+    raise_together(f"{names}: bad predictions", problems, "rerun the experiments that write them.")
+    blocks = blocks_of(merged.sort_values(KEY))
+    members = [member for member, _ in blocks]
+    # A side that names no action means the one that its member was tested on.
+    return blocks | {(member, ""): block for (member, _), block in blocks.items() if members.count(member) == 1}
+
+
+def compare_rows(
+    comparisons: Path, predictions: list[Path], rows: Path, output: Path, settings: dict[str, Any]
+) -> None:
+    """Compare rows of our own tables cell by cell, from predictions.
+
+    Args:
+        comparisons: reported/<paper>/comparisons.yaml; entries without `member` concern printed numbers only.
+        predictions: predictions.parquet files that hold the members; an entry that names `experiments` is answered from theirs
+            alone, because two experiments may each have a member of the same name.
+        rows: table of the data set's samples (clips, features or manifest), for the true scores.
+        output: CSV with `COLUMNS`: a row a pair of cells and protocol, Holm's correction within each table and protocol, and a
+            row `sign test over cells` for each comparison of several cells.
+        settings: `seed`, `seeds`, `scoring` (`bootstrap`: replicates and permutations; `confidence`).
+
+    Raises:
+        RescoreError: a file is damaged, or the predictions are not what they should be; everything together.
+    """
+    entries = [entry for entry in read_comparisons(comparisons) if "member" in entry["left"]]
+    samples = read_table(rows)
+    lines: list[dict[str, Any]] = []
+    for experiments in dict.fromkeys(tuple(entry.get("experiments", ())) for entry in entries):
+        group = [entry for entry in entries if tuple(entry.get("experiments", ())) == experiments]
+        blocks = read_blocks(group, predictions, samples, settings["seeds"], experiments)
+        lines += [line for entry in group for line in entry_rows(entry, blocks, settings)]
+    table = pd.DataFrame(lines, columns=COLUMNS)
+    for _, group in table[table["left_cell"] != ""].groupby(["table", "protocol"]):
+        table.loc[group.index, "holm_p"] = holm(group["permutation_p"].to_list())
+    numbers = table.select_dtypes("number").columns
+    table[numbers] = table[numbers].round(10)
+    write_table(output, table.astype({"n": "Int64", "seeds": "Int64"}))
+
+
+def entry_rows(
+    entry: Mapping[str, Any], blocks: Mapping[tuple[str, str], Block], settings: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """A row for each pair of cells under each protocol, then the sign test over them."""
+    pairs = [(member_cell(entry, "left", a), member_cell(entry, "right", b)) for a, b in cell_pairs(entry)]
+    cells = list(dict.fromkeys(cell for pair in pairs for cell in pair))
+    found = [cell for cell in cells if (cell.member, cell.action) in blocks]
+    several = any(len(blocks[cell.member, cell.action].iterations) > 1 for cell in found)
+    for protocol in (LAST, BEST) if several else (NOTHING_CHOSEN,):
+        chosen = choose_iterations(found, dict(blocks), protocol)
+        lines = [pair_row(entry, protocol, pair, blocks, chosen, settings) for pair in pairs]
+        yield from lines
+        if len(lines) > 1:
+            yield sign_row(entry, protocol, lines)
+
+
+def pair_row(
+    entry: Mapping[str, Any],
+    protocol: str,
+    pair: tuple[Cell, Cell],
+    blocks: Mapping[tuple[str, str], Block],
+    chosen: Mapping[Cell, np.ndarray],
+    settings: Mapping[str, Any],
+) -> dict[str, Any]:
+    """One pair of cells; empty with the reason where it cannot be compared."""
+    row = dict.fromkeys(COLUMNS, np.nan) | {
+        "comparison": entry["id"],
+        "table": entry["table"],
+        "left_cell": " / ".join((pair[0].row, pair[0].column)),
+        "right_cell": " / ".join((pair[1].row, pair[1].column)),
+        "protocol": protocol,
+        "reason": "",
+    }
+    missing = [cell.member for cell in pair if cell not in chosen]
+    if missing:
+        return row | {"reason": f"no predictions of {', '.join(missing)}"}
+    sides = [predictions_at(blocks[cell.member, cell.action], chosen[cell]) for cell in pair]
+    seeds = max(len(samples) for samples, _, _ in sides)
+    if any(len(samples) not in (1, seeds) for samples, _, _ in sides):
+        return row | {"reason": "the sides have unequal numbers of seeds"}
+    left, right = (tuple(np.broadcast_to(part, (seeds, part.shape[1])) for part in side) for side in sides)
+    if left[0].shape != right[0].shape or not (left[0] == right[0]).all():
+        return row | {"reason": "the sides were not tested on the same samples"}
+    return row | compare_pair(left, right, pair, f"{entry['id']} {protocol}", settings)
+
+
+def predictions_at(block: Block, index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Samples, targets and predictions (seeds, n) of a block, each seed at its chosen iteration, samples in name order."""
+    order = np.argsort(block.samples.astype(str), axis=1, kind="stable")
+    predicted = block.predicted[np.arange(len(index)), index]
+    samples, target, values = (
+        np.take_along_axis(part, order, axis=1) for part in (block.samples, block.target, predicted)
+    )
+    return samples, target, values
+
+
+Side = tuple[np.ndarray, ...]
+"""Samples, targets, predictions, each (seeds, n)."""
+
+
+def compare_pair(
+    left: Side, right: Side, pair: tuple[Cell, Cell], name: str, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Difference with its paired bootstrap interval, and the four tests, of two sides on the same samples."""
+    replicates, seed = settings["scoring"]["bootstrap"], settings["seed"]
+    estimates = [
+        bootstrap_spearman(target, predicted, samples, cell.member, replicates, seed)
+        for (samples, target, predicted), cell in zip((left, right), pair, strict=True)
+    ]
+    difference = combine(estimates, lambda values: values[..., 0] - values[..., 1])
+    low, high = bca_interval(difference, settings["scoring"]["confidence"])
+    seeds, n = left[0].shape
+    between = float(np.mean([spearman(left[2][s], right[2][s]).value for s in range(seeds)]))
+    r1, r2 = (estimate.value for estimate in estimates)
+    generator = stable_generator(seed, "permutations", name, *(cell.member for cell in pair))
+    permuted = permutation_test(left[1], left[2], right[2], replicates, generator, left[0])
+    steiger, williams, meng = (test(r1, r2, between, n) for test in (steiger_z, williams_t, meng_z))
+    return {
+        "left": r1,
+        "right": r2,
+        "difference": difference.value,
+        "low": low,
+        "high": high,
+        "n": n,
+        "seeds": seeds,
+        "r12": between,
+        "steiger_z": steiger.statistic,
+        "steiger_p": steiger.p,
+        "williams_t": williams.statistic,
+        "williams_p": williams.p,
+        "meng_z": meng.statistic,
+        "meng_p": meng.p,
+        "permutation_p": permuted.p,
+        "reason": difference.reason or steiger.reason,
+    }
+
+
+def sign_row(entry: Mapping[str, Any], protocol: str, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The sign test over a comparison's cells; cells share test samples and models, so its p is a description."""
+    left, right = (np.array([line[side] for line in lines], float) for side in ("left", "right"))
+    above, pairs, p = sign_test(left, right)
+    return dict.fromkeys(COLUMNS, np.nan) | {
+        "comparison": entry["id"],
+        "table": entry["table"],
+        "left_cell": "",
+        "right_cell": "",
+        "protocol": protocol,
+        "n": pairs,
+        "permutation_p": p,
+        "reason": f"sign test over cells: left above right in {above} of {pairs}",
+    }

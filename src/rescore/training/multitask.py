@@ -1,0 +1,531 @@
+"""Train C3D-AVG or MSCADC on any of their tasks (What and How Well You Performed?, Sections 4 and 5): one loop for both.
+
+    clip store (uint8) ─► a batch's frames: shifted, flipped, normalised ─► network ─► losses ─► Adam      every step
+                                                                            network ─► predictions         every epoch
+                                                                            everything ─► restart point    every epoch
+
+All that is random follows from the member's seed and the epoch's number, so a killed run goes on from its restart point and
+ends with the same bytes (on a CPU; on CUDA to rounding). docs/training.md says what several processes compute alike.
+"""
+
+import contextlib
+import copy
+import math
+import os
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from scipy.stats import rankdata
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.flop_counter import FlopCounterMode
+from tqdm import tqdm
+
+from rescore.errors import RescoreError
+from rescore.models.c3d_avg import C3DAverage
+from rescore.models.device import choose_device, derived_seed, make_deterministic, reuse_memory
+from rescore.models.losses import DIVE_CLASSES, caption_mask, losses
+from rescore.models.mscadc import MSCADC
+from rescore.models.preprocess import preprocess
+from rescore.storage import load_arrays, save_arrays
+from rescore.training.restart import network_arrays, restore_network
+
+Network = C3DAverage | MSCADC
+
+CLIP_FRAMES = 16  # of C3D's clips, and of MSCADC's whole input
+LOSS_COLUMNS = {"total": "loss", "score": "score_loss", "classes": "class_loss", "caption": "caption_loss"}
+CURVE_COLUMNS = (
+    *("epoch", "iteration", "learning_rate", *LOSS_COLUMNS.values()),
+    *("test_correlation", "test_class_accuracy", "validation_correlation", "validation_class_accuracy"),
+)
+SPEED_COLUMNS = ("epoch", "samples_per_second", "tflops", "utilisation")
+ON_TEST, ON_VALIDATION = "best_iteration_on_test", "best_on_validation"
+GPU_SHARE = 0.6  # of the free device memory that the clips may take; the rest is the step's
+MATRIX = {"cuda": 8192, "cpu": 768}  # side of the product that utilisation is measured against
+
+
+@dataclass(frozen=True)
+class Dives:
+    """What a member reads. Row numbers are those of the clip store."""
+
+    clips: np.ndarray
+    """uint8 (samples, frames + 2 shift, crop, crop, 3), a memory map."""
+    points: np.ndarray
+    """(samples,) float64 scores."""
+    targets: dict[str, Tensor]
+    """`score` (samples,) float32 in units of training, labels (samples,) int64 by sub-action, `caption` (samples, tokens)
+    int64. Only what the network's tasks need."""
+    train: np.ndarray
+    test: np.ndarray
+    validation: np.ndarray
+    """Held out of `train`; may be empty."""
+
+
+@dataclass
+class Progress:
+    """What training has shown so far: with network and optimiser, all that a restart needs."""
+
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    """A row an epoch, the same on every run."""
+    speed: list[dict[str, Any]] = field(default_factory=list)
+    """A row an epoch: what the clock said."""
+    scores: list[np.ndarray] = field(default_factory=list)
+    """Of each epoch (test + validation,) float32, in units of training; no entries without that task."""
+    classes: list[np.ndarray] = field(default_factory=list)
+    """Of each epoch (test + validation, 5) uint8, in the order of DIVE_CLASSES; no entries without that task."""
+    captions: dict[int, np.ndarray] = field(default_factory=dict)
+    """(test, tokens) int64 by epoch: of the best epochs so far, and of the last."""
+    best: dict[str, dict[str, float]] = field(default_factory=dict)
+    """By protocol: `epoch` (from 1) with the highest criterion, the earliest of equals, and its `value`."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where this process computes, and which of how many it is."""
+
+    rank: int
+    world: int
+    device: torch.device
+    autocast: bool
+    """Whether forward passes compute in bfloat16."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Clips, and how the network reads them."""
+
+    clips: Tensor
+    """uint8 (samples, frames + 2 shift, crop, crop, 3), on the device where it fits, else the memory map."""
+    frames: Tensor
+    """(F,) int64: frames of the store that the network reads at shift 0."""
+    colour: str
+    """A key of `preprocess.COLOURS`."""
+    device: torch.device
+
+
+def train(
+    network: Network, dives: Dives, settings: Mapping[str, Any], colour: str, seed: int, restart: Path, key: str
+) -> Progress:
+    """Train a network in place, and predict the test and validation dives after every epoch.
+
+    Args:
+        network: initialised, on the CPU.
+        dives: data, checked by the caller.
+        settings: the `multitask` section of params.yaml.
+        colour: of the network's input, a key of `preprocess.COLOURS`.
+        seed: of the member: order, shifts, flips and dropout.
+        restart: restart point, written after every epoch; the caller removes it when the results are safe.
+        key: of all that the results depend on; a restart point with another key is not used.
+
+    Raises:
+        RescoreError: the loss is not finite, the restart point is damaged, processes and `gpus` do not fit, or TensorBoard
+            is asked for and not installed.
+    """
+    batch, epochs = settings["batch"], settings["epochs"]
+    with open_place(settings) as place:
+        rank, world, device = place.rank, place.world, place.device
+        network.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        if world > 1 and device.type == "cuda":
+            nn.SyncBatchNorm.convert_sync_batchnorm(network)  # batch statistics over all processes
+        optimiser = torch.optim.Adam(network.parameters(), settings["learning_rate"], fused=True)
+        progress = resume(restart, key, network, optimiser)
+        source = place_clips(dives.clips, network, settings, colour, device)
+        home = source.clips.device  # what batches are picked from lies where the clips do
+        targets = {name: value.to(home) for name, value in dives.targets.items()}
+        lengths = caption_lengths(dives.targets, len(dives.points))  # (samples,)
+        flops, peak = training_flops(network, source, lengths[dives.train]), world * matrix_rate(place)
+        board = open_board(restart.with_name("tensorboard"), settings, place, len(progress.curve))
+        if settings["compile"]:
+            network.body.compile()
+        replica = DistributedDataParallel(network) if world > 1 else network
+
+        for epoch in range(len(progress.curve), epochs):
+            order, shifts, flips = draw_epoch(dives.train, settings, seed, epoch)  # (samples,) each
+            rows, shift, flip = (torch.from_numpy(drawn).to(home) for drawn in (order, shifts, flips))
+            torch.manual_seed(derived_seed(seed, "dropout", epoch, rank))
+            network.train()
+            sums: dict[str, Tensor] = {}
+            begun = time.perf_counter()
+            starts = range(0, len(order), batch)
+            for first in tqdm(
+                starts, f"epoch {epoch + 1} of {epochs}", unit="step", disable=None if rank == 0 else True
+            ):
+                size = min(batch, len(order) - first)
+                parts = my_parts(first, size, place, settings["accumulate"])
+                for number, (part, weight) in enumerate(parts, start=1):
+                    x = load(source, rows[part], shift[part], flip[part])  # (N, 3, F, crop, crop)
+                    wanted = {name: value[rows[part]].to(device) for name, value in targets.items()}
+                    if "caption" in wanted:  # columns of nothing but padding add nothing to the loss
+                        wanted["caption"] = wanted["caption"][:, : lengths[order[part]].max()]  # (N, T)
+                    alone = world > 1 and number < len(parts)  # processes exchange gradients once a step
+                    with replica.no_sync() if alone else contextlib.nullcontext():  # type: ignore[operator]
+                        with torch.autocast(device.type, torch.bfloat16, enabled=place.autocast):
+                            outputs = replica(x, wanted.get("caption"))
+                        outputs = {name: value.float() for name, value in outputs.items()}
+                        found = losses(outputs, wanted, settings["weights"])
+                        # A loss is the mean over its samples: weighted by their share, all parts give the batch's mean.
+                        (found["total"] * (weight * world)).backward()  # the exchange of gradients takes the mean
+                    for name, loss in found.items():
+                        sums[name] = sums.get(name, 0) + loss.detach().double() * (weight * size)
+                optimiser.step()
+                optimiser.zero_grad()
+            means = mean_losses(sums, len(order), world)
+            seconds = time.perf_counter() - begun  # the means have waited for the device
+            check_losses(means, epoch + 1, settings)
+
+            share_buffers(network, world)
+            tested, features = predict(network, source, dives.test, settings, place)
+            validated, _ = predict(network, source, dives.validation, settings, place)
+            row = {
+                "epoch": epoch + 1,
+                "iteration": (epoch + 1) * len(starts),
+                "learning_rate": settings["learning_rate"],
+            }
+            row |= means | measure("test", tested, dives, dives.test)
+            row |= measure("validation", validated, dives, dives.validation)
+            kept = record(progress, row, tested, validated)
+            if "caption" in network.tasks and (epoch + 1 in kept or epoch + 1 == epochs):
+                progress.captions[epoch + 1] = speak(network, features, settings, place)  # (test, T)
+            progress.captions = {at: said for at, said in progress.captions.items() if at in {*kept, epochs}}
+            progress.speed.append(speed_row(epoch + 1, len(order), seconds, flops, peak))
+            if rank == 0:
+                write_board(board, row, progress.speed[-1])
+                save(restart, key, network, optimiser, progress)
+    return progress
+
+
+@contextlib.contextmanager
+def open_place(settings: Mapping[str, Any]) -> Iterator[Place]:
+    """Where this process trains: alone, or one of those that torchrun started (it sets WORLD_SIZE, RANK, LOCAL_RANK).
+
+    Raises:
+        RescoreError: another number of processes than `gpus` says.
+    """
+    gpus, world = settings["gpus"], int(os.environ.get("WORLD_SIZE", "1"))
+    if world != max(gpus, 1):
+        raise RescoreError(
+            f"multitask.gpus is {gpus}, but {world} processes train. Start as many as GPUs: "
+            f"torchrun --standalone --nproc-per-node {max(gpus, 1)} -m rescore step ..."
+        )
+    device = choose_device() if gpus else torch.device("cpu")
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device)
+        torch.backends.cudnn.benchmark = True  # nothing repeats to the bit here, so the fastest kernels may be chosen
+        torch.backends.cudnn.allow_tf32 = False  # float32 means float32
+    else:
+        make_deterministic()
+        reuse_memory()
+        torch.set_num_threads(settings["threads"])
+    if world > 1:
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        half = settings["precision"] == "bfloat16" and device.type == "cuda"
+        yield Place(dist.get_rank() if world > 1 else 0, world, device, half)
+    finally:
+        if world > 1:
+            dist.destroy_process_group()
+
+
+def first_process() -> bool:
+    """Whether this process is the one that writes files."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def place_clips(
+    clips: np.ndarray, network: Network, settings: Mapping[str, Any], colour: str, device: torch.device
+) -> Source:
+    """The clips on the device where they fit; else they stay mapped, and each batch is sent."""
+    shape = settings["clips"]
+    frames = network_frames(network, shape["frames"], shape["step"]) + shape["shift"]  # (F,)
+    if device.type == "cuda" and clips.nbytes < GPU_SHARE * torch.cuda.mem_get_info(device)[0]:
+        held = torch.empty(clips.shape, dtype=torch.uint8, device=device)
+        for sample, frames_of_one in enumerate(clips):
+            held[sample] = torch.from_numpy(np.array(frames_of_one))
+    else:
+        with warnings.catch_warnings():  # of a map that cannot be written; nothing here does
+            warnings.simplefilter("ignore")
+            held = torch.from_numpy(clips)
+    return Source(held, torch.from_numpy(frames).to(held.device), colour, device)
+
+
+def network_frames(network: Network, frames: int, step: int) -> np.ndarray:
+    """Which of a sample's frames a network reads.
+
+    C3D-AVG: every step-th frame, in as many clips of 16 as there are: the first 96 of 103 (released code). MSCADC: 16 spread
+    evenly, `int(6.5 k)` of 103 (released code).
+
+    Raises:
+        RescoreError: there is not one whole clip.
+    """
+    if isinstance(network, C3DAverage):
+        read = np.arange(0, frames, step)
+        if len(read) < CLIP_FRAMES:
+            raise RescoreError(
+                f"multitask.clips: {frames} frames of which each {step}th is read make no clip of {CLIP_FRAMES}. Lower step."
+            )
+        return read[: len(read) // CLIP_FRAMES * CLIP_FRAMES]
+    return (np.arange(CLIP_FRAMES) * (frames + 1) / CLIP_FRAMES).astype(np.int64)
+
+
+def load(source: Source, rows: Tensor, shift: Tensor, flip: Tensor) -> Tensor:
+    """Samples as network input; all four beside the clips.
+
+    Args:
+        rows: (N,) int64.
+        shift: (N,) int64, frames later.
+        flip: (N,) bool, left to right.
+
+    Returns:
+        (N, 3, F, crop, crop) float32 on the device, in channels_last_3d.
+    """
+    x = source.clips[rows[:, None], source.frames + shift[:, None]]  # (N, F, crop, crop, 3) uint8
+    x = torch.where(flip.view(-1, 1, 1, 1, 1), x.flip(3), x)
+    if x.device != source.device:
+        x = x.pin_memory().to(source.device, non_blocking=True)
+    return preprocess(x, source.colour)
+
+
+def draw_epoch(
+    train: np.ndarray, settings: Mapping[str, Any], seed: int, epoch: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """An epoch's samples in order, their shifts in frames and whether each is flipped: (samples,) each.
+
+    They do not depend on network and tasks, so that members of one seed and training set differ in nothing else.
+    """
+    generator = np.random.default_rng([seed, derived_seed(seed, "order, shift, flip"), epoch])
+    shift = settings["clips"]["shift"]
+    order = generator.permutation(train)
+    shifts = generator.integers(-shift, shift + 1, len(train))
+    return order, shifts, generator.random(len(train)) < settings["flip"]
+
+
+def my_parts(first: int, size: int, place: Place, accumulate: int) -> list[tuple[slice, float]]:
+    """This process's parts of the batch at positions `first` to `first + size` of the epoch, and their share of the batch.
+
+    Process r has every world-th sample from the r-th on, cut into at most `accumulate` parts. All processes have as many
+    parts; one that has no sample for a part computes the batch's first with the share 0.
+    """
+    mine = range(first + place.rank, first + size, place.world)
+    most = math.ceil(size / place.world)
+    length = math.ceil(most / min(accumulate, most))
+    cut = [mine[start : start + length] for start in range(0, most, length)]
+    slices = [slice(part.start, part.stop, part.step) if part else slice(first, first + 1) for part in cut]
+    return [(where, len(part) / size) for where, part in zip(slices, cut, strict=True)]
+
+
+def caption_lengths(targets: Mapping[str, Tensor], samples: int) -> np.ndarray:
+    """Tokens of each caption through its <eos> (samples,); 0 where captions are no task."""
+    if "caption" not in targets:
+        return np.zeros(samples, np.int64)
+    return caption_mask(targets["caption"]).sum(1).numpy()
+
+
+def mean_losses(sums: Mapping[str, Tensor], samples: int, world: int) -> dict[str, float | None]:
+    """Losses of an epoch as columns of the curve, means over all samples of all processes; None for absent tasks."""
+    found = torch.stack([torch.as_tensor(sums[name]) for name in sums])
+    if world > 1:
+        dist.all_reduce(found)
+    means = dict(zip(sums, (found / samples).tolist(), strict=True))
+    return {column: means.get(name) for name, column in LOSS_COLUMNS.items()}
+
+
+def check_losses(means: Mapping[str, float | None], epoch: int, settings: Mapping[str, Any]) -> None:
+    if not all(math.isfinite(mean) for mean in means.values() if mean is not None):
+        raise RescoreError(
+            f"training diverged: the mean losses of epoch {epoch} are {dict(means)} at learning rate "
+            f"{settings['learning_rate']:g}. Lower multitask.learning_rate."
+        )
+
+
+def share_buffers(network: nn.Module, world: int) -> None:
+    """Every process takes the first one's running statistics of batch norm, so that all predict with one network."""
+    if world > 1:
+        for buffer in network.buffers():
+            dist.broadcast(buffer, 0)
+
+
+@torch.inference_mode()
+def predict(
+    network: Network, source: Source, rows: np.ndarray, settings: Mapping[str, Any], place: Place
+) -> tuple[dict[str, np.ndarray], Tensor | None]:
+    """Predictions of samples without shift and flip; each process computes its part and gets the whole.
+
+    Returns:
+        `score` (n,) float32 in units of training and `classes` (n, 5) uint8, those of the network's tasks; and, with captions,
+        what the network encodes of this process's samples.
+    """
+    network.eval()
+    mine = torch.from_numpy(rows[place.rank :: place.world]).to(source.clips.device)
+    encoded, scores, classes = [], [torch.zeros(0)], [torch.zeros(0, len(DIVE_CLASSES), dtype=torch.uint8)]
+    for part in mine.split(settings["evaluation_batch"]) if len(mine) else ():
+        x = load(source, part, torch.zeros_like(part), torch.zeros_like(part, dtype=torch.bool))
+        with torch.autocast(place.device.type, torch.bfloat16, enabled=place.autocast):
+            features = network.encode(x)
+            outputs = network.heads(features)
+        if "score" in network.tasks:
+            scores.append(outputs["score"].float().cpu())
+        if "classes" in network.tasks:
+            classes.append(torch.stack([outputs[name].argmax(1) for name in DIVE_CLASSES], 1).byte().cpu())
+        if "caption" in network.tasks:
+            encoded.append(features)
+    found = {"score": torch.cat(scores), "classes": torch.cat(classes)}
+    whole = {name: gather(value.numpy(), place) for name, value in found.items() if name in network.tasks}
+    return whole, torch.cat(encoded) if encoded else None
+
+
+@torch.inference_mode()
+def speak(network: Network, features: Tensor | None, settings: Mapping[str, Any], place: Place) -> np.ndarray:
+    """Greedy captions of what `predict` encoded, all processes' together: tokens (n, caption_tokens - 1) int64."""
+    steps = settings["caption_tokens"] - 1
+    if features is None:
+        return gather(np.zeros((0, steps), np.int64), place)
+    with torch.autocast(place.device.type, torch.bfloat16, enabled=place.autocast):
+        return gather(network.captions(features, steps).cpu().numpy(), place)
+
+
+def gather(mine: np.ndarray, place: Place) -> np.ndarray:
+    """All processes' rows in the samples' order, of which process r has every world-th from the r-th on."""
+    if place.world == 1:
+        return mine
+    parts: list[np.ndarray] = [mine] * place.world
+    dist.all_gather_object(parts, mine)
+    whole = np.empty((sum(map(len, parts)), *mine.shape[1:]), mine.dtype)
+    for rank, part in enumerate(parts):
+        whole[rank :: place.world] = part
+    return whole
+
+
+def measure(split: str, found: Mapping[str, np.ndarray], dives: Dives, rows: np.ndarray) -> dict[str, float | None]:
+    """Columns of the curve: Spearman's correlation of the scores, and the mean accuracy of the five sub-actions."""
+    correlation = accuracy = None
+    if "score" in found and len(np.unique(found["score"])) > 1 and len(np.unique(dives.points[rows])) > 1:
+        correlation = float(np.corrcoef(rankdata(found["score"]), rankdata(dives.points[rows]))[0, 1])
+    if "classes" in found and len(rows):
+        labels = np.stack([dives.targets[name].numpy()[rows] for name in DIVE_CLASSES], 1)  # (n, 5)
+        accuracy = float((found["classes"] == labels).mean())
+    return {f"{split}_correlation": correlation, f"{split}_class_accuracy": accuracy}
+
+
+def record(
+    progress: Progress, row: dict[str, Any], tested: Mapping[str, np.ndarray], validated: Mapping[str, np.ndarray]
+) -> set[int]:
+    """Add an epoch to what is known. Its criterion is the correlation of scores, or the accuracy of a network without that task.
+
+    Returns:
+        The epochs that are the best so far by one of the two criteria.
+    """
+    progress.curve.append(row)
+    if "score" in tested:
+        progress.scores.append(np.concatenate([tested["score"], validated["score"]]))
+    if "classes" in tested:
+        progress.classes.append(np.concatenate([tested["classes"], validated["classes"]]))
+    what = "correlation" if "score" in tested else "class_accuracy"
+    for protocol, value in ((ON_TEST, row[f"test_{what}"]), (ON_VALIDATION, row[f"validation_{what}"])):
+        if value is not None and value > progress.best.get(protocol, {}).get("value", -math.inf):
+            progress.best[protocol] = {"epoch": row["epoch"], "value": value}
+    return {int(best["epoch"]) for best in progress.best.values()}
+
+
+def training_flops(network: Network, source: Source, lengths: np.ndarray) -> float:
+    """Floating-point operations of one sample's forward and backward pass: of convolutions and matrix products.
+
+    Counted on tensors without storage, with a caption of the training set's mean length.
+    """
+    twin = copy.deepcopy(network).to("meta").train()
+    crop = source.clips.shape[2]
+    x = torch.empty(1, 3, len(source.frames), crop, crop, device="meta")
+    tokens = torch.zeros(1, max(2, round(lengths.mean())), dtype=torch.long, device="meta")
+    with FlopCounterMode(display=False) as counter:
+        outputs = twin(x, tokens if "caption" in network.tasks else None)
+        torch.stack([output.sum() for output in outputs.values()]).sum().backward()
+    return float(counter.get_total_flops())
+
+
+def matrix_rate(place: Place) -> float:
+    """Floating-point operations a second of a large matrix product in the precision of training, the best of four."""
+    side = MATRIX[place.device.type]
+    factor = torch.ones(side, side, device=place.device, dtype=torch.bfloat16 if place.autocast else torch.float32)
+    seconds = []
+    for _ in range(5):  # the first wakes the device
+        begun = time.perf_counter()
+        (factor @ factor)[0, 0].item()  # reading a number waits for the product
+        seconds.append(time.perf_counter() - begun)
+    return 2 * side**3 / min(seconds[1:])
+
+
+def speed_row(epoch: int, samples: int, seconds: float, flops: float, peak: float) -> dict[str, Any]:
+    """What the clock said of an epoch's training, evaluation left out."""
+    return {
+        "epoch": epoch,
+        "samples_per_second": samples / seconds,
+        "tflops": samples / seconds * flops / 1e12,
+        "utilisation": samples / seconds * flops / peak,
+    }
+
+
+def open_board(directory: Path, settings: Mapping[str, Any], place: Place, done: int) -> Any:
+    """A TensorBoard writer where one is wanted, else None.
+
+    Raises:
+        RescoreError: TensorBoard is not installed.
+    """
+    if not settings["tensorboard"] or place.rank:
+        return None
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise RescoreError(
+            f"multitask.tensorboard is true, but TensorBoard cannot be imported ({error}). "
+            "`pip install tensorboard`, or set it to false; the curves are in curve.csv all the same."
+        ) from error
+    return SummaryWriter(str(directory), purge_step=done + 1)
+
+
+def write_board(board: Any, *rows: Mapping[str, Any]) -> None:
+    if board is None:
+        return
+    for row in rows:
+        for name, value in row.items():
+            if name != "epoch" and value is not None:
+                board.add_scalar(name, value, row["epoch"])
+    board.flush()
+
+
+def save(path: Path, key: str, network: Network, optimiser: torch.optim.Optimizer, progress: Progress) -> None:
+    """Write a restart point; a kill while it is written leaves the one before it."""
+    arrays = network_arrays(network, optimiser)
+    arrays |= {f"scores.{epoch}": scores for epoch, scores in enumerate(progress.scores)}
+    arrays |= {f"classes.{epoch}": classes for epoch, classes in enumerate(progress.classes)}
+    arrays |= {f"captions.{epoch}": tokens for epoch, tokens in progress.captions.items()}
+    save_arrays(path, arrays, {"key": key, "curve": progress.curve, "speed": progress.speed, "best": progress.best})
+
+
+def resume(path: Path, key: str, network: Network, optimiser: torch.optim.Optimizer) -> Progress:
+    """Put network and optimiser where a restart point of the same data, settings and code left them, if there is one.
+
+    Raises:
+        RescoreError: the file is damaged.
+    """
+    if not path.is_file():
+        return Progress()
+    arrays, header = load_arrays(path)
+    if header.get("key") != key:
+        return Progress()
+    restore_network(arrays, network, optimiser)
+    epochs = range(len(header["curve"]))
+    return Progress(
+        header["curve"],
+        header["speed"],
+        [arrays[f"scores.{epoch}"] for epoch in epochs if f"scores.{epoch}" in arrays],
+        [arrays[f"classes.{epoch}"] for epoch in epochs if f"classes.{epoch}" in arrays],
+        {epoch: arrays[f"captions.{epoch}"] for epoch in range(1, len(epochs) + 1) if f"captions.{epoch}" in arrays},
+        header["best"],
+    )

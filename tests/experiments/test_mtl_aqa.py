@@ -1,0 +1,330 @@
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from rescore.errors import RescoreError
+from rescore.experiments.mtl_aqa import initial_network, read_captions, read_dives, trained_network
+from rescore.experiments.mtl_aqa_members import members, split_training_set
+from rescore.models.losses import DIVE_CLASSES
+from rescore.storage import load_arrays
+from rescore.training.multitask import load, place_clips
+from tests.training.dives import WORDS, settings, train, write_dives
+
+ALL = ("score", "classes", "caption")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return write_dives(tmp_path_factory.mktemp("dives"))
+
+
+@pytest.fixture(scope="module")
+def written(data: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    torch.set_num_threads(1)
+    return train(tmp_path_factory.mktemp("member"), data)
+
+
+def read(data: dict[str, Path], training_set: str = "1059", **changes: Any) -> Any:
+    wanted = settings(**changes)["multitask"]
+    paths = (data["clips"], data["rows"], data["splits"])
+    return read_dives("c3d_avg", ALL, training_set, *paths, WORDS, wanted)
+
+
+def copied(path: Path, directory: Path) -> Path:
+    """A copy that a test may damage."""
+    target = directory / path.name
+    target.write_bytes(path.read_bytes())
+    return target
+
+
+def test_predictions_of_every_epoch_are_in_points(data: dict[str, Path], written: dict[str, Path]) -> None:
+    table = pd.read_parquet(written["predictions"])
+    rows = pd.read_parquet(data["rows"]).set_index("sample")
+    assert list(table.columns) == [
+        *(
+            "experiment",
+            "member",
+            "seed",
+            "iteration",
+            "dataset",
+            "sample",
+            "action",
+            "split",
+            "target",
+            "predicted",
+            "unit",
+        )
+    ]
+    assert (table["member"] == "c3d_avg/score_classes_caption/1059").all()
+    assert table.groupby(["iteration", "split"]).size().to_dict() == {
+        (epoch, split): 5 for epoch in (1, 2, 3) for split in ("test", "validation")
+    }
+    np.testing.assert_array_equal(table["target"], rows.loc[table["sample"], "score"])
+    curve = pd.read_csv(written["curve"])
+    for epoch, found in table[table["split"] == "test"].groupby("iteration"):
+        rho = found["predicted"].corr(found["target"], method="spearman")
+        assert rho == pytest.approx(curve["test_correlation"][epoch - 1])
+
+
+def test_last_predictions_are_those_of_the_weights(data: dict[str, Path], written: dict[str, Path]) -> None:
+    network, header = trained_network(written["weights"], WORDS)
+    assert header["tasks"] == "score_classes_caption"
+    assert set(header["data"]) == {"clips", "rows", "splits", "vocabulary", "backbone"}
+    table, dives = read(data)
+    source = place_clips(dives.clips, network, settings()["multitask"], "rgb_imagenet", torch.device("cpu"))
+    rows = torch.from_numpy(dives.test)
+    with torch.inference_mode():
+        encoded = network.encode(load(source, rows, torch.zeros_like(rows), torch.zeros_like(rows, dtype=torch.bool)))
+        outputs = network.heads(encoded)
+    samples = table["sample"][dives.test]
+    predicted = pd.read_parquet(written["predictions"]).query("iteration == 3").set_index("sample")["predicted"]
+    np.testing.assert_allclose(outputs["score"] * 17, predicted[samples], rtol=1e-5)
+    classes = (
+        pd.read_parquet(written["classes"]).query("iteration == 3 and subaction == 'position'").set_index("sample")
+    )
+    names = np.array(["free", "pike", "tuck"])
+    np.testing.assert_array_equal(names[outputs["position"].argmax(1)], classes["predicted"][samples])
+    said = pd.read_parquet(written["captions"]).query("iteration == 3").set_index("sample")["predicted"]
+    tokens = network.captions(encoded, 7)
+    assert [" ".join(WORDS[t] for t in row if t) for row in tokens.tolist()] == list(said[samples])
+
+
+def test_classes_are_words_and_captions_are_those_of_best_and_last_epochs(written: dict[str, Path]) -> None:
+    classes = pd.read_parquet(written["classes"])
+    assert classes.groupby(["iteration", "split", "subaction"]).size().eq(5).all()
+    assert set(classes["subaction"]) == set(DIVE_CLASSES)
+    truth = classes.query("iteration == 1").groupby("subaction")["target"].agg(set).to_dict()
+    assert truth["position"] == {"pike", "tuck"}
+    assert truth["armstand"] == {"yes", "no"}
+    assert truth["somersaults"] == {"2.5", "0"}
+    assert truth["twists"] == {"3.5"}
+    curve = pd.read_csv(written["curve"])
+    accuracy = (
+        classes[classes["split"] == "validation"]
+        .groupby("iteration")[["target", "predicted"]]
+        .apply(lambda t: (t["target"] == t["predicted"]).mean())
+    )
+    np.testing.assert_allclose(accuracy, curve["validation_class_accuracy"])
+    captions = pd.read_parquet(written["captions"])
+    best = {int(curve[column].idxmax()) + 1 for column in ("test_correlation", "validation_correlation")}
+    assert set(captions["iteration"]) == {*best, 3}
+    assert (captions["split"] == "test").all()
+    assert set(captions["target"]) == {"a fast pike dive", "a slow tuck"}
+
+
+def test_a_member_without_a_task_writes_its_table_without_rows(
+    data: dict[str, Path], tmp_path: Path, written: dict[str, Path]
+) -> None:
+    only = train(tmp_path, data, "mscadc", "classes", epochs=1)
+    for name in ("predictions", "captions"):
+        empty, full = pd.read_parquet(only[name]), pd.read_parquet(written[name])
+        assert len(empty) == 0
+        assert empty.dtypes.to_dict() == full.dtypes.to_dict()
+    assert len(pd.read_parquet(only["classes"])) == 5 * 10
+    curve = pd.read_csv(only["curve"])
+    assert curve["score_loss"].isna().all()
+    assert curve["loss"][0] == curve["class_loss"][0]
+
+
+def test_task_sets_of_one_seed_start_alike(data: dict[str, Path]) -> None:
+    both = [initial_network("c3d_avg", tasks, 8, 0, settings(), data["backbone"]) for tasks in (("score",), ALL)]
+    single, multi = (network.state_dict() for network in both)
+    assert all(torch.equal(value, multi[name]) for name, value in single.items())
+    body, _ = load_arrays(data["backbone"])
+    np.testing.assert_array_equal(single["body.conv3b.weight"], body["conv3b.weight"])
+    other = initial_network("c3d_avg", ("score",), 8, 1, settings(), data["backbone"]).state_dict()
+    assert not torch.equal(other["trunk.weight"], single["trunk.weight"])
+    random = initial_network("c3d_avg", ("score",), 8, 0, settings(body_weights="random"), None).state_dict()
+    assert random["body.conv3b.weight"].std() == pytest.approx((2 / (27 * 16)) ** 0.5, rel=0.1)  # He's, of 16 channels
+    assert torch.equal(random["trunk.weight"], single["trunk.weight"])
+
+
+@pytest.mark.parametrize("network", ["c3d_avg", "mscadc"])
+def test_scores_may_start_at_the_training_mean(data: dict[str, Path], tmp_path: Path, network: str) -> None:
+    """With steps of nothing the network stays as it starts."""
+    still = {"epochs": 1, "learning_rate": 1e-12}
+    predicted = {
+        start: pd.read_parquet(
+            train(tmp_path / start, data, network, "score", initial_score=start, **still)["predictions"]
+        )
+        for start in ("default", "mean")
+    }
+    means = {start: table["predicted"].mean() for start, table in predicted.items()}
+    rows = pd.read_parquet(data["rows"])
+    wanted = rows["score"][np.isin(np.arange(25) % 5, (1, 2, 4))].mean()
+    assert means["mean"] == pytest.approx(wanted, abs=12)
+    assert abs(means["default"]) < 12 < wanted
+
+
+def test_captions_are_encoded_and_cut_as_released() -> None:
+    table = pd.DataFrame({"sample": ["a", "b"], "caption": ["a fast pike dive", "a slow tuck dive a a a a"]})
+    rows = np.arange(2)
+    tokens, problems = read_captions(table, rows, rows, WORDS, 7)
+    assert problems == []
+    assert tokens.tolist() == [[1, 2, 3, 6, 5, 0, 0], [1, 2, 4, 7, 5, 2, 0]]
+
+
+def test_only_training_captions_need_the_vocabulary(data: dict[str, Path], tmp_path: Path) -> None:
+    mine = {name: copied(path, tmp_path) for name, path in data.items()}
+    rows = pd.read_parquet(mine["rows"])
+    rows.loc[[0, 3], "caption"] = "unheard words"  # a test and a validation dive
+    rows.to_parquet(mine["rows"])
+    _, dives = read(mine)
+    assert dives.targets["caption"][[0, 3]].sum() == 0
+    rows.loc[1, "caption"] = "unheard words"
+    rows.to_parquet(mine["rows"])
+    with pytest.raises(RescoreError, match=r"row 1 \(01/001\): 'unheard', 'words' not in the vocabulary"):
+        read(mine)
+
+
+def test_all_bad_samples_are_named_at_once(data: dict[str, Path], tmp_path: Path) -> None:
+    mine = {name: copied(path, tmp_path) for name, path in data.items()}
+    rows = pd.read_parquet(mine["rows"])
+    rows.loc[0, "score"], rows.loc[1, "score"] = np.nan, 151.0
+    rows.loc[2, "position"], rows.loc[3, "somersaults"], rows.loc[4, "twists"] = "layout", 5.0, np.nan
+    rows.loc[6, "caption"], rows.loc[7, "caption"] = "", "a zebra"
+    rows.to_parquet(mine["rows"])
+    with pytest.raises(RescoreError) as error:
+        read(mine)
+    said = str(error.value)
+    for expected in (
+        "rows.parquet: samples that cannot be learned (7)",
+        "row 0 (01/000): score nan is not between 0 and 150 points",
+        "row 1 (01/001): score 151",
+        "row 2 (01/002): position layout is none of free, pike, tuck",
+        "row 3 (01/003): somersaults 5.0 is none of 0, 0.5",
+        "row 4 (01/004): twists nan is none of 0, 0.5",
+        "row 6 (01/006): the caption is empty",
+        "row 7 (01/007): 'zebra' not in the vocabulary",
+        "Remedy: mend",
+    ):
+        assert expected in said
+
+
+def test_bad_values_of_samples_that_are_not_used_do_not_matter(data: dict[str, Path], tmp_path: Path) -> None:
+    mine = {name: copied(path, tmp_path) for name, path in data.items()}
+    rows, splits = pd.read_parquet(mine["rows"]), pd.read_parquet(mine["splits"])
+    rows.loc[1, ["score", "position", "caption"]] = [np.nan, "layout", ""]
+    rows.to_parquet(mine["rows"])
+    splits.drop(index=1).to_parquet(mine["splits"])
+    _, dives = read(mine)
+    assert 1 not in dives.train
+
+
+def damaged(mine: dict[str, Path], damage: str) -> dict[str, Any]:
+    """Damage one thing; settings that go with it."""
+    rows, splits = pd.read_parquet(mine["rows"]), pd.read_parquet(mine["splits"])
+    if damage == "samples":
+        rows.drop(index=[1, 5]).to_parquet(mine["rows"])
+        np.save(mine["clips"], np.delete(np.load(mine["clips"]), [1, 5], 0))
+    elif damage == "rows":
+        rows.drop(index=24).assign(sample=[*rows["sample"][:-1]]).to_parquet(mine["rows"])
+        splits.drop(index=24).to_parquet(mine["splits"])
+    elif damage == "truncated":
+        mine["clips"].write_bytes(mine["clips"].read_bytes()[:5000])
+    elif damage == "no test":
+        splits[splits["split"] != "test"].to_parquet(mine["splits"])
+    elif damage == "column":
+        rows.drop(columns="score").to_parquet(mine["rows"])
+    elif damage == "vocabulary":
+        mine["vocabulary"].write_text(json.dumps(["<sos>", "<eos>", "a"]))
+    elif damage == "backbone":
+        return {"width": 0.125}
+    elif damage == "no backbone":
+        mine["backbone"].unlink()
+    elif damage == "frames":
+        return {"clips": {"frames": 50, "shift": 2, "step": 1, "crop": 32, "wide_crop": 32}}
+    return {}
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ("samples", r"training set 1059 \(2\):\n  - 01/001 \(train\) is not among the clips\n  - 01/005 \(test\)"),
+        ("rows", "its rows and the settings ask for uint8 of 24 x 38"),
+        ("truncated", "not a readable clip store"),
+        ("no test", "no test samples"),
+        ("column", "columns are missing"),
+        ("vocabulary", "not a list of different words"),
+        ("backbone", "backbone that does not fit C3D-AVG's body"),
+        ("no backbone", "no such checkpoint"),
+        ("frames", "ask for uint8 of 25 x 54"),
+    ],
+)
+def test_files_that_do_not_fit_are_named(data: dict[str, Path], tmp_path: Path, damage: str, message: str) -> None:
+    mine = {name: copied(path, tmp_path) for name, path in data.items()}
+    changes = damaged(mine, damage)
+    with pytest.raises(RescoreError, match=message):
+        train(tmp_path / "run", mine, **changes)
+
+
+def test_dropped_samples_may_be_absent(data: dict[str, Path], tmp_path: Path) -> None:
+    mine = {name: copied(path, tmp_path) for name, path in data.items()}
+    damaged(mine, "samples")
+    dropped = tmp_path / "dropped.csv"
+    dropped.write_text("sample,video,reason\n01/001,01.mp4,gone\n01/005,01.mp4,gone\n")
+    paths = (mine["clips"], mine["rows"], mine["splits"])
+    table, dives = read_dives("c3d_avg", ALL, "1059", *paths, WORDS, settings()["multitask"], dropped)
+    assert (len(dives.train), len(dives.test), len(dives.validation)) == (14, 4, 5)
+    assert list(table["sample"][dives.test]) == ["01/000", "01/010", "01/015", "01/020"]
+
+
+def test_another_vocabulary_than_the_checkpoints_is_refused(written: dict[str, Path], data: dict[str, Path]) -> None:
+    with pytest.raises(RescoreError, match="trained with a vocabulary of 8 words, not 9"):
+        trained_network(written["weights"], [*WORDS, "zebra"])
+    with pytest.raises(RescoreError, match="not the weights of a member"):
+        trained_network(data["backbone"], WORDS)
+
+
+def test_validation_dives_that_are_also_training_dives(data: dict[str, Path], tmp_path: Path) -> None:
+    """As `multitask.validation.separate` writes them: learned from by the main member, held out of its twin."""
+    mine = {name: copied(path, tmp_path) for name, path in data.items()}
+    splits = pd.read_parquet(mine["splits"])
+    pd.concat([splits, splits[splits["split"] == "validation"].assign(split="train")]).to_parquet(mine["splits"])
+    main, twin = (read(mine, training_set)[1] for training_set in ("1059", "1059_validated"))
+    assert (len(main.train), len(main.validation), len(main.test)) == (20, 0, 5)
+    assert (len(twin.train), len(twin.validation), len(twin.test)) == (15, 5, 5)
+    assert not set(twin.train) & set(twin.validation)
+
+
+def test_members_of_the_tables() -> None:
+    listed = members({"multitask": {"validation": {"separate": False}}})
+    names = [member.name for member in listed]
+    assert len(set(names)) == len(names) == 19
+    by_table = {
+        table: {member.name for member in listed if table in member.tables}
+        for table in ("table4", "table5", "table6", "table7", "table8")
+    }
+    assert {table: len(found) for table, found in by_table.items()} == {
+        "table4": 8,
+        "table5": 3,
+        "table6": 2,
+        "table7": 8,
+        "table8": 8,
+    }
+    assert "mscadc/classes/1059" in by_table["table5"]
+    assert all(
+        re.fullmatch(r"c3d_avg/score(_classes_caption)?/(1059|450|280|140)", name) for name in by_table["table8"]
+    )
+    assert {name for name in by_table["table7"] if name.endswith("unlv_dive")} == {
+        f"{network}/{tasks}/unlv_dive"
+        for network in ("c3d_avg", "mscadc")
+        for tasks in ("score", "score_classes_caption")
+    }
+    twice = [member.name for member in members({"multitask": {"validation": {"separate": True}}})]
+    assert twice == names + [f"{name}_validated" for name in names]
+    assert split_training_set("1059_validated") == ("1059", True)
+    assert split_training_set("unlv_dive") == ("unlv_dive", False)
+
+
+def test_the_list_of_members_needs_no_framework() -> None:
+    code = "import sys, rescore.experiments.mtl_aqa_members; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -1,0 +1,333 @@
+"""Tests of two correlations against published worked examples, degenerate input, and comparisons of rows from predictions."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from scipy.stats import spearmanr
+
+from rescore.errors import RescoreError
+from rescore.scoring.comparisons import (
+    cell_pairs,
+    compare_rows,
+    dependent_power,
+    determinant,
+    feasible_r12,
+    holm,
+    independent_power,
+    independent_z,
+    meng_z,
+    minimum_detectable_difference,
+    needed_r12,
+    permutation_test,
+    read_comparisons,
+    relative_l2,
+    root_mean_square_error,
+    sign_test,
+    steiger_z,
+    williams_t,
+)
+
+REPORTED = Path(__file__).parents[2] / "reported"
+
+
+def test_steigers_own_example():
+    # Steiger 1980, Case A, p. 249: prints -.8913 from a covariance rounded to .0042; unrounded it is -.8887.
+    result = steiger_z(0.4, 0.5, 0.1, 103)
+    assert result.statistic == pytest.approx(-0.8887185, abs=1e-7)
+    assert result.statistic == pytest.approx(-0.8913, abs=0.003)
+
+
+@pytest.mark.parametrize(
+    ("test", "statistic", "p"),
+    [(williams_t, -1.0767, 0.2843), (steiger_z, -1.0718, 0.2838), (meng_z, -1.0707, 0.2843)],
+)
+def test_against_silver_hittner_and_may(test, statistic, p):
+    # depcor: Silver, Hittner & May 2006, Applied Psychological Measurement 30: r .3 and .4, r12 .5, n 100.
+    result = test(0.3, 0.4, 0.5, 100)
+    assert result.statistic == pytest.approx(statistic, abs=5e-5)
+    assert result.p == pytest.approx(p, abs=5e-5)
+
+
+def test_mengs_own_example():
+    # Meng, Rosenthal & Rubin 1992, p. 173: 15 subjects, Z 1.68, one-sided p .047.
+    result = meng_z(0.63, -0.03, -0.19, 15)
+    assert result.statistic == pytest.approx(1.68, abs=0.005)
+    assert result.p / 2 == pytest.approx(0.047, abs=0.0005)
+
+
+@pytest.mark.parametrize(
+    ("r1", "r2", "r12", "z"),
+    [(0.5, 0.2, 0, 1.62), (0.5, 0.2, 0.3, 1.91), (0.5, 0.2, 0.8, 3.50), (0.7, 0.4, 0.1, 2.10), (0.7, 0.4, 0.8, 4.05)],
+)
+def test_meng_against_may_and_hittner(r1, r2, r12, z):
+    # May & Hittner 1997, Psychological Reports 80, 475-480, n 50.
+    assert meng_z(r1, r2, r12, 50).statistic == pytest.approx(z, abs=0.005)
+
+
+def test_independent_correlations_against_cohen():
+    # Cohen, Cohen, West & Aiken 2003, p. 49: .657 of 62 and .430 of 143; the book rounds its way to 2.13.
+    assert independent_z(0.657, 0.430, 62, 143).statistic == pytest.approx(2.110737, abs=1e-6)
+
+
+def test_power_against_pwrss_and_gpower():
+    # R package pwrss (validated by its authors with PASS and G*Power): .35 and .45, r12 .05.
+    assert dependent_power(0.35, 0.45, 0.05, 1000) == pytest.approx(0.747219145, abs=1e-8)
+    assert dependent_power(0.35, 0.45, 0.05, 1138) == pytest.approx(0.80001327, abs=1e-8)
+    assert minimum_detectable_difference(0.35, 1138, 0.05) == pytest.approx(0.099998378, abs=1e-8)
+    # G*Power 3.1 manual, two independent Pearson r's: .75 of 51 and .88 of 260.
+    assert independent_power(0.75, 0.88, 51, 260) == pytest.approx(0.726352, abs=1e-5)
+
+
+def test_minimum_detectable_difference_reaches_the_asked_power():
+    difference = minimum_detectable_difference(0.6, 70)
+    assert independent_power(0.6 + difference, 0.6, 70, 70) == pytest.approx(0.8, abs=1e-9)
+    tighter = minimum_detectable_difference(0.6, 70, 0.9)
+    assert dependent_power(0.6 + tighter, 0.6, 0.9, 70) == pytest.approx(0.8, abs=1e-9)
+    assert 0 < tighter < difference
+    assert np.isnan(minimum_detectable_difference(0.6, 3))
+    assert np.isnan(minimum_detectable_difference(0.1, 4, 0.99))
+
+
+def test_needed_r12_is_where_the_test_turns():
+    needed = needed_r12(0.9044, 0.8960, 353)
+    assert steiger_z(0.9044, 0.8960, needed, 353).p == pytest.approx(0.05, abs=1e-6)
+    assert needed_r12(0.9, 0.2, 353) == pytest.approx(0.9 * 0.2)
+    assert np.isnan(needed_r12(0.5, 0.5, 353))
+    low, high = feasible_r12(0.9, 0.3)
+    assert determinant(0.9, 0.3, high) == pytest.approx(0, abs=1e-12)
+    assert determinant(0.9, 0.3, low) == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("test", [steiger_z, williams_t, meng_z])
+def test_degenerate_input_has_a_defined_result(test):
+    for arguments in [
+        (np.nan, 0.5, 0.5, 30),
+        (0.4, 0.5, 0.5, 3),
+        (1.0, 0.5, 0.5, 30),
+        (0.9, -0.9, 0.9, 30),
+        (1.2, 0.5, 0, 30),
+    ]:
+        result = test(*arguments)
+        assert np.isnan(result.statistic)
+        assert np.isnan(result.p)
+        assert result.reason
+    assert (test(0.5, 0.5, 1.0, 30).statistic, test(0.5, 0.5, 1.0, 30).p) == (0, 1)
+
+
+def test_permutation_test_is_exact_on_a_case_small_enough_to_count():
+    rng = np.random.default_rng(3)
+    target, left, right = rng.normal(size=(3, 6))
+    left += target
+    both = [np.argsort(np.argsort(side)) + 1.0 for side in (left, right)]
+    observed = spearmanr(target, left).statistic - spearmanr(target, right).statistic
+    extreme = 0
+    for swap in itertools.product([False, True], repeat=6):
+        mixed = [np.where(swap, both[1 - side], both[side]) for side in (0, 1)]
+        difference = spearmanr(target, mixed[0]).statistic - spearmanr(target, mixed[1]).statistic
+        extreme += abs(difference) >= abs(observed) - 1e-12
+    found = permutation_test(target[None], left[None], right[None], 40000, np.random.default_rng(0))
+    assert found.statistic == pytest.approx(observed)
+    assert found.p == pytest.approx(extreme / 64, abs=0.01)
+
+
+def test_permutation_test_keeps_its_level_and_finds_what_is_there():
+    rng = np.random.default_rng(1)
+    p = []
+    for _ in range(150):
+        target = rng.normal(size=40)
+        left, right = (target + rng.normal(size=40) for _ in range(2))
+        p.append(permutation_test(target[None], left[None], right[None], 199, rng).p)
+    assert 0.01 < np.mean(np.array(p) <= 0.05) < 0.11
+    target = rng.normal(size=60)
+    assert permutation_test(target[None], target[None], rng.normal(size=(1, 60)), 999, rng).p == 0.001
+
+
+def test_a_sample_is_swapped_in_all_seeds_at_once_wherever_it_stands():
+    rng = np.random.default_rng(2)
+    target, left, right = rng.normal(size=(3, 1, 30))
+    left = left + target
+    twice = [np.concatenate([side, side]) for side in (target, left, right)]
+    names = np.array([f"s{number:02d}" for number in range(30)], dtype=object)
+    alone = permutation_test(target, left, right, 500, np.random.default_rng(7), names[None])
+    together = permutation_test(*twice, 500, np.random.default_rng(7), np.stack([names, names]))
+    order = rng.permutation(30)
+    shuffled = [np.stack([side[0], side[0][order]]) for side in (target, left, right)]
+    elsewhere = permutation_test(*shuffled, 500, np.random.default_rng(7), np.stack([names, names[order]]))
+    # A second seed that repeats the first tells nothing new.
+    assert alone.p == together.p == elsewhere.p
+
+
+def test_permutation_test_of_degenerate_input():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(1, 8))
+    assert "undefined" in permutation_test(values, np.ones((1, 8)), values, 10, rng).reason
+    assert permutation_test(values, values, values, 10, rng).p == 1
+    with pytest.raises(RescoreError, match="NaN"):
+        permutation_test(values, np.full((1, 8), np.nan), values, 10, rng)
+
+
+def test_sign_test_counts_by_hand():
+    assert sign_test(np.array([2, 2, 2, 2, 2, 1.0]), np.array([1, 1, 1, 1, 1, 1.0])) == (5, 5, 2 / 32)
+    assert sign_test(np.array([1.0, np.nan]), np.array([1.0, 0.0])) == (0, 0, 1.0)
+
+
+def test_holm_by_hand_and_undefined_ones_left_out():
+    # Holm 1979: sorted p times 4, 3, 2, 1, never falling.
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    adjusted = holm([0.01, np.nan, 0.04])
+    assert adjusted[[0, 2]] == pytest.approx([0.02, 0.04])
+    assert np.isnan(adjusted[1])
+    assert np.isnan(holm([np.nan])).all()
+
+
+def test_errors_by_hand():
+    target, predicted = np.array([0.0, 10, 20]), np.array([0.0, 13, 16])
+    assert root_mean_square_error(target, predicted) == pytest.approx(np.sqrt(25 / 3))
+    assert relative_l2(target, predicted) == pytest.approx((25 / 3) / 400)
+    assert relative_l2(target, predicted, 0, 100) == pytest.approx((25 / 3) / 10000)
+    assert np.isnan(relative_l2(np.ones(3), predicted))
+    assert np.isnan(root_mean_square_error(np.array([]), np.array([])))
+    with pytest.raises(RescoreError, match="#1"):
+        relative_l2(np.array([1, np.inf]), np.array([1.0, 2.0]))
+
+
+@pytest.mark.parametrize("paper", ["aqa7", "mtl_aqa"])
+def test_declared_comparisons_name_printed_cells(paper):
+    for entry in read_comparisons(REPORTED / paper / "comparisons.yaml"):
+        table = pd.read_csv(REPORTED / paper / f"{entry['table']}.csv", dtype=str, keep_default_na=False)
+        printed = set(zip(table["row"], table["column"], strict=True))
+        assert {cell for pair in cell_pairs(entry) for cell in pair} <= printed, entry["id"]
+
+
+def test_bad_comparisons_are_named_together(tmp_path):
+    path = tmp_path / "comparisons.yaml"
+    side = "{rows: [a], columns: [x, y]}"
+    path.write_text(f"- {{id: one, table: t, left: {side}, right: {{rows: [a, b, c], columns: [x]}}}}\n")
+    with pytest.raises(RescoreError, match="one: sides of unequal length"):
+        read_comparisons(path)
+    path.write_text(f"- {{id: one, table: t, left: {side}, wrong: 1}}\n")
+    with pytest.raises(RescoreError, match="wrong"):
+        read_comparisons(path)
+    with pytest.raises(RescoreError, match="not a readable YAML file"):
+        read_comparisons(tmp_path / "missing.yaml")
+
+
+SETTINGS = {"seed": 0, "seeds": 2, "scoring": {"bootstrap": 200, "confidence": 0.95}}
+DECLARED = """
+- id: good_against_bad
+  table: table2
+  names: {Diving: diving, Skiing: skiing}
+  left: {rows: [Good], columns: [Diving, Skiing], member: good, action: "{column}"}
+  right: {rows: [Bad], columns: [Diving, Skiing], member: "bad/{column}", action: "{column}"}
+- id: good_against_absent
+  table: table2
+  names: {Diving: diving}
+  left: {rows: [Good], columns: [Diving], member: good, action: "{column}"}
+  right: {rows: [Absent], columns: [Diving], member: absent, action: "{column}"}
+"""
+
+
+def predictions(rng):
+    """Two members on two actions, two seeds, two iterations; the good one follows the score closely."""
+    rows = [
+        (action, f"{action}/{number:03d}", rng.normal(60, 15))
+        for action in ("diving", "skiing")
+        for number in range(40)
+    ]
+    samples = pd.DataFrame(rows, columns=["action", "sample", "score"]).assign(split="test")
+    lines = []
+    for seed, iteration, (action, sample, score) in itertools.product(range(2), (1, 2), rows):
+        for member, noise in (("good", 5), (f"bad/{action}", 30)):
+            predicted = score + rng.normal(0, noise * (1 if iteration == 2 else 2))
+            lines.append(("e", member, seed, iteration, "d", sample, action, "test", score, predicted, "points"))
+    return samples, pd.DataFrame(lines, columns=list(comparisons_columns()))
+
+
+def comparisons_columns():
+    from rescore.scoring.predictions import COLUMNS
+
+    return COLUMNS
+
+
+@pytest.fixture
+def compared(tmp_path):
+    samples, table = predictions(np.random.default_rng(5))
+    samples.to_parquet(tmp_path / "rows.parquet")
+    table.sample(frac=1, random_state=0).to_parquet(tmp_path / "predictions.parquet")
+    (tmp_path / "comparisons.yaml").write_text(DECLARED)
+    files = (tmp_path / "comparisons.yaml", [tmp_path / "predictions.parquet"], tmp_path / "rows.parquet")
+    compare_rows(*files, tmp_path / "out.csv", SETTINGS)
+    return files, tmp_path / "out.csv", table
+
+
+def test_rows_are_compared_cell_by_cell_from_predictions(compared):
+    _, output, table = compared
+    found = pd.read_csv(output, keep_default_na=False, na_values=[""])
+    assert set(found["protocol"]) == {"last_iteration", "best_iteration_on_test"}
+    last = found[(found["protocol"] == "last_iteration") & (found["comparison"] == "good_against_bad")]
+    assert last["left_cell"].tolist()[:2] == ["Good / Diving", "Good / Skiing"]
+    rho = []
+    for seed in range(2):
+        part = table[(table["member"] == "good") & (table["action"] == "diving")]
+        part = part[(part["seed"] == seed) & (part["iteration"] == 2)]
+        rho.append(spearmanr(part["target"], part["predicted"]).statistic)
+    assert last["left"].iloc[0] == pytest.approx(np.mean(rho))
+    assert (last["difference"].iloc[:2] == (last["left"] - last["right"]).iloc[:2].round(10)).all()
+    assert (last["low"].iloc[:2] > 0).all()
+    assert (last["permutation_p"].iloc[:2] < 0.02).all()
+    # Holm over the two cells of the table that could be compared.
+    smallest = last["permutation_p"].iloc[:2].min()
+    assert last["holm_p"].iloc[:2].min() == pytest.approx(2 * smallest)
+    assert "left above right in 2 of 2" in last["reason"].iloc[-1]
+
+
+def test_a_side_without_an_action_means_its_members_only_one(compared, tmp_path):
+    files, _, _ = compared
+    side = '{{rows: [{0}], columns: [Diving], member: "bad/diving"}}'
+    declared = f"- {{id: one, table: t, left: {side.format('A')}, right: {side.format('B')}}}\n"
+    files[0].write_text(declared)
+    compare_rows(*files, tmp_path / "one.csv", SETTINGS)
+    found = pd.read_csv(tmp_path / "one.csv")
+    assert (found["difference"] == 0).all()
+    assert (found["permutation_p"] == 1).all()
+    assert found["n"].tolist() == [40, 40]
+
+
+def test_what_cannot_be_compared_says_why(compared):
+    _, output, _ = compared
+    found = pd.read_csv(output, keep_default_na=False)
+    absent = found[found["comparison"] == "good_against_absent"]
+    assert (absent["reason"] == "no predictions of absent").all()
+    assert (absent["difference"] == "").all()
+
+
+def test_a_comparison_is_the_same_bytes_again(compared, tmp_path):
+    files, output, _ = compared
+    compare_rows(*files, tmp_path / "again.csv", SETTINGS)
+    assert output.read_bytes() == (tmp_path / "again.csv").read_bytes()
+
+
+def test_bad_predictions_are_refused_with_their_rows(compared, tmp_path):
+    files, _, table = compared
+    table.loc[3, "predicted"] = np.nan
+    table.to_parquet(files[1][0])
+    with pytest.raises(RescoreError, match="1 predicted values are NaN"):
+        compare_rows(*files, tmp_path / "bad.csv", SETTINGS)
+
+
+def test_an_entry_that_names_an_experiment_is_answered_from_it_alone(compared, tmp_path):
+    files, _, table = compared
+    other = table.assign(experiment="another", predicted=table["predicted"].iloc[::-1].to_numpy())
+    pd.concat([table, other]).to_parquet(tmp_path / "both.parquet")
+    entries = yaml.safe_load(DECLARED)
+    for entry in entries:
+        entry["experiments"] = [str(table["experiment"].iloc[0])]
+    declared = tmp_path / "of_one.yaml"
+    declared.write_text(yaml.safe_dump(entries))
+    compare_rows(declared, [tmp_path / "both.parquet"], files[2], tmp_path / "both.csv", SETTINGS)
+    compare_rows(declared, files[1], files[2], tmp_path / "alone.csv", SETTINGS)
+    assert (tmp_path / "both.csv").read_bytes() == (tmp_path / "alone.csv").read_bytes()

@@ -1,0 +1,70 @@
+"""The record of a step: what ran, on what, with what; and a step whose sources changed does not run."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rescore import provenance, step_record
+from rescore.errors import RescoreError
+from rescore.storage import canonical_json, sha256_text
+
+STEP = "scoring.claims.evaluate_claims"
+
+
+def example(source: Path, others: list[Path], output: Path, settings: dict) -> None:
+    """A step as others are: reads files, writes one."""
+    output.write_text(source.read_text() + "".join(path.read_text() for path in others))
+
+
+def run(code=""):
+    arguments = {
+        "source": Path("a.csv"),
+        "others": [Path("b.csv")],
+        "output": Path("out.csv"),
+        "settings": {"seed": 3, "seeds": 2, "lstm": {"width": 4}},
+    }
+    log = Path("logs/demo/deep/example.log")
+    step_record.run_recorded(example, arguments, rule="example", step=STEP, log=log, code=code)
+    return json.loads(Path("runs/demo/records/deep/example.json").read_text())
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("a.csv").write_text("a")
+    Path("b.csv").write_text("b")
+
+
+def test_a_record_says_what_ran_on_what(monkeypatch):
+    Path("out.csv").write_text("left by an earlier run")
+    record = run()
+    assert record["rule"] == "example"
+    assert record["arguments"] == {"source": "a.csv", "others": ["b.csv"], "output": "out.csv"}
+    assert record["inputs"] == {"a.csv": sha256_text("a"), "b.csv": sha256_text("b")}
+    assert record["outputs"] == ["out.csv"]
+    assert record["seeds"] == {"seed": 3, "seeds": 2}
+    assert record["settings_sha256"] == sha256_text(canonical_json(record["settings"]))
+    assert record["code"]["hash"] == provenance.code_hash("rescore.scoring.claims")
+    assert record["seconds"] >= 0
+    assert record["hardware"]["cores"] >= 1
+    assert record["versions"]["python"]
+
+
+def test_a_record_names_no_host():
+    import platform
+
+    assert platform.node() not in json.dumps(run()["hardware"])
+
+
+def test_a_step_planned_with_other_code_does_not_run():
+    with pytest.raises(RescoreError, match="the sources changed while the workflow runs"):
+        run(code="0123456789abcdef")
+    assert not Path("out.csv").exists()
+    assert run(code=provenance.code_hash("rescore.scoring.claims"))["outputs"] == ["out.csv"]
+
+
+@pytest.mark.parametrize("log", ["elsewhere/demo/x.log", "logs/x.log"])
+def test_a_log_elsewhere_has_no_record(log):
+    with pytest.raises(RescoreError, match="logs/<scale>/"):
+        step_record.record_path(Path(log))

@@ -1,0 +1,53 @@
+# Included last, when every rule is known: the engine is told what the records say (rescore.lock), and afterwards what it
+# made is recorded. Nothing here is a rule.
+
+from rescore import provenance, repair
+
+ROOMS = [SCALE] + (["open"] if REAL_DATA and SCALE != "open" else [])
+# The files that decide what a run makes, as they were when it was planned.
+PLANNED = provenance.tree_hash(provenance.WORKFLOW)
+
+
+def is_output(path):
+    """Whether some rule makes a path."""
+    return any(
+        pattern.match(path) for rule in workflow.rules for pattern in rule.output
+    )
+
+
+def reconciled():
+    """Recorded outputs that are to be kept and are not there (deleted, or not pulled): targets like the pages."""
+    asking = ONLY_ASKS and not repair.is_part()
+    guard = processes.asking(Path(".snakemake")) if asking else nullcontext(True)
+    with guard as alone:
+        if not alone:
+            return []
+        try:
+            found = lock.reconcile(ROOMS, is_output)
+            whole = not (ONLY_ASKS or repair.is_part())
+            if whole and repair.repair(lock.broken(found), sys.argv[1:]):
+                found = lock.reconcile(ROOMS, is_output)
+        except RescoreError as error:
+            raise WorkflowError(str(error))
+    return lock.missing(found)
+
+
+MISSING = reconciled() if workflow.is_main_process else []
+
+if workflow.is_main_process and not ONLY_ASKS:
+    for room in ("runs/open", "results/open"):
+        # DVC's stage names them at every scale; empty where the real data is not at hand.
+        Path(room).mkdir(parents=True, exist_ok=True)
+
+
+onsuccess:
+    lock.seal(ROOMS, is_output)
+    if provenance.tree_hash(provenance.WORKFLOW) != PLANNED:
+        raise WorkflowError(
+            f"{', '.join(provenance.WORKFLOW)}: something there was edited while the run was going on. What was made belongs "
+            "to the state before; run again to bring it up to date."
+        )
+
+
+onerror:
+    lock.keep(ROOMS, is_output)
