@@ -32,7 +32,8 @@ if SETTINGS["sources"]["mtl_aqa_videos"] == "synthetic":
             settings=settings(
                 "seed",
                 "synthetic",
-                "multitask.clips",
+                "multitask.clips.frames",
+                "multitask.clips.shift",
                 "multitask.validation",
                 "multitask.vocabulary",
             ),
