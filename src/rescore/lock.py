@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from rescore.errors import RescoreError
-from rescore.storage import canonical_json, sha256_file, sha256_text, write_text
+from rescore.measured import content_digest
+from rescore.storage import canonical_json, sha256_text, write_text
 
 LOCKS = Path("workflow/provenance")
 ENGINE = Path(".snakemake")
@@ -129,12 +130,12 @@ def signature(path: Path) -> list[int]:
 
 
 def checksum(path: Path, files: dict[str, list[Any]]) -> str:
-    """SHA-256 of a file, read again only when its size, times or inode changed since it was last read."""
+    """SHA-256 of a file's content, read again only when its size, times or inode changed since it was last read."""
     seen, name = signature(path), path.as_posix()
     known = files.get(name)
     if known is not None and known[:4] == seen:
         return str(known[4])
-    digest = sha256_file(path)
+    digest = content_digest(path)
     remember(path, seen, digest, files)
     return digest
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rescore import lock
 from rescore.errors import RescoreError
-from rescore.storage import sha256_file
+from rescore.measured import content_digest
 
 DVC_MAJOR = "3"
 
@@ -45,11 +45,11 @@ def file_faults(records: dict[str, lock.Record]) -> list[str]:
     ]
     present = [path for path in records if Path(path).is_file()]
     with ThreadPoolExecutor() as pool:
-        digests = dict(zip(present, pool.map(lambda path: sha256_file(Path(path)), present), strict=True))
+        digests = dict(zip(present, pool.map(lambda path: content_digest(Path(path)), present), strict=True))
     for path, digest in digests.items():
         if digest != records[path]["sha256"]:
             faults.append(f"{path}: not the recorded file (SHA-256 {digest}, recorded {records[path]['sha256']})")
-        faults += [f"{path}: {fault}" for fault in lock.listed_faults(Path(path), sha256_file)]
+        faults += [f"{path}: {fault}" for fault in lock.listed_faults(Path(path), content_digest)]
     return faults
 
 
@@ -57,7 +57,7 @@ def chain_faults(records: dict[str, lock.Record]) -> list[str]:
     """Outputs whose recorded inputs are not those that are there, or that are recorded: results of something else."""
     own = {path: f"sha256:{record['sha256']}" for path, record in records.items()}
     leaves = {path for record in records.values() for path in record["input_checksums"] or {}} - own.keys()
-    digests = own | {path: f"sha256:{sha256_file(Path(path))}" for path in leaves if Path(path).is_file()}
+    digests = own | {path: f"sha256:{content_digest(Path(path))}" for path in leaves if Path(path).is_file()}
     return [
         f"{path}: made from another {changed}"
         for path, record in records.items()

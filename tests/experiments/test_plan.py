@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from rescore import parameters
 from rescore.experiments import plan
 
@@ -15,8 +17,12 @@ def settings_of(scale):
 
 def test_members_of_the_papers_experiments():
     counts = {experiment.name: experiment.members(settings_of("paper")) for experiment in plan.ON_VIDEOS}
+    # MTL-AQA: 19 networks and their 19 twins without the validation dives, 3 seeds; 4 predictors on 5 training sets.
     # 5 seeds: 6 support vector regressions + 7 networks each; 7 each; 36 cells of Table 4 each
-    assert counts == {"backbone": 1, "all_action": 41, "zero_shot": 35, "fine_tuning": 180}
+    assert counts == {"backbone": 1, "all_action": 41, "zero_shot": 35, "fine_tuning": 180} | {
+        "mtl_aqa": 114,
+        "mtl_aqa_baselines": 20,
+    }
 
 
 def test_what_is_not_fetched_is_named_with_its_command(tmp_path, monkeypatch):
@@ -51,3 +57,24 @@ def test_what_is_done_is_said_so(tmp_path, monkeypatch):
     after = plan.describe("demo", settings, None)
     assert before.count(" done") == 0
     assert after.count(" done") == 1
+
+
+def test_the_cost_names_every_step_and_what_must_be_fetched(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # nothing is fetched here
+    text = plan.describe_cost(settings_of("paper"), None)
+    for words in (
+        "pretrain",
+        "mtl_aqa_clips",
+        "c3d_avg members",
+        "GPU hours",
+        "MTL-AQA videos under",
+        "rescore fetch aqa7",
+    ):
+        assert words in text
+
+
+def test_trainings_count_smaller_sets_by_their_share():
+    found = plan.trainings(settings_of("demo"))
+    assert found["c3d_avg jobs"] == 12
+    # four task sets on everything; single task and multitask on three smaller sets and on UNLV-Dive
+    assert found["c3d_avg"] == pytest.approx(4 + 2 * (443 + 279 + 143 + 300) / 1059)

@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 
 from rescore.errors import RescoreError
-from rescore.reporting.page import agreeing, overview, page, without_measured
+from rescore.measured import without_measured
+from rescore.reporting.page import agreeing, overview, page
 from rescore.reporting.tables import make_table, read_result
 from tests.reporting.tree import TABLES, make_page, make_tree, settings_of, write_record
 

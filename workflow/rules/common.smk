@@ -70,6 +70,13 @@ DATA, RUNS, RESULTS, LOGS = (
 MIRROR = fetch.configured_mirror()
 NOT_RUN = plan.not_run(SCALE, SETTINGS, MIRROR, DONE)
 REAL_DATA = plan.runnable(SETTINGS, MIRROR, DONE)
+if (
+    ONLY_ASKS
+    and workflow.is_main_process
+    and SCALE == "paper"
+    and {"-n", "--dry-run", "--dryrun"} & set(sys.argv[1:])
+):
+    print(plan.describe_cost(SETTINGS, MIRROR), file=sys.stderr)
 # The pages of this run: the scale's own, and that of the real data that is at hand.
 PAGES = [f"{RESULTS}/index.html"]
 PAGES += ["results/open/index.html"] if REAL_DATA and SCALE != "open" else []

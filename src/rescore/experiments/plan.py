@@ -8,6 +8,7 @@ from typing import Any
 from tabulate import tabulate
 
 from rescore.actions import BY_NAME, EXPERIMENT_ACTIONS
+from rescore.experiments import cost, mtl_aqa_members
 
 Settings = Mapping[str, Any]
 
@@ -44,6 +45,12 @@ ON_VIDEOS = (
         "AQA-7, 5.3, Table 4, Figure 3",
         lambda settings: 2 * fine_tuning_cells(settings) * settings["seeds"],
     ),
+    Experiment(
+        "mtl_aqa",
+        "MTL-AQA, 5 and 6: C3D-AVG and MSCADC, Tables 4-8",
+        lambda settings: len(mtl_aqa_members.members(settings)) * settings["multitask"]["seeds"],
+    ),
+    Experiment("mtl_aqa_baselines", "MTL-AQA: what the labels and the commentary alone give", lambda settings: 4 * 5),
 )
 ON_REAL_DATA = (
     Experiment(
@@ -62,6 +69,16 @@ NOT_WRITTEN = (
     {
         "what": "Pose+DCT (AQA-7, Table 2)",
         "why": "the pose baseline is not part of this version",
+        "command": "",
+    },
+    {
+        "what": "Pose+DCT, C3D-SVR, C3D-LSTM, S3D and Li et al. (MTL-AQA, Table 7)",
+        "why": "on MTL-AQA's videos these systems are not part of this version; S3D's released features are (scale open)",
+        "command": "",
+    },
+    {
+        "what": "linear probes (MTL-AQA, Tables 9 and 10)",
+        "why": "not part of this version; the numbers are audited and their claims held against each other",
         "command": "",
     },
 )
@@ -97,6 +114,7 @@ def missing_videos(settings: Settings) -> list[str]:
             sources["pretraining_videos"] if settings["backbone"]["weights"] == "pretrained" else "none",
             sources["ucf101_directory"],
         ),
+        "MTL-AQA": (sources["mtl_aqa_videos"], sources["mtl_aqa_directory"]),
     }
     return [
         f"{name} videos under {folder}"
@@ -123,13 +141,13 @@ def not_run(scale: str, settings: Settings, mirror: Path | None, done: Collectio
             rows.append({"what": experiment.source, "why": f"not fetched: {', '.join(absent)}", "command": command})
     if scale == "paper":
         rows += [
-            {"what": "AQA-7, Tables 1-4", "why": f"missing: {item}", "command": "see docs/data.md"}
+            {"what": "the papers' tables", "why": f"missing: {item}", "command": "see docs/data.md"}
             for item in missing_videos(settings)
         ]
     else:
         rows.append(
             {
-                "what": "AQA-7 on the official videos (scale paper)",
+                "what": "AQA-7 and MTL-AQA on the official videos (scale paper)",
                 "why": "needs the official videos (docs/data.md) and a GPU",
                 "command": "snakemake --cores all --config scale=paper",
             }
@@ -137,9 +155,33 @@ def not_run(scale: str, settings: Settings, mirror: Path | None, done: Collectio
     return rows + list(NOT_WRITTEN)
 
 
+def trainings(settings: Settings) -> dict[str, float]:
+    """What the end-to-end members amount to, by network: jobs (`<network> jobs`) and trainings on the whole of MTL-AQA."""
+    found = dict.fromkeys([f"{name}{part}" for name in mtl_aqa_members.NETWORKS for part in ("", " jobs")], 0.0)
+    for member in mtl_aqa_members.members(settings):
+        size, _ = mtl_aqa_members.split_training_set(member.training_set)
+        share = cost.TRAINING_DIVES[size] / cost.TRAINING_DIVES[mtl_aqa_members.WHOLE]
+        found[member.network] += share * settings["multitask"]["seeds"]
+        found[f"{member.network} jobs"] += settings["multitask"]["seeds"]
+    return found
+
+
+def describe_cost(settings: Settings, mirror: Path | None) -> str:
+    """What the scale of the official videos takes, step by step, and what must be fetched first."""
+    sources = ["aqa7-lists", "ucf101-lists", "mtl-aqa-annotations", "unlv-dive-s3d"]
+    absent = [name for name in sources if not at_hand(name, mirror)]
+    first = [f"rescore fetch {' '.join(absent)}"] if absent else []
+    first += [f"{item} (docs/data.md)" for item in missing_videos(settings)]
+    needed = "\n".join(f"  {item}" for item in first) or "  nothing: all is there"
+    return f"{cost.describe(cost.steps(settings, trainings(settings)))}\n\nTo be fetched first:\n{needed}\n"
+
+
 def state(experiment: Experiment, folder: Path, blocked: str) -> str:
     if any(folder.joinpath(name).exists() for name in ("predictions.parquet", "weights.safetensors", "record.json")):
         return "done"
+    trained = len(list(folder.glob("*/*/*/*/weights.safetensors")))  # of end-to-end members, one a job
+    if trained:
+        return f"{trained} trained"
     return f"blocked: {blocked}" if blocked else "to run"
 
 
@@ -148,7 +190,7 @@ def describe(scale: str, settings: Settings, mirror: Path | None) -> str:
     rows = []
     videos = "; ".join(missing_videos(settings)) if scale != "open" else "scale open has no video experiments"
     for experiment in ON_VIDEOS if scale != "open" else ():
-        blocked = f"no {videos}" if videos else ""
+        blocked = "videos are missing, see below" if videos else ""
         rows.append(
             [
                 experiment.name,
@@ -168,9 +210,11 @@ def describe(scale: str, settings: Settings, mirror: Path | None) -> str:
                 state(experiment, Path("runs", "open", experiment.name), blocked),
             ]
         )
+    takes = f"\n{describe_cost(settings, mirror)}" if scale == "paper" else ""
     table = tabulate(rows, headers=["experiment", "source", "members", "state"], tablefmt="simple")
     left_out = "\n".join(
         f"  {row['what']}: {row['why']}{' > ' + row['command'] if row['command'] else ''}"
         for row in not_run(scale, settings, mirror)
     )
-    return f"scale {scale}, {settings['seeds']} seeds\n\n{table}\n\nNot run at this scale, and what it takes:\n{left_out}\n"
+    title = f"scale {scale}, {settings['seeds']} seeds ({settings['multitask']['seeds']} of MTL-AQA's networks)"
+    return f"{title}\n\n{table}\n\nNot run at this scale, and what it takes:\n{left_out}\n{takes}"

@@ -6,7 +6,6 @@ differs between two runs that give equal results (run times, devices) stands bet
 
 import base64
 import json
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -59,12 +58,6 @@ FOLDED = 12
 """A scatter plot with more panels than this waits behind a line of text."""
 CURVES = ("loss", "accuracy", "rho", "correlation")
 """Last words of the columns of a training curve that are shown; speed and utilisation differ between equal runs."""
-MEASURED = re.compile(r"<!--measured-->.*?<!--/measured-->", re.S)
-
-
-def without_measured(text: str) -> str:
-    """A page without run times and devices: what two runs with equal results have in common, byte by byte."""
-    return MEASURED.sub("", text)
 
 
 def environment() -> Environment:

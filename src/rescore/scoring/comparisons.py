@@ -457,9 +457,9 @@ def compare_rows(
     samples = read_table(rows)
     lines: list[dict[str, Any]] = []
     for experiments in dict.fromkeys(tuple(entry.get("experiments", ())) for entry in entries):
-        group = [entry for entry in entries if tuple(entry.get("experiments", ())) == experiments]
-        blocks = read_blocks(group, predictions, samples, settings["seeds"], experiments)
-        lines += [line for entry in group for line in entry_rows(entry, blocks, settings)]
+        asked = [entry for entry in entries if tuple(entry.get("experiments", ())) == experiments]
+        blocks = read_blocks(asked, predictions, samples, settings["seeds"], experiments)
+        lines += [line for entry in asked for line in entry_rows(entry, blocks, settings)]
     table = pd.DataFrame(lines, columns=COLUMNS)
     for _, group in table[table["left_cell"] != ""].groupby(["table", "protocol"]):
         table.loc[group.index, "holm_p"] = holm(group["permutation_p"].to_list())
