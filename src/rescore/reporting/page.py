@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -60,6 +61,18 @@ CURVES = ("loss", "accuracy", "rho", "correlation")
 """Last words of the columns of a training curve that are shown; speed and utilisation differ between equal runs."""
 
 
+def smaller_picture(path: Path) -> bytes:
+    """A picture's file as WebP, a fifth of the PNG's size: a page has many, and at most 5 MB. The PNG itself lies in figures/.
+
+    Raises:
+        RescoreError: no picture.
+    """
+    pixels = cv2.imread(str(path))
+    if pixels is None:
+        raise RescoreError(f"{path}: not a picture. Run the workflow, which makes it again.")
+    return bytes(cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, 85])[1].tobytes())
+
+
 def environment() -> Environment:
     return Environment(
         loader=PackageLoader("rescore.reporting"),
@@ -80,8 +93,8 @@ def picture(path: Path, title: str) -> Markup:
         if path.suffix == ".svg":
             return Markup(plots.inline_svg(path.read_text(encoding="utf-8"), path.stem.replace("_", "-"), title))
         if path.suffix == ".png":
-            data = base64.b64encode(path.read_bytes()).decode()
-            return Markup('<img src="data:image/png;base64,{}" alt="{}">').format(Markup(data), title)
+            data = base64.b64encode(smaller_picture(path)).decode()
+            return Markup('<img src="data:image/webp;base64,{}" alt="{}">').format(Markup(data), title)
     except OSError as error:
         raise RescoreError(f"{path}: not a readable figure ({error})") from error
     raise RescoreError(f"{path}: not a figure that the page can show; it takes .svg and .png")
