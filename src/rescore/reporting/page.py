@@ -70,7 +70,7 @@ def smaller_picture(path: Path) -> bytes:
     pixels = cv2.imread(str(path))
     if pixels is None:
         raise RescoreError(f"{path}: not a picture. Run the workflow, which makes it again.")
-    return bytes(cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, 85])[1].tobytes())
+    return bytes(cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, 75])[1].tobytes())
 
 
 def environment() -> Environment:
