@@ -57,6 +57,8 @@ SYMBOLS = {
 """So that no colour alone says what was found."""
 FOLDED = 12
 """A scatter plot with more panels than this waits behind a line of text."""
+LARGEST_DRAWING = 60_000
+"""Bytes of an SVG above which the page takes the PNG beside it: pages have at most 5 MB."""
 CURVES = ("loss", "accuracy", "rho", "correlation")
 """Last words of the columns of a training curve that are shown; speed and utilisation differ between equal runs."""
 
@@ -90,6 +92,9 @@ def picture(path: Path, title: str) -> Markup:
         RescoreError: it is no SVG or PNG.
     """
     try:
+        beside = path.with_suffix(".png")
+        if path.suffix == ".svg" and path.stat().st_size > LARGEST_DRAWING and beside.is_file():
+            path = beside
         if path.suffix == ".svg":
             return Markup(plots.inline_svg(path.read_text(encoding="utf-8"), path.stem.replace("_", "-"), title))
         if path.suffix == ".png":

@@ -22,7 +22,7 @@ VEGA_LITE = "6.1"
 PANEL = 168
 """Side of a panel in pixels; a browser puts as many beside each other as fit."""
 COLUMNS = 4
-POINTS = 300
+POINTS = 200
 """Points in one scatter plot at most; each panel keeps its share, evenly spread over the true scores."""
 LEAST = 20
 """Points that a panel keeps at least."""
