@@ -26,7 +26,6 @@ lint: setup
 	ruff format --check .
 	mypy
 	snakefmt --check Snakefile workflow
-	snakemake --lint
 
 setup: $(STAMP)
 
