@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from rescore.errors import RescoreError
 from rescore.storage import atomic_path, read_table
@@ -30,11 +31,9 @@ def contact_sheet(videos: Sequence[NDArray[np.uint8]], captions: Sequence[str], 
     check_videos(videos, captions, path)
     rows = [sheet_row(video, caption, columns) for video, caption in zip(videos, captions, strict=True)]
     sheet = np.concatenate(rows)
-    encoded, buffer = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 9])
-    if not encoded:
-        raise RescoreError(f"{path}: OpenCV could not encode the sheet of {sheet.shape[1]} x {sheet.shape[0]} pixels.")
     with atomic_path(path) as temporary:
-        temporary.write_bytes(buffer.tobytes())
+        # Pillow, not OpenCV: OpenCV's PNG code fails in a process that has loaded decord before it.
+        Image.fromarray(sheet).save(temporary, "PNG", compress_level=9)
 
 
 def check_videos(videos: Sequence[NDArray[np.uint8]], captions: Sequence[str], path: Path) -> None:

@@ -7,14 +7,15 @@ differs between two runs that give equal results (run times, devices) stands bet
 import base64
 import json
 from collections.abc import Iterable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from PIL import Image
 
 from rescore.errors import RescoreError, raise_together
 from rescore.reporting import plots
@@ -69,10 +70,13 @@ def smaller_picture(path: Path) -> bytes:
     Raises:
         RescoreError: no picture.
     """
-    pixels = cv2.imread(str(path))
-    if pixels is None:
-        raise RescoreError(f"{path}: not a picture. Run the workflow, which makes it again.")
-    return bytes(cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, 75])[1].tobytes())
+    buffer = BytesIO()
+    try:
+        with Image.open(path) as picture:
+            picture.convert("RGB").save(buffer, "WEBP", quality=75)
+    except OSError as error:  # Pillow's own errors are OSErrors
+        raise RescoreError(f"{path}: not a picture ({error}). Run the workflow, which makes it again.") from error
+    return buffer.getvalue()
 
 
 def environment() -> Environment:
