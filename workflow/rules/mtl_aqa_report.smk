@@ -1,8 +1,17 @@
 # Right of MTL-AQA's members: baselines > scoring > tables, figures, claims. Which members' files a table is computed from is
 # read from their list, so nothing is named twice.
 
+from rescore.experiments import mtl_aqa_systems
+
 MTL_AQA_SCORED = ["table4", "table5", "table7", "table8"]
 MTL_AQA_SUMMARISED = ["table1", "table2", "table3", "table6"]
+# Predictions of the other systems of Table 7.
+SYSTEM_PREDICTIONS = [
+    f"{RUNS}/{experiment}/predictions.parquet"
+    for experiment in dict.fromkeys(
+        system.experiment for system in mtl_aqa_systems.SYSTEMS.values()
+    )
+]
 MTL_AQA_TABLES = [f"table{number}" for number in range(1, 9)]
 
 
@@ -50,6 +59,7 @@ rule mtl_aqa_scores:
     input:
         predictions=lambda wildcards: [
             *mtl_aqa_files(wildcards.table, "predictions.parquet"),
+            *(SYSTEM_PREDICTIONS if wildcards.table == "table7" else []),
             f"{RUNS}/mtl_aqa_baselines/predictions.parquet",
         ],
         classes=lambda wildcards: (

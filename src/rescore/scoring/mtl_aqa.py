@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from rescore.errors import RescoreError
+from rescore.experiments.mtl_aqa_baselines import EXPERIMENT as BASELINES
 from rescore.experiments.mtl_aqa_members import (
     CLASSES,
     EXPERIMENT,
@@ -24,6 +25,7 @@ from rescore.experiments.mtl_aqa_members import (
     VALIDATED,
     WHOLE,
 )
+from rescore.experiments.mtl_aqa_systems import SYSTEMS, TRAINING_SETS, system_of
 from rescore.scoring.aqa7 import BEST, LAST
 from rescore.scoring.caption_metrics import (
     METRICS,
@@ -41,7 +43,7 @@ from rescore.scoring.correlation import (
     combine,
     nested_bootstrap,
 )
-from rescore.scoring.mtl_aqa_outputs import Outputs, is_trained, read_outputs
+from rescore.scoring.mtl_aqa_outputs import Outputs, has_iterations, is_trained, read_outputs
 from rescore.scoring.scores import NOTHING_CHOSEN, score_row, write_scores
 from rescore.storage import read_table
 
@@ -145,7 +147,13 @@ def table7_cells() -> list[Cell]:
         for title, network in reversed(COLUMNS.items())
         for column, training_set in TABLE7_COLUMNS.items()
     ]
-    return learned + yardstick_cells(TABLE7_COLUMNS)
+    systems = [
+        Cell(system.title, column, f"{name}/{training_set}", SCORE)
+        for name, system in SYSTEMS.items()
+        for column, training_set in TABLE7_COLUMNS.items()
+        if training_set in TRAINING_SETS
+    ]
+    return systems + learned + yardstick_cells(TABLE7_COLUMNS)
 
 
 def table8_cells() -> list[Cell]:
@@ -210,7 +218,7 @@ def score_lines(
     choices = {
         (cell.member, protocol): choose(cell.member, protocol, outputs)
         for cell in cells
-        for protocol in (PROTOCOLS if is_trained(cell.member) else (NOTHING_CHOSEN,))
+        for protocol in (PROTOCOLS if has_iterations(cell.member) else (NOTHING_CHOSEN,))
     }
     speakers = {cell.member for cell in cells if cell.part in METRICS}
     statistics = statistics_of_captions(
@@ -220,11 +228,19 @@ def score_lines(
         found: dict[tuple[str, str], Estimate] = {}
         for cell in (cell for cell in cells if (cell.member, protocol) in choices):
             estimate, reason = estimate_cell(cell, choices[cell.member, protocol], statistics, outputs, settings)
-            yield line_of(cell.row, cell.column, statistic_of(cell.part), protocol, estimate, reason, settings)
+            line = line_of(cell.row, cell.column, statistic_of(cell.part), protocol, estimate, reason, settings)
+            yield line | {"experiment": experiment_of(cell.member)}
             if estimate is not None:
                 found[cell.row, cell.column] = estimate
         if table in DIFFERENCES:
             yield from difference_lines(*DIFFERENCES[table], protocol, found, settings)
+
+
+def experiment_of(member: str) -> str:
+    """Whose predictions a member's are: the folder under runs/<scale>."""
+    if (system := system_of(member)) is not None:
+        return system.experiment
+    return EXPERIMENT if is_trained(member) else BASELINES
 
 
 def choose(member: str, protocol: str, outputs: Outputs) -> Choice:
@@ -260,7 +276,7 @@ def line_of(
     reason: str,
     settings: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """A score row; without an estimate, the reason alone."""
+    """A score row, its experiment aside; without an estimate, the reason alone."""
     if estimate is None:
         nothing = {"value": np.nan, "low": np.nan, "high": np.nan, "n": None, "seeds": None}
         return {"row": row, "column": column, "statistic": statistic, "protocol": protocol, "reason": reason, **nothing}

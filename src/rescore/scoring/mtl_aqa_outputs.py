@@ -13,6 +13,7 @@ import pandas as pd
 
 from rescore.errors import raise_together
 from rescore.experiments.mtl_aqa_members import NETWORKS, VALIDATED, split_training_set
+from rescore.experiments.mtl_aqa_systems import system_of
 from rescore.scoring.aqa7 import Block, blocks_of, correlations
 from rescore.scoring.predictions import (
     COLUMNS,
@@ -142,7 +143,20 @@ def read_outputs(
 
 
 def is_trained(member: str) -> bool:
+    """Whether it is one of the paper's own networks, whose files are asked for by name."""
     return member.partition("/")[0] in NETWORKS
+
+
+def has_iterations(member: str) -> bool:
+    """Whether a protocol chooses the iteration at which a member is scored."""
+    system = system_of(member)
+    return is_trained(member) or (system is not None and system.iterative)
+
+
+def is_repeated(member: str) -> bool:
+    """Whether there is a repetition of a member for every seed."""
+    system = system_of(member)
+    return is_trained(member) or (system is not None and system.seeded)
 
 
 def training_set_of(member: str) -> str:
@@ -221,9 +235,9 @@ def prediction_problems(
     """What is wrong with predicted scores."""
     yield from value_problems(table)
     yield from target_problems(table, rows)
-    trained = table["member"].map(is_trained).astype(bool)
-    yield from seed_problems(table[trained], seeds)
-    yield from seed_problems(table[~trained], 1)
+    repeated = table["member"].map(is_repeated).astype(bool)
+    yield from seed_problems(table[repeated], seeds)
+    yield from seed_problems(table[~repeated], 1)
     yield from missing_samples(table, expected)
 
 

@@ -32,6 +32,12 @@ def score_row(
 
 
 def write_scores(path: Path, experiment: str, rows: Iterable[dict[str, Any]], more: tuple[str, ...] = ()) -> None:
-    """Write rows to 10 decimal places; undefined values stay empty. `more` names columns beyond the contract's."""
-    table = pd.DataFrame(list(rows)).assign(experiment=experiment).astype({"n": "Int64", "seeds": "Int64"})
+    """Write rows to 10 decimal places; undefined values stay empty.
+
+    Args:
+        experiment: whose predictions were scored, but for rows that name another one under `experiment`.
+        more: columns beyond the contract's.
+    """
+    lines = [{"experiment": experiment, **row} for row in rows]
+    table = pd.DataFrame(lines).astype({"n": "Int64", "seeds": "Int64"})
     write_table(path, table[[*COLUMNS, *more]].round(10))
