@@ -1,4 +1,4 @@
-"""What it costs and brings that waiting threads sleep (OMP_WAIT_POLICY=PASSIVE) instead of spinning, on a quiet and on a busy machine.
+"""What it costs and brings that waiting threads sleep (OMP_WAIT_POLICY=PASSIVE) instead of spinning, quiet and busy.
 
     python bench/waiting_threads.py
 

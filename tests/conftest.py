@@ -1,4 +1,4 @@
-"""Two test processes share the machine: a file's tests stay together (their fixtures are made once), the longest files go first."""
+"""Test processes share the machine: a file's tests stay together (fixtures are made once), the longest files go first."""
 
 import os
 

@@ -24,7 +24,7 @@ def prepare_environment(cores: int) -> None:
     """What every job of a run inherits: `rescore` on the PATH, and numerical libraries that use no more than `cores` threads.
 
     The command lies beside the Python that runs the workflow, whether or not its environment is activated. Threads that wait for
-    each other sleep rather than spin: on two cores with a third busy process a training is then twice as fast (docs/performance.md).
+    each other sleep rather than spin: beside a third busy process a training on two cores is then twice as fast.
     """
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     os.environ.setdefault("OMP_NUM_THREADS", str(cores))
