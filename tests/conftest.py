@@ -1,6 +1,7 @@
-"""Two test processes share the machine: a file's tests stay together (their fixtures are made once), the longest files go first."""
+"""Test processes share the machine: a file's tests stay together (fixtures are made once), the longest files go first."""
 
 import os
+from pathlib import PurePosixPath
 
 import pytest
 
@@ -15,13 +16,23 @@ LONGEST = (
     "test_page_browser.py",
 )
 SHARED = {"test_dvc.py": "test_workflow.py"}
-"""Files that take part in another one's group, because they share a finished run of the whole workflow."""
+"""Files that stay with another one, because they share a finished run of the whole workflow."""
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # the processes fill the machine by themselves
 
 
 def pytest_collection_modifyitems(items):
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(SHARED.get(item.path.name, item.path.name)))
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from xdist.scheduler import LoadScopeScheduling
+
+    class FilesTogether(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            name = PurePosixPath(nodeid.split("::")[0]).name
+            return SHARED.get(name, name)
+
+    return FilesTogether(config, log)

@@ -79,7 +79,7 @@ def workflow_faults(rooms: Sequence[str]) -> list[str]:
 
 
 def planned(text: str) -> list[str]:
-    """Rules of a dry run's jobs with their outputs and reason; jobs whose output no lock could describe (the overview) left out."""
+    """Rules of a dry run's jobs, outputs and reason; not those whose output no lock could describe (the overview)."""
     jobs: list[dict[str, str]] = []
     for line in text.splitlines():
         word, _, rest = line.strip().partition(": ")
