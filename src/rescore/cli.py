@@ -108,9 +108,9 @@ def add_score(score: argparse.ArgumentParser) -> None:
     score.add_argument("video", type=Path)
     score.add_argument(
         "--experiment",
-        choices=["all_action", "zero_shot", "fine_tuning"],
+        choices=["all_action", "zero_shot", "fine_tuning", "c3d_lstm", "c3d_lstm_incremental"],
         default="all_action",
-        help="whose members (default: %(default)s)",
+        help="whose members (default: %(default)s); c3d_lstm_incremental says in which clip of a dive points are lost",
     )
     score.add_argument(
         "--member", help="member of the experiment, for example all or single/diving (default: the one that fits)"

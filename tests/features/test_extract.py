@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from rescore.errors import RescoreError
-from rescore.features.extract import extract
+from rescore.features.extract import extract, extract_dives
 from rescore.models.backbones import build_backbone, convert_weights
+from rescore.models.c3d import C3DBody
 from rescore.models.preprocess import preprocess
 from rescore.storage import load_arrays, save_arrays
 
@@ -141,3 +142,47 @@ def test_torchvision_networks_give_512_features(store: Path) -> None:
     wanted = settings(network="mc3_18", temporal_offsets=1, test_offset=0)
     convert_weights(store / "weights.safetensors", wanted)
     assert run(store, wanted).shape == (SAMPLES, 1, 6, 512)
+
+
+DIVES = {"frames": 70, "shift": 2, "step": 2, "crop": 40}
+
+
+def dive_settings(**clips: Any) -> dict[str, Any]:
+    return {**settings(), "multitask": {"clips": {**DIVES, **clips}}}
+
+
+def run_dives(store: Path, wanted: dict[str, Any]) -> np.ndarray:
+    clips = wanted["multitask"]["clips"]
+    shape = SAMPLES, clips["frames"] + 2 * clips["shift"], clips["crop"], clips["crop"], 3
+    np.save(store / "dives.npy", np.random.default_rng(1).integers(0, 256, shape, np.uint8))
+    inputs = [store / "dives.npy", store / "rows.parquet", store / "weights.safetensors"]
+    extract_dives(*inputs, store / "dive_features.npy", store / "dive_features.parquet", wanted)
+    return np.load(store / "dive_features.npy")
+
+
+@pytest.mark.parametrize("crop", [CROP, 40])
+def test_dives_are_read_as_c3d_avg_reads_them_up_to_the_layer_that_fits_their_crop(store: Path, crop: int) -> None:
+    features = run_dives(store, dive_settings(crop=crop))
+    assert features.dtype == np.float16
+    assert features.shape == (SAMPLES, 5, 2, 256 if crop == CROP else 32 * 2 * 2)  # 35 frames of every 2nd: 2 clips
+    dives = np.load(store / "dives.npy")
+    network = build_backbone(settings(), store / "weights.safetensors")
+    for sample, offset, clip in [(0, 0, 0), (1, 2, 1), (4, 4, 1)]:
+        frames = offset + 2 * (16 * clip + np.arange(16))
+        with torch.inference_mode():
+            x = preprocess(torch.from_numpy(dives[sample : sample + 1, frames]), "rgb_imagenet")
+            expected = network(x) if crop == CROP else C3DBody.forward(network, x).flatten(1)
+        np.testing.assert_allclose(features[sample, offset, clip], expected[0].numpy(), rtol=2e-3, atol=2e-3)
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(store / "dive_features.parquet"), pd.read_parquet(store / "rows.parquet")
+    )
+
+
+def test_dives_too_short_for_a_clip_or_of_another_store_are_refused(store: Path) -> None:
+    with pytest.raises(RescoreError, match=r"70 frames .* make no clip of 16"):
+        run_dives(store, dive_settings(step=5))
+    np.save(store / "dives.npy", np.zeros((SAMPLES, 70, 40, 40, 3), np.uint8))
+    inputs = [store / "dives.npy", store / "rows.parquet", store / "weights.safetensors"]
+    with pytest.raises(RescoreError, match="5 x 74 x 40 x 40 x 3"):
+        extract_dives(*inputs, store / "f.npy", store / "f.parquet", dive_settings())
+    assert not (store / "f.npy").exists()

@@ -11,9 +11,16 @@ import torch
 from torch import nn
 
 from rescore.errors import RescoreError
-from rescore.models.c3d_lstm import initial_weights, loss_and_gradients, predict_steps, weight_shapes
+from rescore.models.c3d_lstm import (
+    initial_weights,
+    label_shares,
+    loss_and_gradients,
+    lstm_states,
+    predict_steps,
+    weight_shapes,
+)
 from rescore.storage import load_arrays
-from rescore.training.members import Member, TrainedMember, sample_order, stack_size, train_members
+from rescore.training.members import Member, TrainedMember, run_clips, sample_order, stack_size, train_members
 from rescore.training.schedule import annealed
 
 SETTINGS = {
@@ -50,7 +57,8 @@ def same(left: TrainedMember, right: TrainedMember) -> bool:
     )
 
 
-def test_head_equals_lstm_and_linear_in_value_and_gradient() -> None:
+@pytest.mark.parametrize("power", [None, 1.0, 2.0])
+def test_head_equals_lstm_and_linear_in_value_and_gradient(power: float | None) -> None:
     members, steps, batch, features, width = 3, 6, 5, 7, 4
     generator = torch.Generator().manual_seed(0)
 
@@ -59,7 +67,8 @@ def test_head_equals_lstm_and_linear_in_value_and_gradient() -> None:
 
     weights = {name: draw(members, *shape) for name, shape in weight_shapes(features, width).items()}
     clips, targets = draw(members, steps, batch, features), draw(members, batch)
-    loss, gradients = loss_and_gradients(weights, clips, targets)
+    shares = None if power is None else torch.tensor([(k / steps) ** power for k in range(1, steps + 1)]).double()
+    loss, gradients = loss_and_gradients(weights, clips, targets, shares)
     growing = predict_steps(weights, clips)
     for index in range(members):
         lstm, linear = nn.LSTM(features, width).double(), nn.Linear(width, 1).double()
@@ -75,7 +84,10 @@ def test_head_equals_lstm_and_linear_in_value_and_gradient() -> None:
                 parameter.copy_(weights[name][index])
         scores = linear(lstm(clips[index])[0]).squeeze(2)  # (T, B)
         torch.testing.assert_close(growing[index], scores.detach(), rtol=1e-12, atol=1e-12)
-        expected = ((scores[-1] - targets[index]) ** 2).sum() / (2 * batch)
+        asked, labels = (scores[-1:], targets[None, index])  # of the last clip, or of each
+        if shares is not None:
+            asked, labels = scores, shares[:, None] * targets[index]
+        expected = torch.nn.functional.mse_loss(asked, labels) / 2
         expected.backward()
         torch.testing.assert_close(loss[index], expected.detach(), rtol=1e-12, atol=1e-12)
         found = {name: gradient[index] for name, gradient in gradients.items()}
@@ -87,6 +99,40 @@ def test_head_equals_lstm_and_linear_in_value_and_gradient() -> None:
             ("fc.bias", linear.bias.grad[0]),
         ):
             torch.testing.assert_close(found[name], gradient, rtol=1e-10, atol=1e-12)
+
+
+def test_labels_grow_to_the_whole_score() -> None:
+    np.testing.assert_allclose(label_shares(4, 1.0), [0.25, 0.5, 0.75, 1.0])
+    np.testing.assert_allclose(label_shares(2, 2.0), [0.25, 1.0])
+    assert label_shares(9, 0.5)[-1] == 1
+
+
+def test_incremental_labels_teach_the_score_so_far() -> None:
+    features, targets = planted()
+    member = make_members(targets, 1)[0]
+    shares = label_shares(6, 3.0)  # far from what training on the last clip alone makes of the others
+    plain = train_members(features, [member], SETTINGS)[0]
+    growing = train_members(features, [member], SETTINGS, shares=shares)[0]
+    _, steps = run_clips(growing.weights, features[member.evaluate_rows, 0])
+    np.testing.assert_allclose(steps[:, -1], growing.predictions[300], rtol=1e-4, atol=1e-4)
+    mean = targets[member.train_rows].mean()
+    np.testing.assert_allclose(steps.mean(axis=0), mean * shares, atol=0.35)
+    assert np.corrcoef(steps[:, -1], targets[member.evaluate_rows])[0, 1] > 0.7
+    _, untaught = run_clips(plain.weights, features[member.evaluate_rows, 0])
+    assert np.abs(untaught.mean(axis=0) - mean * shares).max() > 1
+
+
+def test_states_of_one_member_are_those_of_the_stack() -> None:
+    features, targets = planted()
+    trained = train_members(features, make_members(targets, 2), {**SETTINGS, "iterations": 20})[1]
+    states, steps = run_clips(trained.weights, features[:150, 0])  # three batches
+    assert states.shape == (150, 6, 8)
+    weights = {name: torch.from_numpy(np.array(value))[None] for name, value in trained.weights.items()}
+    clips = torch.from_numpy(features[:150, 0].astype(np.float32)).transpose(0, 1)[None]
+    np.testing.assert_allclose(states[:, -1], lstm_states(weights, clips.contiguous())[3][0, -1].numpy(), atol=1e-6)
+    np.testing.assert_allclose(
+        steps, states @ trained.weights["fc.weight"] + trained.weights["fc.bias"], rtol=1e-5, atol=1e-5
+    )
 
 
 def test_initial_weights_are_gaussian_with_zero_biases() -> None:
@@ -200,6 +246,12 @@ def test_damaged_restart_point_is_an_error_and_a_foreign_one_is_not_used(tmp_pat
     first = train_members(features, members, settings, restart=tmp_path, data_hash="a")[0]
     other = train_members(features, members, {**settings, "learning_rate": 0.01}, restart=tmp_path, data_hash="a")[0]
     assert not same(first, other)
+    shares = label_shares(6, 1.0)
+    third = train_members(features, members, settings, restart=tmp_path, data_hash="a", shares=shares)[0]
+    assert not same(first, third)
+    assert same(third, train_members(features, members, settings, restart=tmp_path, data_hash="a", shares=shares)[0])
+    settings = {**settings, "learning_rate": 0.01}
+    assert same(other, train_members(features, members, settings, restart=tmp_path, data_hash="a")[0])
     point = next(tmp_path.iterdir())
     point.write_bytes(point.read_bytes()[:100])
     with pytest.raises(RescoreError, match="00000.safetensors"):

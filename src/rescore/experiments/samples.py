@@ -69,7 +69,15 @@ def read_samples(features: Path, rows: Path) -> Samples:
         RescoreError: a file is missing or damaged, the two do not belong together, features are not finite, or rows are wrong
             (all bad ones together).
     """
-    table = read_rows(rows)
+    return open_samples(features, rows, read_rows(rows))
+
+
+def open_samples(features: Path, rows: Path, table: pd.DataFrame) -> Samples:
+    """Features (by memory map) beside their table, which is read and checked already.
+
+    Raises:
+        RescoreError: the file is missing or damaged, the two do not belong together, or features are not finite.
+    """
     try:
         array = np.load(features, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError as error:

@@ -1,9 +1,12 @@
 """Score one video with the trained members of an experiment, and show how the score grows clip by clip.
 
-    rescore score VIDEO --experiment all_action          cost: seconds on a CPU
+    rescore score VIDEO --experiment all_action              cost: seconds on a CPU
+    rescore score VIDEO --experiment c3d_lstm_incremental    a dive: in which clip points are lost
 
 The fully connected unit is applied to the LSTM's state after each clip. The paper names this the LSTM's advantage, errors
-can be localised in time (AQA-7, Sec. 5.1); only the state after the last clip was trained to be a score.
+can be localised in time (AQA-7, Sec. 5.1); only the state after the last clip was trained to be a score. With incremental
+labels every state was trained to be the score so far, and a checkpoint holds what its mean training dive has after each clip:
+a clip that adds less than there is where points are lost.
 """
 
 from collections.abc import Mapping
@@ -18,6 +21,8 @@ from scipy.stats import t as student
 from rescore.actions import BY_NAME, EXPERIMENT_ACTIONS
 from rescore.clips.decode import normalise_length, read_frames
 from rescore.errors import RescoreError, raise_together
+from rescore.experiments.mtl_aqa_members import WHOLE
+from rescore.features.extract import dive_clips, dive_network
 from rescore.models.backbones import build_backbone, input_colour
 from rescore.models.c3d_lstm import predict_steps
 from rescore.models.device import choose_device, make_deterministic
@@ -25,6 +30,8 @@ from rescore.models.preprocess import cut_clips, preprocess
 from rescore.storage import atomic_path, load_arrays, sha256_file
 
 IRRELEVANT = ("batch", "temporal_offsets")  # backbone settings that a single test video does not depend on
+ON_DIVES = ("c3d_lstm", "c3d_lstm_incremental")
+"""Experiments on MTL-AQA's features, whose clips are cut as C3D-AVG's are."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,21 @@ class VideoScore:
     confidence: float
     synthetic: bool
     """Whether the members were trained on synthetic videos."""
+    expected: np.ndarray | None = None
+    """(seeds, clips): the mean training dive's score after each clip; None where members have no label for every clip."""
+    clip_starts: tuple[int, ...] = ()
+    """First frame of each clip, counted from the video's first; negative in the zero frames in front."""
+    clip_length: int = 0
+    """Frames from a clip's first to the next clip's."""
+
+    def lost(self) -> np.ndarray:
+        """(clips,): points that each clip adds less than in the mean training dive, averaged over seeds; negative: more.
+
+        Together they are what the predicted score lacks to the mean training score.
+        """
+        if self.expected is None:
+            return np.full(self.steps.shape[1], np.nan)
+        return np.diff((self.expected - self.steps).mean(axis=0), prepend=0.0)
 
     @property
     def scores(self) -> np.ndarray:
@@ -87,21 +109,26 @@ def score_video(
     arrays, header = load_arrays(members)
     if action is None and video.absolute().parent.name in EXPERIMENT_ACTIONS:
         action = video.absolute().parent.name
+    dives = header.get("experiment") in ON_DIVES
     member, action = choose_member(header, members, action, member)
     check_backbone(header, members, weights, settings)
     chosen = [index for index, entry in enumerate(header["members"]) if entry["member"] == member]
     sds = np.array([header["members"][index]["score_sd"][action] for index in chosen])
-    clips, frames, padding = video_clips(video, settings)
-    features = clip_features(clips, weights, settings)  # (T, D)
+    clips, frames, padding = (dive_video_clips if dives else video_clips)(video, settings)
+    features = clip_features(clips, weights, settings, dives)  # (T, D)
     stacked = {name: torch.from_numpy(array[chosen]) for name, array in arrays.items()}
     if stacked["lstm.weight_ih"].shape[2] != features.shape[1]:
         raise RescoreError(f"{members}: made for other features than {weights} gives. Choose the scale that made both.")
     repeated = features[None, :, None].expand(len(chosen), -1, -1, -1).contiguous()  # (seeds, T, 1, D)
     steps = predict_steps(stacked, repeated)[:, :, 0].numpy().astype(np.float64) * sds[:, None]
     seeds = tuple(header["members"][index]["seed"] for index in chosen)
-    synthetic = settings["sources"]["aqa7_videos"] == "synthetic"
+    synthetic = settings["sources"]["mtl_aqa_videos" if dives else "aqa7_videos"] == "synthetic"
     confidence = settings["scoring"]["confidence"]
-    result = VideoScore(video, action, member, frames, padding, seeds, steps, confidence, synthetic)
+    expected = np.array([header["expected"][index] for index in chosen]) if "expected" in header else None
+    starts, length = clip_places(frames, settings, dives)
+    result = VideoScore(
+        video, action, member, frames, padding, seeds, steps, confidence, synthetic, expected, starts, length
+    )
     if plot is not None:
         write_plot(result, plot)
     return result
@@ -113,11 +140,15 @@ def choose_member(header: Mapping[str, Any], path: Path, action: str | None, mem
     if action is not None and action not in EXPERIMENT_ACTIONS:
         raise RescoreError(f"unknown action '{action}'; valid: {', '.join(EXPERIMENT_ACTIONS)}")
     tuned = [name for name in names if name.startswith(f"fine_tuned/{action}/") and name.endswith("/multi_action")]
-    fitting = [member] if member else ["all", f"single/{action}", f"without/{action}", *reversed(tuned)]
+    whole = [name for name in names if name.endswith(f"/{WHOLE}")]
+    fitting = [member] if member else ["all", f"single/{action}", f"without/{action}", *reversed(tuned), *whole]
     found = next((name for name in fitting if name in names), None)
     if found is None and (member or action):
         raise RescoreError(f"{path}: no member {member or f'for {action}'}; it has: {', '.join(names)}")
     own = [part for part in (found or "").split("/") if part in BY_NAME]
+    if found is not None and not own:  # a member that knows one action alone speaks of that
+        only = next(entry["score_sd"] for entry in header["members"] if entry["member"] == found)
+        own = list(only) if len(only) == 1 else []
     action = action or (own[0] if own else None)
     if found is None or action is None:
         raise RescoreError(
@@ -137,9 +168,14 @@ def check_backbone(header: Mapping[str, Any], members: Path, weights: Path, sett
         raise RescoreError(
             f"{members}: trained on features of another backbone than {weights}. Run the workflow again."
         )
-    now, then = settings["backbone"], header.get("settings", {}).get("backbone", {})
+    trained = header.get("settings", {})
+    sections = {
+        "backbone": (settings["backbone"], trained.get("backbone", {})),
+        "multitask.clips": (settings["multitask"]["clips"], trained.get("multitask", {}).get("clips", {})),
+    }
     changed = [
-        f"backbone.{name}: {now[name]} in params.yaml, {value} in training"
+        f"{section}.{name}: {now[name]} in params.yaml, {value} in training"
+        for section, (now, then) in sections.items()
         for name, value in then.items()
         if name in now and name not in IRRELEVANT and now[name] != value
     ]
@@ -155,11 +191,34 @@ def video_clips(video: Path, settings: Mapping[str, Any]) -> tuple[np.ndarray, i
     return clips, len(frames), padding
 
 
+def dive_video_clips(video: Path, settings: Mapping[str, Any]) -> tuple[np.ndarray, int, int]:
+    """As `video_clips`, for a dive: the last frames of the video, every `step`-th, as C3D-AVG reads them."""
+    store, length = settings["multitask"]["clips"], settings["backbone"]["clip_frames"]
+    frames = read_frames(video, tuple(store["resize"]), store["crop"])
+    fixed, padding = normalise_length(frames, store["frames"], "last")
+    clips = cut_clips(fixed[:: store["step"]], dive_clips(store, length), length, 0)
+    return clips, len(frames), padding
+
+
+def clip_places(frames: int, settings: Mapping[str, Any], dives: bool) -> tuple[tuple[int, ...], int]:
+    """First frame of each clip in a video of so many frames, and frames from one to the next."""
+    backbone = settings["backbone"]
+    length = backbone["clip_frames"]
+    if dives:
+        store = settings["multitask"]["clips"]
+        count, first, length = dive_clips(store, length), frames - store["frames"], length * store["step"]
+    else:
+        store = settings["clips"]
+        cut_front = frames < store["frames"] or store["long_videos"] == "last"
+        count, first = backbone["clips"], backbone["test_offset"] + (frames - store["frames"] if cut_front else 0)
+    return tuple(first + length * number for number in range(count)), length
+
+
 @torch.inference_mode()
-def clip_features(clips: np.ndarray, weights: Path, settings: Mapping[str, Any]) -> torch.Tensor:
+def clip_features(clips: np.ndarray, weights: Path, settings: Mapping[str, Any], dives: bool = False) -> torch.Tensor:
     """Features (T, D), float32, rounded to float16 as the features of training are."""
     device = choose_device()
-    network = build_backbone(settings, weights).to(device)
+    network = (dive_network if dives else build_backbone)(settings, weights).to(device)
     x = preprocess(torch.from_numpy(clips).to(device), input_colour(settings["backbone"]))  # (T, 3, 16, crop, crop)
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
         y = network(x)  # (T, D)
@@ -182,6 +241,8 @@ def write_plot(result: VideoScore, path: Path) -> None:
         interval = f"{result.confidence:.0%} interval of the mean"
         axes.fill_between(after, low, high, alpha=0.2, color="C0", linewidth=0, label=interval)
         axes.plot(after, mean, color="C0", marker="o", label=f"mean of {len(result.seeds)} seeds")
+    if result.expected is not None:
+        axes.plot(after, result.expected.mean(axis=0), color="0.3", linestyle="--", label="mean training dive")
     axes.annotate(f"{mean[-1]:.2f}", (after[-1], mean[-1]), (6, 0), textcoords="offset points", va="center")
     axes.set(xlabel="clips seen", ylabel="predicted score (points)", xticks=after)
     axes.margins(x=0.08)
@@ -194,6 +255,20 @@ def write_plot(result: VideoScore, path: Path) -> None:
         figure.savefig(temporary, format="png", dpi=120, metadata={"Software": None})
 
 
+def describe_losses(result: VideoScore) -> list[str]:
+    """Where points are lost against the mean training dive; no lines without incremental labels."""
+    if result.expected is None:
+        return []
+    lost = result.lost()
+    worst = int(lost.argmax())
+    first = max(result.clip_starts[worst], 0)
+    last = min(result.clip_starts[worst] + result.clip_length, result.frames) - 1
+    where = f"clip {worst + 1} (frames {first} to {last})" if last >= first else f"clip {worst + 1} (zero frames)"
+    verdict = f"most in {where}" if lost[worst] > 0 else "in no clip fewer than there"
+    points = " ".join(f"{-value:+.2f}" for value in lost)
+    return [f"points of each clip against the mean training dive: {points}; {verdict}"]
+
+
 def describe(result: VideoScore) -> str:
     """The result as a few lines of text."""
     low, high = result.interval()[-1]
@@ -203,6 +278,7 @@ def describe(result: VideoScore) -> str:
         f"{result.video}: {result.scores.mean():.2f} points as {BY_NAME[result.action].title}{spread}",
         f"member {result.member}; by seed: {seeds}",
         "after each clip: " + " ".join(f"{value:.2f}" for value in result.steps.mean(axis=0)),
+        *describe_losses(result),
         f"{result.frames} frames, {result.padding} zero frames in front",
     ]
     if result.synthetic:

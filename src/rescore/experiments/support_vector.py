@@ -4,13 +4,16 @@ Kernel, cost and tube are chosen by cross-validation inside the training set: no
 neither their grid nor their choice, so the grid stands in params.yaml (`support_vector_regression`).
 """
 
+import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -47,7 +50,8 @@ def choose_and_fit(
     Args:
         train_features: (samples, width), finite.
         train_scores: (samples,), points, finite.
-        settings: `kernels`, `c`, `epsilon` (training standard deviations), `folds`.
+        settings: `kernels`, `c`, `epsilon` (training standard deviations), `folds`, and where wanted `max_iterations`, libsvm's
+            steps after which a regression counts as it is. With more samples than features a large C may need millions.
         seed: draws the folds; equal seeds give equal models.
 
     Raises:
@@ -61,9 +65,23 @@ def choose_and_fit(
     folds = list(KFold(settings["folds"], shuffle=True, random_state=seed).split(features))
     correlations = cross_validate(features, targets, folds, settings)
     kernel, c, epsilon = max(correlations, key=lambda candidate: correlations[candidate])
-    pipeline = make_pipeline(StandardScaler(), SVR(kernel=kernel, C=c, epsilon=epsilon))
+    pipeline = make_pipeline(StandardScaler(), machine(kernel, c, epsilon, settings))
     chosen = {"kernel": kernel, "c": c, "epsilon": epsilon}
-    return SupportVectorModel(pipeline.fit(features, targets), score_sd, chosen, correlations[kernel, c, epsilon])
+    with unfinished_allowed():
+        fitted = pipeline.fit(features, targets)
+    return SupportVectorModel(fitted, score_sd, chosen, correlations[kernel, c, epsilon])
+
+
+def machine(kernel: str, c: float, epsilon: float, settings: Mapping[str, Any]) -> SVR:
+    return SVR(kernel=kernel, C=c, epsilon=epsilon, max_iter=settings.get("max_iterations", -1))
+
+
+@contextmanager
+def unfinished_allowed() -> Iterator[None]:
+    """A candidate that reaches `max_iterations` is no mistake: cross-validation measures what came of it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
 
 
 def fit_predict(
@@ -90,8 +108,9 @@ def cross_validate(
     for train, held_out in folds:
         for kernel, gram, gram_held_out in fold_kernels(features[train], features[held_out], settings["kernels"]):
             for c, epsilon in product(settings["c"], settings["epsilon"]):
-                machine = SVR(kernel="precomputed", C=c, epsilon=epsilon).fit(gram, targets[train])
-                predicted[kernel, c, epsilon][held_out] = machine.predict(gram_held_out)
+                with unfinished_allowed():
+                    fitted = machine("precomputed", c, epsilon, settings).fit(gram, targets[train])
+                predicted[kernel, c, epsilon][held_out] = fitted.predict(gram_held_out)
     return {candidate: rank_correlation(targets, values) for candidate, values in predicted.items()}
 
 

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from rescore.errors import RescoreError, raise_together
 from rescore.models.backbones import build_backbone, input_colour
+from rescore.models.c3d import C3D, C3DBody
 from rescore.models.device import choose_device, make_deterministic, reuse_memory
 from rescore.models.preprocess import open_clips, preprocess
 from rescore.storage import atomic_path, read_table, write_table
@@ -36,23 +37,101 @@ def extract(
     Raises:
         RescoreError: inputs that do not fit together, or features that are not finite (every such sample is named).
     """
-    make_deterministic()
-    reuse_memory()
-    device = choose_device()
     backbone, crop = settings["backbone"], settings["clips"]["crop"]
     table = read_rows(rows)
     store = open_clips(clips, (len(table), None, crop, crop, 3))
     work = clip_positions(len(table), store.shape[1], backbone)
-    network = build_backbone(settings, weights).to(device)
-
-    starts = tqdm(range(0, len(work), backbone["batch"]), desc="features", unit="batch", disable=None)
-    blocks = [run_batch(network, store, work[i : i + backbone["batch"]], backbone, device) for i in starts]
-    values = np.concatenate(blocks)  # (clips of all samples, feature width)
+    values = compute(build_backbone(settings, weights), store, work, backbone)
     check_finite(values, work, table, clips)
 
     with atomic_path(features) as temporary:
         np.save(temporary, values.reshape(len(table), -1, backbone["clips"], values.shape[1]))
     write_table(features_rows, table)
+
+
+def extract_dives(
+    clips: Path, rows: Path, weights: Path, features: Path, features_rows: Path, settings: dict[str, Any]
+) -> None:
+    """Run the backbone over MTL-AQA's clip store, on the frames that C3D-AVG reads (MTL-AQA, Sec. 4.1).
+
+    Every sample gets every start that C3D-AVG's training may draw: offset o begins o frames after the store does, and offset
+    `shift` is the unshifted sample that testing reads.
+
+    Args:
+        clips: uint8 .npy (sample, frames + 2 shift, crop, crop, 3).
+        rows: its table, with `sample` and `split`.
+        weights: safetensors of the backbone.
+        features: written; float16 .npy (sample, 2 shift + 1, clip, feature width): fc6, or flattened pool5 where the clips have
+            another crop than the backbone's (`dive_network`).
+        features_rows: written; the rows again.
+        settings: sections `clips`, `backbone` and `multitask.clips` of params.yaml.
+
+    Raises:
+        RescoreError: inputs that do not fit together, or features that are not finite (every such sample is named).
+    """
+    backbone, dives = settings["backbone"], settings["multitask"]["clips"]
+    table = read_rows(rows)
+    store = open_clips(clips, (len(table), dives["frames"] + 2 * dives["shift"], dives["crop"], dives["crop"], 3))
+    offsets, count = 2 * dives["shift"] + 1, dive_clips(dives, backbone["clip_frames"])
+    work = np.argwhere(np.ones((len(table), offsets, count), bool))
+    values = compute(dive_network(settings, weights), store, work, backbone, dives["step"])
+    check_finite(values, work, table, clips)
+
+    with atomic_path(features) as temporary:
+        np.save(temporary, values.reshape(len(table), offsets, count, -1))
+    write_table(features_rows, table)
+
+
+def dive_clips(dives: Mapping[str, Any], clip_frames: int) -> int:
+    """Clips of a dive: as many as the frames make of which every `step`-th is read; the last ones may belong to none.
+
+    Raises:
+        RescoreError: there is not one.
+    """
+    count = len(range(0, dives["frames"], dives["step"])) // clip_frames
+    if not count:
+        raise RescoreError(
+            f"multitask.clips: {dives['frames']} frames of which each {dives['step']}th is read make no clip of {clip_frames}. "
+            "Lower step."
+        )
+    return count
+
+
+def dive_network(settings: Mapping[str, Any], weights: Path) -> nn.Module:
+    """The frozen network for MTL-AQA's clips: (N, 3, clip_frames, crop, crop) -> (N, feature width).
+
+    C3D's fc6 has learned the places of its own crop's pool5, so clips of another crop stop at pool5, flattened. Networks that
+    average over places take any crop.
+    """
+    network = build_backbone(settings, weights)
+    if isinstance(network, C3D) and settings["multitask"]["clips"]["crop"] != network.crop:
+        return FlattenedBody(network)
+    return network
+
+
+class FlattenedBody(nn.Module):
+    """A C3D up to pool5, flattened: (N, channels x frames // 16 x h x w)."""
+
+    def __init__(self, network: C3D) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, clips: Tensor) -> Tensor:
+        return C3DBody.forward(self.network, clips).flatten(1)
+
+
+def compute(
+    network: nn.Module, store: np.ndarray, work: np.ndarray, backbone: Mapping[str, Any], step: int = 1
+) -> np.ndarray:
+    """Features (n, feature width) in float16 of the clips at these positions (n, 3), batch by batch; see `run_batch`."""
+    make_deterministic()
+    reuse_memory()
+    device = choose_device()
+    network = network.to(device)
+    starts = tqdm(range(0, len(work), backbone["batch"]), desc="features", unit="batch", disable=None)
+    return np.concatenate(
+        [run_batch(network, store, work[i : i + backbone["batch"]], backbone, device, step) for i in starts]
+    )
 
 
 def read_rows(path: Path) -> pd.DataFrame:
@@ -87,12 +166,20 @@ def clip_positions(samples: int, frames: int, backbone: Mapping[str, Any]) -> np
 
 @torch.inference_mode()
 def run_batch(
-    network: nn.Module, store: np.ndarray, work: np.ndarray, backbone: Mapping[str, Any], device: torch.device
+    network: nn.Module,
+    store: np.ndarray,
+    work: np.ndarray,
+    backbone: Mapping[str, Any],
+    device: torch.device,
+    step: int = 1,
 ) -> np.ndarray:
-    """Features (n, feature width) in float16 of the clips at these positions (n, 3). Computed in float32, on CUDA in bfloat16."""
-    length = backbone["clip_frames"]
+    """Features (n, feature width) in float16 of the clips at these positions (n, 3). Computed in float32, on CUDA in bfloat16.
+
+    A clip reads every `step`-th frame; clip c of offset o starts at frame o + step x 16 c.
+    """
+    length = backbone["clip_frames"] * step
     starts = work[:, 1] + length * work[:, 2]
-    batch = np.stack([store[row, start : start + length] for row, start in zip(work[:, 0], starts, strict=True)])
+    batch = np.stack([store[row, start : start + length : step] for row, start in zip(work[:, 0], starts, strict=True)])
     x = preprocess(torch.from_numpy(batch).to(device), input_colour(backbone))  # (n, 3, 16, crop, crop)
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
         y: Tensor = network(x)  # (n, feature width)

@@ -85,11 +85,14 @@ def predict_steps(weights: Weights, clips: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def loss_and_gradients(weights: Weights, clips: Tensor, targets: Tensor) -> tuple[Tensor, Weights]:
+def loss_and_gradients(
+    weights: Weights, clips: Tensor, targets: Tensor, shares: Tensor | None = None
+) -> tuple[Tensor, Weights]:
     """Euclidean loss of every member on its own batch, and its gradients.
 
     Loss: 1/(2B) sum_b (predicted_b - target_b)^2, Caffe's EuclideanLoss; torch's MSE is twice that. Under Adam the factor
-    cancels, but for the 1e-8 in its denominator.
+    cancels, but for the 1e-8 in its denominator. With `shares` every clip has a label of its own, its share of the target
+    (`label_shares`), and the loss is 1/(2TB) sum_tb (predicted_tb - share_t target_b)^2.
 
     The gradients are written out (backpropagation through time) instead of recorded: there are fewer small operations, and
     each weight's gradient over all steps is one product.
@@ -98,30 +101,46 @@ def loss_and_gradients(weights: Weights, clips: Tensor, targets: Tensor) -> tupl
         weights: stacked weights.
         clips: (M, T, B, D).
         targets: (M, B).
+        shares: (T,), the part of the target that the unit is to say after each clip; None: it is asked after the last alone.
 
     Returns:
         Loss (M,) and gradients under the weights' names.
     """
     gates, cells, squashed, hidden = lstm_states(weights, clips)
     batch, width = targets.shape[1], hidden.shape[-1]
-    last = hidden[:, -1]  # (M, B, H)
-    predicted = torch.baddbmm(weights["fc.bias"][:, None, None], last, weights["fc.weight"].unsqueeze(2)).squeeze(2)
-    error = predicted - targets  # (M, B)
-    slope = error / batch  # dloss/dpredicted
-    gate_gradient = gate_gradients(weights, gates, cells, squashed, slope).flatten(1, 2)  # (M, T*B, 4H)
+    # The S steps that have a label: the last, or all.
+    labels = targets.unsqueeze(1) if shares is None else targets.unsqueeze(1) * shares[:, None]  # (M, S, B)
+    asked = hidden[:, -labels.shape[1] :].flatten(1, 2)  # (M, S*B, H)
+    predicted = torch.baddbmm(weights["fc.bias"][:, None, None], asked, weights["fc.weight"].unsqueeze(2)).squeeze(2)
+    error = predicted - labels.flatten(1)  # (M, S*B)
+    slope = error / error.shape[1]  # dloss/dpredicted
+    gate_gradient = gate_gradients(weights, gates, cells, squashed, slope.view(labels.shape))
+    gate_gradient = gate_gradient.flatten(1, 2)  # (M, T*B, 4H)
     previous = hidden[:, :-1].flatten(1, 2)  # (M, (T-1)*B, H): the state that entered steps 1..T-1; step 0 got zeros
     gradients = {
         "lstm.weight_ih": torch.bmm(gate_gradient.mT, clips.flatten(1, 2)),
         "lstm.weight_hh": torch.bmm(gate_gradient[:, batch:].mT, previous),
         "lstm.bias": torch.bmm(gate_gradient.new_ones(len(slope), 1, gate_gradient.shape[1]), gate_gradient).squeeze(1),
-        "fc.weight": torch.bmm(last.mT, slope.unsqueeze(2)).view(-1, width),
+        "fc.weight": torch.bmm(asked.mT, slope.unsqueeze(2)).view(-1, width),
         "fc.bias": slope.sum(1),
     }
-    return error.square().sum(1) / (2 * batch), gradients
+    return error.square().sum(1) / (2 * error.shape[1]), gradients
 
 
-def gate_gradients(weights: Weights, gates: Tensor, cells: Tensor, squashed: Tensor, slope: Tensor) -> Tensor:
-    """Backpropagation through time: the loss's gradient with respect to the gates before activation, (M, T, B, 4H)."""
+def label_shares(clips: int, power: float) -> np.ndarray:
+    """Share of the final score after each clip, float32 (clips,): (k / clips) ^ power, so that it ends at 1.
+
+    Incremental labels (Parmar and Morris, Learning to Score Olympic Events, CVPRW 2017): a score is taken to grow evenly
+    over the clips, power 1.
+    """
+    return (np.arange(1, clips + 1, dtype=np.float32) / np.float32(clips)) ** np.float32(power)
+
+
+def gate_gradients(weights: Weights, gates: Tensor, cells: Tensor, squashed: Tensor, slopes: Tensor) -> Tensor:
+    """Backpropagation through time: the loss's gradient with respect to the gates before activation, (M, T, B, 4H).
+
+    `slopes` (M, S, B): its gradient with respect to what the unit says after each of the last S clips.
+    """
     width = cells.shape[-1]
     # Derivatives of all activations by their outputs: s(1-s) for the three logistic gates, 1-g^2 for the cell gate,
     # each times what the gate multiplies, so that a step only scales them by its incoming gradient.
@@ -136,8 +155,10 @@ def gate_gradients(weights: Weights, gates: Tensor, cells: Tensor, squashed: Ten
     forget_part[:, 1:].mul_(cells[:, :-1])
     forget_part[:, 0] = 0
     through_output = torch.addcmul(one, squashed, squashed, value=-1).mul_(output_gate)  # dh/dc, (M, T, B, H)
-    from_hidden = slope.unsqueeze(2) * weights["fc.weight"].unsqueeze(1)  # (M, B, H)
+    unit = weights["fc.weight"].unsqueeze(1)  # (M, 1, H)
+    from_hidden = slopes[:, -1].unsqueeze(2) * unit  # (M, B, H)
     from_cell = torch.zeros_like(from_hidden)
+    first = cells.shape[1] - slopes.shape[1]  # the first step with a label
     for t in reversed(range(cells.shape[1])):
         from_cell.addcmul_(from_hidden, through_output[:, t])
         step = derivative[:, t].unflatten(-1, (4, width))  # (M, B, 4, H)
@@ -145,5 +166,7 @@ def gate_gradients(weights: Weights, gates: Tensor, cells: Tensor, squashed: Ten
         step[..., 3, :] *= from_hidden
         if t > 0:
             torch.bmm(derivative[:, t], weights["lstm.weight_hh"], out=from_hidden)
+            if t > first:
+                from_hidden.addcmul_(slopes[:, t - 1 - first].unsqueeze(2), unit)
             from_cell *= forget_gate[:, t]
     return derivative

@@ -22,7 +22,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from rescore.errors import RescoreError, raise_together
-from rescore.models.c3d_lstm import Weights, initial_weights, loss_and_gradients, predict_steps, weight_shapes
+from rescore.models.c3d_lstm import (
+    Weights,
+    initial_weights,
+    loss_and_gradients,
+    lstm_states,
+    predict_steps,
+    weight_shapes,
+)
 from rescore.models.device import choose_device, make_deterministic
 from rescore.provenance import code_hash
 from rescore.storage import canonical_json, sha256_text
@@ -82,6 +89,8 @@ class Batches:
     """(M, iterations, B) float32."""
     evaluation: Tensor
     """(M, e) int32: items to predict; shorter members are padded with item 0, whose prediction is cut off later."""
+    shares: Tensor | None = None
+    """(T,) float32: each clip's label as a share of the target; None: only the last clip has a label."""
 
 
 def train_members(
@@ -93,6 +102,7 @@ def train_members(
     restart: Path | None = None,
     members_at_once: int | None = None,
     data_hash: str = "",
+    shares: np.ndarray | None = None,
 ) -> list[TrainedMember]:
     """Train all members and predict their evaluation samples every `evaluate_every` iterations and after the last.
 
@@ -107,6 +117,7 @@ def train_members(
             the same weights and predictions. The caller removes it when its results are safe.
         members_at_once: members a stack; None fills the memory.
         data_hash: of the features; a restart point of other features, members, settings or code is not used.
+        shares: (clips,), the label of each clip as a share of the target (`label_shares`); None: of the last clip alone.
 
     Raises:
         RescoreError: a member has no training sample, a target is not finite, features have another shape, initial weights
@@ -124,9 +135,10 @@ def train_members(
         stacked = members[first : first + at_once]
         items, targets = draw_tables(stacked, offsets, settings, device)
         evaluation = evaluation_table(stacked, offsets, test_offset, device)
-        batches = Batches(table, features.shape[2], items, targets, evaluation)
+        labels = None if shares is None else torch.from_numpy(shares.astype(np.float32)).to(device)
+        batches = Batches(table, features.shape[2], items, targets, evaluation, labels)
         point = restart / f"{first:05d}.safetensors" if restart else None
-        identity = restart_identity(stacked, settings, test_offset, evaluate_at_start, data_hash)
+        identity = restart_identity(stacked, settings, test_offset, evaluate_at_start, data_hash, shares)
         stack = read_restart(point, identity, device) or fresh_stack(stacked, features.shape[3], settings, device)
         with threads_for(stack.weights, settings["batch"] * features.shape[2]):
             for _ in train_stack(stack, stacked, batches, settings, evaluate_at_start):
@@ -193,7 +205,7 @@ def take_steps(
                 settings["learning_rate"], iteration, settings["anneal_every"], settings["anneal_factor"]
             )
         clips = gather(batches.table, batches.items[:, iteration], batches.clips)  # (M, T, B, D)
-        loss, gradients = loss_and_gradients(weights, clips, batches.targets[:, iteration])
+        loss, gradients = loss_and_gradients(weights, clips, batches.targets[:, iteration], batches.shares)
         for name, weight in weights.items():
             weight.grad = gradients[name]
         optimiser.step()
@@ -215,6 +227,28 @@ def evaluate(weights: Weights, batches: Batches) -> np.ndarray:
         for items in batches.evaluation.split(EVALUATION_BATCH, dim=1)
     ]
     return torch.cat(blocks, dim=1).cpu().numpy()
+
+
+@torch.no_grad()
+def run_clips(weights: Mapping[str, np.ndarray], features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What one member has to say of samples, clip by clip.
+
+    Args:
+        weights: of one member, without the member axis.
+        features: (samples, clip, width).
+
+    Returns:
+        Hidden states (samples, clip, H) and the fully connected unit's output after each clip (samples, clip), in standard
+        deviations; both float32.
+    """
+    stacked = {name: torch.from_numpy(np.array(value))[None] for name, value in weights.items()}
+    states, steps = [], []
+    for first in range(0, len(features), EVALUATION_BATCH):
+        part = np.asarray(features[first : first + EVALUATION_BATCH], np.float32)
+        clips = torch.from_numpy(part).transpose(0, 1)[None].contiguous()  # (1, T, B, D)
+        states.append(lstm_states(stacked, clips)[3][0].transpose(0, 1))  # (B, T, H)
+        steps.append(predict_steps(stacked, clips)[0].T)  # (B, T)
+    return torch.cat(states).numpy(), torch.cat(steps).numpy()
 
 
 def adam(stack: Stack) -> torch.optim.Optimizer:
@@ -306,7 +340,12 @@ def sha256_array(array: np.ndarray) -> str:
 
 
 def restart_identity(
-    members: Sequence[Member], settings: Mapping[str, Any], test_offset: int, evaluate_at_start: bool, data_hash: str
+    members: Sequence[Member],
+    settings: Mapping[str, Any],
+    test_offset: int,
+    evaluate_at_start: bool,
+    data_hash: str,
+    shares: np.ndarray | None = None,
 ) -> str:
     """Hash of everything that a stack's results depend on."""
     described = [
@@ -317,9 +356,9 @@ def restart_identity(
         ]
         for member in members
     ]
-    return sha256_text(
-        canonical_json([described, dict(settings), test_offset, evaluate_at_start, data_hash, code_hash(__name__)])
-    )
+    labels = None if shares is None else sha256_array(shares)
+    given = [described, dict(settings), test_offset, evaluate_at_start, data_hash, labels, code_hash(__name__)]
+    return sha256_text(canonical_json(given))
 
 
 def check_features(features: np.ndarray, test_offset: int) -> None:

@@ -1,0 +1,64 @@
+"""C3D-SVR on MTL-AQA (What and How Well You Performed?, Table 7; Parmar and Morris, CVPRW 2017).
+
+    rescore step experiments.c3d_svr.run ...      the rule `c3d_svr`
+
+Clip features averaged over a dive, standardised, then support vector regression; kernel, C and epsilon are chosen by
+cross-validation inside the training set.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rescore.experiments.frozen_features import (
+    CHOSEN_COLUMNS,
+    TRAINING_SETS,
+    chosen_row,
+    member_rows,
+    read_dives,
+    regression_settings,
+)
+from rescore.experiments.support_vector import choose_and_fit
+from rescore.storage import write_table
+
+SYSTEM = "c3d_svr"
+
+
+def run(
+    features: Path,
+    rows: Path,
+    splits: Path,
+    predictions: Path,
+    chosen: Path,
+    settings: dict[str, Any],
+    dropped: Path | None = None,
+) -> None:
+    """Fit a regression for each training set and predict its test and validation dives.
+
+    Only the folds are random, so there is one seed. Regressions read the unshifted dives: as samples of their own the shifted
+    ones would put near twins of a dive into several folds.
+
+    Args:
+        features, rows, splits, dropped: see `frozen_features.read_dives`.
+        predictions: .parquet to write; `iteration` is 0.
+        chosen: .csv to write; a row a member: kernel, C, epsilon and the rank correlation of its out-of-fold predictions.
+        settings: `seed`, `multitask.clips`, `support_vector_regression`, `frozen_features`.
+
+    Raises:
+        RescoreError: features, rows, splits or settings are wrong.
+    """
+    dives = read_dives(features, rows, splits, settings, dropped)
+    parts, choices = [], []
+    for name in TRAINING_SETS:
+        train, evaluated = (
+            np.asarray(dives.samples.features[part, dives.test_offset], np.float64).mean(axis=1)
+            for part in (dives.train(name), dives.evaluated(name))
+        )  # (n, width) each
+        scores = dives.samples.scores(dives.train(name))
+        model = choose_and_fit(train, scores, regression_settings(settings), settings["seed"])
+        parts.append(member_rows(SYSTEM, dives, name, 0, 0, model.predict(evaluated)))
+        choices.append(chosen_row(f"{SYSTEM}/{name}", 0, model))
+    write_table(chosen, pd.DataFrame(choices, columns=list(CHOSEN_COLUMNS)))
+    write_table(predictions, pd.concat(parts, ignore_index=True))
