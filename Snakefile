@@ -30,6 +30,7 @@ if SCALE != "open":
     include: "workflow/rules/aqa7.smk"
     include: "workflow/rules/mtl_aqa.smk"
     include: "workflow/rules/frozen_features.smk"
+    include: "workflow/rules/extensions.smk"
     include: "workflow/rules/mtl_aqa_report.smk"
     include: "workflow/rules/comparisons.smk"
     include: "workflow/rules/report.smk"

@@ -12,6 +12,7 @@ from rescore.errors import RescoreError
 from rescore.models.c3d import C3DBody, scaled
 from rescore.models.captioner import CAPTION_TOKENS, PAPER_DROPOUT, PAPER_VOCABULARY, Captioner
 from rescore.models.losses import DIVE_CLASSES, TASKS, checked_tasks
+from rescore.models.trainable import Trainable
 
 TRUNK_CHANNELS = 4096
 
@@ -31,7 +32,7 @@ def fold_clips(video: Tensor, clip_frames: int) -> Tensor:
     return video.unflatten(2, (-1, clip_frames)).transpose(1, 2).flatten(0, 1)
 
 
-class C3DAverage(nn.Module):
+class C3DAverage(Trainable):
     """C3D-AVG with any of its tasks.
 
     Args:

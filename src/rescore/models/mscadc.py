@@ -18,6 +18,7 @@ from rescore.errors import RescoreError
 from rescore.models.c3d import scaled
 from rescore.models.captioner import CAPTION_TOKENS, PAPER_DROPOUT, PAPER_VOCABULARY, Captioner
 from rescore.models.losses import DIVE_CLASSES, TASKS, checked_tasks
+from rescore.models.trainable import Trainable
 
 # Name, channels at width 1, dilation and padding of each convolution of the body, and the kernel of the pooling after it.
 # conv5b's padding of 1 is one short of its dilation: every side loses two.
@@ -135,7 +136,7 @@ class CaptionHead(Head):
         return self.channels * (depth - 1) * (side - 1) ** 2
 
 
-class MSCADC(nn.Module):
+class MSCADC(Trainable):
     """MSCADC with any of its tasks. The dive classifier of Nibali et al. is `MSCADC(tasks=("classes",))`.
 
     Args:

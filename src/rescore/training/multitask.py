@@ -1,4 +1,4 @@
-"""Train C3D-AVG or MSCADC on any of their tasks (What and How Well You Performed?, Sections 4 and 5): one loop for both.
+"""Train C3D-AVG or MSCADC on any of their tasks (What and How Well You Performed?, Sections 4 and 5): one loop for all networks.
 
     clip store (uint8) ─► a batch's frames: shifted, flipped, normalised ─► network ─► losses ─► Adam      every step
                                                                             network ─► predictions         every epoch
@@ -29,15 +29,16 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from rescore.errors import RescoreError
-from rescore.models.c3d_avg import C3DAverage
 from rescore.models.device import choose_device, derived_seed, make_deterministic, reuse_memory
-from rescore.models.losses import DIVE_CLASSES, caption_mask, losses
+from rescore.models.losses import DIVE_CLASSES, caption_mask
 from rescore.models.mscadc import MSCADC
 from rescore.models.preprocess import preprocess
+from rescore.models.trainable import Trainable
 from rescore.storage import load_arrays, save_arrays
 from rescore.training.restart import network_arrays, restore_network
 
-Network = C3DAverage | MSCADC
+Network = Trainable
+"""C3D-AVG, MSCADC, and whatever else answers the questions of models.trainable."""
 
 CLIP_FRAMES = 16  # of C3D's clips, and of MSCADC's whole input
 LOSS_COLUMNS = {"total": "loss", "score": "score_loss", "classes": "class_loss", "caption": "caption_loss"}
@@ -66,6 +67,8 @@ class Dives:
     test: np.ndarray
     validation: np.ndarray
     """Held out of `train`; may be empty."""
+    told: dict[str, Tensor] = field(default_factory=dict)
+    """(samples,) each: what a network is told of a dive beside its video, at test too (`difficulty`). Nothing for most."""
 
 
 @dataclass
@@ -144,11 +147,13 @@ def train(
         board = open_board(restart.with_name("tensorboard"), settings, place, len(progress.curve))
         if settings["compile"]:
             network.body.compile()
+        told = {name: value.to(home) for name, value in dives.told.items()}
         replica = DistributedDataParallel(network) if world > 1 else network
 
         for epoch in range(len(progress.curve), epochs):
             order, shifts, flips = draw_epoch(dives.train, settings, seed, epoch)  # (samples,) each
-            rows, shift, flip = (torch.from_numpy(drawn).to(home) for drawn in (order, shifts, flips))
+            columns = [torch.from_numpy(drawn).to(home) for drawn in (order, shifts, flips)]
+            beside = [torch.from_numpy(drawn).to(home) for drawn in draw_companions(network, order, settings, seed, epoch)]
             torch.manual_seed(derived_seed(seed, "dropout", epoch, rank))
             network.train()
             sums: dict[str, Tensor] = {}
@@ -160,16 +165,19 @@ def train(
                 size = min(batch, len(order) - first)
                 parts = my_parts(first, size, place, settings["accumulate"])
                 for number, (part, weight) in enumerate(parts, start=1):
-                    x = load(source, rows[part], shift[part], flip[part])  # (N, 3, F, crop, crop)
-                    wanted = {name: value[rows[part]].to(device) for name, value in targets.items()}
+                    rows, shift, flip = (column[part] for column in columns)
+                    if beside:
+                        rows, shift, flip = map(torch.cat, zip((rows, shift, flip), (d[part] for d in beside), strict=True))
+                    x = load(source, rows, shift, flip)  # (N, 3, F, crop, crop)
+                    wanted = {name: value[rows].to(device) for name, value in targets.items()}
                     if "caption" in wanted:  # columns of nothing but padding add nothing to the loss
                         wanted["caption"] = wanted["caption"][:, : lengths[order[part]].max()]  # (N, T)
                     alone = world > 1 and number < len(parts)  # processes exchange gradients once a step
                     with replica.no_sync() if alone else contextlib.nullcontext():  # type: ignore[operator]
                         with torch.autocast(device.type, torch.bfloat16, enabled=place.autocast):
-                            outputs = replica(x, wanted.get("caption"))
+                            outputs = replica(x, network.given(wanted))
                         outputs = {name: value.float() for name, value in outputs.items()}
-                        found = losses(outputs, wanted, settings["weights"])
+                        found = network.losses(outputs, wanted, settings["weights"])
                         # A loss is the mean over its samples: weighted by their share, all parts give the batch's mean.
                         (found["total"] * (weight * world)).backward()  # the exchange of gradients takes the mean
                     for name, loss in found.items():
@@ -181,8 +189,9 @@ def train(
             check_losses(means, epoch + 1, settings)
 
             share_buffers(network, world)
-            tested, features = predict(network, source, dives.test, settings, place)
-            validated, _ = predict(network, source, dives.validation, settings, place)
+            remember(network, source, settings, place)
+            tested, features = predict(network, source, dives.test, settings, place, told)
+            validated, _ = predict(network, source, dives.validation, settings, place, told)
             row = {
                 "epoch": epoch + 1,
                 "iteration": (epoch + 1) * len(starts),
@@ -259,13 +268,13 @@ def place_clips(
 def network_frames(network: Network, frames: int, step: int) -> np.ndarray:
     """Which of a sample's frames a network reads.
 
-    C3D-AVG: every step-th frame, in as many clips of 16 as there are: the first 96 of 103 (released code). MSCADC: 16 spread
-    evenly, `int(6.5 k)` of 103 (released code).
+    C3D-AVG and every other network of clips: every step-th frame, in as many clips of 16 as there are: the first 96 of 103
+    (released code). MSCADC: 16 spread evenly, `int(6.5 k)` of 103 (released code).
 
     Raises:
         RescoreError: there is not one whole clip.
     """
-    if isinstance(network, C3DAverage):
+    if not isinstance(network, MSCADC):
         read = np.arange(0, frames, step)
         if len(read) < CLIP_FRAMES:
             raise RescoreError(
@@ -305,6 +314,18 @@ def draw_epoch(
     order = generator.permutation(train)
     shifts = generator.integers(-shift, shift + 1, len(train))
     return order, shifts, generator.random(len(train)) < settings["flip"]
+
+
+def draw_companions(
+    network: Network, order: np.ndarray, settings: Mapping[str, Any], seed: int, epoch: int
+) -> list[np.ndarray]:
+    """The dives that a network wants beside an epoch's, as `draw_epoch` gives those: rows, shifts, flips; empty for most networks."""
+    generator = np.random.default_rng([seed, derived_seed(seed, "companions"), epoch])
+    rows = network.companions(order, generator)
+    if rows is None:
+        return []
+    shift = settings["clips"]["shift"]
+    return [rows, generator.integers(-shift, shift + 1, len(rows)), generator.random(len(rows)) < settings["flip"]]
 
 
 def my_parts(first: int, size: int, place: Place, accumulate: int) -> list[tuple[slice, float]]:
@@ -353,8 +374,27 @@ def share_buffers(network: nn.Module, world: int) -> None:
 
 
 @torch.inference_mode()
+def remember(network: Network, source: Source, settings: Mapping[str, Any], place: Place) -> None:
+    """Show a network the dives that it predicts against, without shift and flip; each process encodes all of them."""
+    if not len(network.exemplars):
+        return
+    network.eval()
+    encoded = []
+    for part in torch.from_numpy(network.exemplars).to(source.clips.device).split(settings["evaluation_batch"]):
+        x = load(source, part, torch.zeros_like(part), torch.zeros_like(part, dtype=torch.bool))
+        with torch.autocast(place.device.type, torch.bfloat16, enabled=place.autocast):
+            encoded.append(network.encode(x))
+    network.remember(torch.cat(encoded))
+
+
+@torch.inference_mode()
 def predict(
-    network: Network, source: Source, rows: np.ndarray, settings: Mapping[str, Any], place: Place
+    network: Network,
+    source: Source,
+    rows: np.ndarray,
+    settings: Mapping[str, Any],
+    place: Place,
+    told: Mapping[str, Tensor],
 ) -> tuple[dict[str, np.ndarray], Tensor | None]:
     """Predictions of samples without shift and flip; each process computes its part and gets the whole.
 
@@ -369,7 +409,7 @@ def predict(
         x = load(source, part, torch.zeros_like(part), torch.zeros_like(part, dtype=torch.bool))
         with torch.autocast(place.device.type, torch.bfloat16, enabled=place.autocast):
             features = network.encode(x)
-            outputs = network.heads(features)
+            outputs = network.predict(features, {name: value[part].to(place.device) for name, value in told.items()})
         if "score" in network.tasks:
             scores.append(outputs["score"].float().cpu())
         if "classes" in network.tasks:
@@ -441,10 +481,9 @@ def training_flops(network: Network, source: Source, lengths: np.ndarray) -> flo
     """
     twin = copy.deepcopy(network).to("meta").train()
     crop = source.clips.shape[2]
-    x = torch.empty(1, 3, len(source.frames), crop, crop, device="meta")
-    tokens = torch.zeros(1, max(2, round(lengths.mean())), dtype=torch.long, device="meta")
+    x, given = twin.example((1, 3, len(source.frames), crop, crop), max(2, round(lengths.mean())))
     with FlopCounterMode(display=False) as counter:
-        outputs = twin(x, tokens if "caption" in network.tasks else None)
+        outputs = twin(x, given)
         torch.stack([output.sum() for output in outputs.values()]).sum().backward()
     return float(counter.get_total_flops())
 

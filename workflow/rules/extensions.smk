@@ -1,0 +1,221 @@
+# experiments > scoring > reporting for the table `extensions`: other aggregations, backbones and heads in C3D-AVG-STL's place.
+# Each system and seed is a job of its own; their list is params.yaml's (extensions.systems).
+
+from rescore.experiments import extensions_members
+
+EXTENSIONS = {
+    system.name: system for system in extensions_members.systems(SETTINGS)
+}
+EXTENSION_MEMBERS = [
+    f"{RUNS}/extensions/{name}/{training_set}/{seed}"
+    for name in EXTENSIONS
+    for training_set in extensions_members.training_sets(SETTINGS)
+    for seed in range(MULTITASK["seeds"])
+]
+# What a training reads beside its own line of the list: a further system leaves the others alone.
+EXTENSION_TRAINING = [
+    f"extensions.{name}" for name in SETTINGS["extensions"] if name != "systems"
+]
+# The row to beat: trained here, or MTL-AQA's own member where these systems are trained as it is.
+EXTENSION_REFERENCE = (
+    []
+    if extensions_members.own_reference(SETTINGS)
+    else [
+        f"{RUNS}/mtl_aqa/c3d_avg/{mtl_aqa_members.SINGLE_TASK}/{training_set}/{seed}"
+        for training_set in extensions_members.training_sets(SETTINGS)
+        for seed in range(MULTITASK["seeds"])
+    ]
+)
+
+
+def extension_backbone(wildcards):
+    """Weights of a system's body; none where it starts at random."""
+    backbone = EXTENSIONS[wildcards.system].backbone
+    if backbone == "c3d":
+        own = MULTITASK["body_weights"] == "backbone"
+        return f"{RUNS}/backbone/weights.safetensors" if own else []
+    converted = SETTINGS["extensions"]["resnet_weights"] == "kinetics400"
+    return f"{RUNS}/extensions/backbones/{backbone}.safetensors" if converted else []
+
+
+rule extensions_judges:
+    input:
+        manifest=f"{DATA}/manifests/mtl_aqa.parquet",
+        release=(
+            []
+            if SETTINGS["sources"]["mtl_aqa_videos"] == "synthetic"
+            else "data/raw/mtl-aqa-annotations/SOURCE.json"
+        ),
+    output:
+        judges=f"{DATA}/manifests/mtl_aqa_judges.parquet",
+    log:
+        f"{LOGS}/extensions_judges.log",
+    conda:
+        "../../environment.yml"
+    params:
+        settings=settings("seed", "synthetic"),
+        code=code("manifests.judges.write_judges"),
+        directory=lambda wildcards, input: (
+            f"--directory $(dirname {input.release})" if input.release else ""
+        ),
+    shell:
+        "rescore step --rule {rule} --log {log} --code {params.code} manifests.judges.write_judges"
+        " --manifest {input.manifest} --judges {output.judges} {params.directory} --settings {params.settings:q}"
+        " > {log} 2>&1"
+
+
+rule extensions_backbone:
+    output:
+        weights=f"{RUNS}/extensions/backbones/{{network}}.safetensors",
+    log:
+        f"{LOGS}/extensions/backbones/{{network}}.log",
+    wildcard_constraints:
+        network="r3d_18|mc3_18|r2plus1d_18",
+    conda:
+        "../../environment.yml"
+    params:
+        settings=lambda wildcards: canonical_json(
+            {
+                "backbone": {
+                    **SETTINGS["backbone"],
+                    "network": wildcards.network,
+                    "weights": "kinetics400",
+                },
+                "clips": SETTINGS["clips"],
+                "seed": SETTINGS["seed"],
+            }
+        ),
+        code=code("models.backbones.convert_weights"),
+    shell:
+        "rescore step --rule {rule} --log {log} --code {params.code} models.backbones.convert_weights"
+        " --weights {output.weights} --settings {params.settings:q} > {log} 2>&1"
+
+
+rule extensions_member:
+    input:
+        clips=f"{DATA}/clips/mtl_aqa.npy",
+        rows=f"{DATA}/clips/mtl_aqa.parquet",
+        dropped=f"{DATA}/clips/mtl_aqa.dropped.csv",
+        splits=f"{DATA}/manifests/mtl_aqa_splits.parquet",
+        backbone=extension_backbone,
+        judges=lambda wildcards: (
+            f"{DATA}/manifests/mtl_aqa_judges.parquet"
+            if EXTENSIONS[wildcards.system].head == extensions_members.JUDGES
+            else []
+        ),
+    output:
+        predictions=f"{RUNS}/extensions/{{system}}/{{training_set}}/{{seed}}/predictions.parquet",
+        weights=f"{RUNS}/extensions/{{system}}/{{training_set}}/{{seed}}/weights.safetensors",
+        curve=f"{RUNS}/extensions/{{system}}/{{training_set}}/{{seed}}/curve.csv",
+    log:
+        f"{LOGS}/extensions/{{system}}/{{training_set}}/{{seed}}.log",
+    wildcard_constraints:
+        system="|".join(EXTENSIONS),
+        training_set="[a-z0-9_]+",
+        seed="[0-9]+",
+    conda:
+        "../../environment.yml"
+    threads: MULTITASK["threads"]
+    resources:
+        gpu=MULTITASK["gpus"],
+    params:
+        settings=settings("backbone", *MTL_AQA_TRAINING, *EXTENSION_TRAINING),
+        code=code("experiments.extensions.train_member"),
+        system=lambda wildcards: canonical_json(EXTENSIONS[wildcards.system].settings),
+        launch=(
+            f"torchrun --standalone --nproc-per-node {MULTITASK['gpus']} -m rescore"
+            if MULTITASK["gpus"] > 1
+            else "rescore"
+        ),
+        more=lambda wildcards, input: " ".join(
+            f"--{name} {input[name]}" for name in ("backbone", "judges") if input[name]
+        ),
+    shell:
+        "{params.launch} step --rule {rule} --log {log} --code {params.code} experiments.extensions.train_member"
+        " --clips {input.clips} --rows {input.rows} --dropped {input.dropped} --splits {input.splits} {params.more}"
+        " --predictions {output.predictions} --weights {output.weights} --curve {output.curve}"
+        " --system {params.system:q} --training-set {wildcards.training_set} --seed {wildcards.seed}"
+        " --settings {params.settings:q} > {log} 2>&1"
+
+
+rule extensions_scores:
+    input:
+        predictions=[
+            *expand(
+                "{member}/predictions.parquet",
+                member=[*EXTENSION_MEMBERS, *EXTENSION_REFERENCE],
+            ),
+            f"{RUNS}/mtl_aqa_baselines/predictions.parquet",
+        ],
+        rows=f"{DATA}/clips/mtl_aqa.parquet",
+        splits=f"{DATA}/manifests/mtl_aqa_splits.parquet",
+    output:
+        scores=f"{RUNS}/scores/extensions_table.csv",
+    log:
+        f"{LOGS}/extensions_scores.log",
+    conda:
+        "../../environment.yml"
+    params:
+        settings=settings(
+            "seed",
+            "scoring",
+            "multitask.seeds",
+            "multitask.validation",
+            "extensions.systems",
+            "extensions.training",
+        ),
+        code=code("scoring.extensions.score_extensions"),
+    shell:
+        "rescore step --rule {rule} --log {log} --code {params.code} scoring.extensions.score_extensions"
+        " --predictions {input.predictions} --rows {input.rows} --splits {input.splits} --scores {output.scores}"
+        " --settings {params.settings:q} > {log} 2>&1"
+
+
+rule extensions_table:
+    input:
+        reported="reported/extensions/table.csv",
+        scores=f"{RUNS}/scores/extensions_table.csv",
+    output:
+        csv=report(
+            f"{RESULTS}/tables/extensions_table.csv",
+            caption="../report/extensions.rst",
+            category="Extensions",
+            subcategory="tables",
+        ),
+        markdown=f"{RESULTS}/tables/extensions_table.md",
+        latex=f"{RESULTS}/tables/extensions_table.tex",
+    log:
+        f"{LOGS}/extensions_table.log",
+    conda:
+        "../../environment.yml"
+    params:
+        settings=settings("scale", "sources", "scoring"),
+        code=code("reporting.tables.make_table"),
+    shell:
+        "rescore step --rule {rule} --log {log} --code {params.code} reporting.tables.make_table"
+        " --table extensions_table --reported {input.reported} --scores {input.scores} --csv {output.csv}"
+        " --markdown-file {output.markdown} --latex-file {output.latex} --settings {params.settings:q} > {log} 2>&1"
+
+
+rule extensions_forest:
+    input:
+        result=f"{RESULTS}/tables/extensions_table.csv",
+    output:
+        svg=report(
+            f"{RESULTS}/figures/extensions_table_forest.svg",
+            caption="../report/extensions.rst",
+            category="Extensions",
+            subcategory="figures",
+        ),
+        png=f"{RESULTS}/figures/extensions_table_forest.png",
+    log:
+        f"{LOGS}/extensions_forest.log",
+    conda:
+        "../../environment.yml"
+    params:
+        settings=settings("scale", "sources"),
+        code=code("reporting.figures.forest"),
+    shell:
+        "rescore step --rule {rule} --log {log} --code {params.code} reporting.figures.forest"
+        " --table extensions_table --result {input.result} --svg {output.svg} --png {output.png}"
+        " --settings {params.settings:q} > {log} 2>&1"
