@@ -228,7 +228,9 @@ def fit_all(
         test = table.loc[draw.test].assign(split="test")
         for layer, values in body.layers.items():
             member = f"{body.body}/{evaluation}/{layer}"
-            model = ridge.choose_and_fit(values[draw.train], points[draw.train], settings["linear_probes"], settings["seed"])
+            model = ridge.choose_and_fit(
+                values[draw.train], points[draw.train], settings["linear_probes"], settings["seed"]
+            )
             tables.append(prediction_rows(EXPERIMENT, member, test, model.predict(values[draw.test]), seed=seed))
             chosen[f"{member}, seed {seed}"] = {
                 "penalty": model.penalty,

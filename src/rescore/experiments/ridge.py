@@ -116,9 +116,7 @@ def cross_validate(spectrum: Spectrum, targets: np.ndarray, folds: Sequence[np.n
     return float(np.mean(held_out_errors(spectrum, targets, folds, penalty) ** 2))
 
 
-def held_out_errors(
-    spectrum: Spectrum, targets: np.ndarray, folds: Sequence[np.ndarray], penalty: float
-) -> np.ndarray:
+def held_out_errors(spectrum: Spectrum, targets: np.ndarray, folds: Sequence[np.ndarray], penalty: float) -> np.ndarray:
     """(n,) target less the prediction of the fit that has not seen the sample's fold."""
     smoother = spectrum.smoother(penalty)
     errors = targets - smoother @ targets

@@ -1,8 +1,9 @@
 """Activations of C3D's five groups of convolutions, pooled: what linear probes read (What and How Well You Performed?, 5.2).
 
-    clip ─► conv1 ─► conv2 ─► conv3a, b ─► conv4a, b ─► conv5a, b        one pass
-              c1       c2           c3           c4           c5         last convolution of each group, after ReLU, before pooling
-              └────────┴─── adaptive pooling, mean over the video's clips ───┘
+    clip ─► conv1 ─► conv2 ─► conv3a, b ─► conv4a, b ─► conv5a, b    one pass over the videos gives all five
+              c1       c2           c3           c4           c5     each group's last convolution, after ReLU, before the pooling
+              └────────┴────────────┴────────────┴────────────┘
+                 adaptive pooling, mean over the video's clips
 
 The paper follows Zhang et al. (Colorful Image Colorization, ECCV 2016; Split-Brain Autoencoders, CVPR 2017), who bring every
 layer to nearly the same number of values, at most 10 000, so that no layer wins by its size. Theirs are images; what happens to
@@ -74,7 +75,9 @@ def extract_activations(
     frames = {DIVES: dive_frames(knobs), VAULTS: vault_frames(settings["backbone"], knobs["step"])}
     tables = {DIVES: read_samples(dive_rows), VAULTS: read_samples(vault_rows)}
     stores = {
-        DIVES: open_clips(dive_clips, (len(tables[DIVES]), knobs["frames"] + 2 * knobs["shift"], *[knobs["crop"]] * 2, 3)),
+        DIVES: open_clips(
+            dive_clips, (len(tables[DIVES]), knobs["frames"] + 2 * knobs["shift"], *[knobs["crop"]] * 2, 3)
+        ),
         VAULTS: open_clips(
             vault_clips, (len(tables[VAULTS]), settings["clips"]["frames"], *[settings["clips"]["crop"]] * 2, 3)
         ),
@@ -86,7 +89,9 @@ def extract_activations(
     for dataset, rows in chosen.items():
         samples = tables[dataset]["sample"].astype(str).to_numpy()[rows]
         parts = list(
-            pooled_batches(body, stores[dataset], rows, frames[dataset], colour, device, settings, f"{about['body']}, {dataset}")
+            pooled_batches(
+                body, stores[dataset], rows, frames[dataset], colour, device, settings, f"{about['body']}, {dataset}"
+            )
         )
         for layer in parts[0]:
             values = np.concatenate([part[layer] for part in parts])  # (samples, channels, time, height, width)
@@ -96,7 +101,9 @@ def extract_activations(
     header = {
         "what": "pooled activations of C3D's convolutions",
         **about,
-        "samples": {name: tables[name]["sample"].astype(str).to_numpy()[rows].tolist() for name, rows in chosen.items()},
+        "samples": {
+            name: tables[name]["sample"].astype(str).to_numpy()[rows].tolist() for name, rows in chosen.items()
+        },
         "grids": grids,
         "parameters": settings,
         "code": code_hash(__name__),

@@ -133,7 +133,9 @@ def read_labels(path: Path, samples: pd.DataFrame, probes: pd.DataFrame) -> pd.D
     mine = table[(table["member"] == f"label_only/{WHOLE}") & table["sample"].isin(tested)]
     missing = sorted(tested - set(mine["sample"]))
     problems = [f"label_only/{WHOLE}: {len(missing)} test dives are missing: {shown(missing)}"] if missing else []
-    raise_together(f"{path}: bad predictions", [*problems, *value_problems(mine), *target_problems(mine, samples)], remedy)
+    raise_together(
+        f"{path}: bad predictions", [*problems, *value_problems(mine), *target_problems(mine, samples)], remedy
+    )
     return mine.sort_values(KEY).reset_index(drop=True)
 
 
