@@ -26,7 +26,7 @@ from rescore.errors import RescoreError, raise_together
 from rescore.experiments import ridge
 from rescore.experiments.mtl_aqa_members import CLASSES, MULTITASK, WHOLE
 from rescore.experiments.open_predictions import prediction_rows
-from rescore.storage import load_arrays, read_table, write_json, write_table
+from rescore.storage import load_arrays, read_table, sha256_text, write_json, write_table
 
 EXPERIMENT = "linear_probes"
 BACKBONE = "backbone"
@@ -49,7 +49,6 @@ class Probed:
 
     body: str
     seed: int
-    samples: list[str]
     layers: dict[str, np.ndarray]
     """By layer (sample, values)."""
 
@@ -162,11 +161,11 @@ def read_bodies(
         body, seed = str(header.get("body")), int(header.get("seed", 0))
         layers = {layer: arrays[f"{dataset}.{layer}"] for layer in LAYERS if f"{dataset}.{layer}" in arrays}
         problems += [f"{path}: {dataset} lack {layer}" for layer in LAYERS if layer not in layers]
-        if header.get("samples", {}).get(dataset) != list(samples):
+        if header.get("samples_sha256", {}).get(dataset) != sha256_text("\n".join(samples)):
             problems.append(f"{path}: its {dataset} are not those of the data set")
         if (body, seed) in found:
             problems.append(f"{path}: {body}, seed {seed} stands twice")
-        found[body, seed] = Probed(body, seed, list(samples), layers)
+        found[body, seed] = Probed(body, seed, layers)
     seeds = range(settings["multitask"]["seeds"])
     wanted = [(body, seed) for body in BODIES.values() for seed in (range(1) if body == BACKBONE else seeds)]
     problems += [f"no activations of {body}, seed {seed}" for body, seed in wanted if (body, seed) not in found]

@@ -11,6 +11,7 @@ time is decided here (`grid_of`). The bodies have convolutions alone, so a body 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from rescore.models.device import choose_device, make_deterministic, reuse_memor
 from rescore.models.preprocess import open_clips, preprocess
 from rescore.models.state_dicts import differences
 from rescore.provenance import code_hash
-from rescore.storage import load_arrays, read_table, save_arrays, sha256_file
+from rescore.storage import load_arrays, read_table, save_arrays, sha256_file, sha256_text
 
 DIVES, VAULTS = "dives", "vaults"
 VAULT = "gymvault"
@@ -37,6 +38,20 @@ BACKBONE = "backbone"
 CLIP_FRAMES = 16
 COLOUR = "rgb_imagenet"  # of bodies that do not start from the backbone's weights
 POOLINGS = {"average": F.adaptive_avg_pool3d, "maximum": F.adaptive_max_pool3d}
+
+
+@dataclass(frozen=True)
+class Videos:
+    """What is read of a data set."""
+
+    store: np.ndarray
+    """uint8 (samples, frames, crop, crop, 3), a memory map."""
+    rows: np.ndarray
+    """Samples of the store, in the order wanted."""
+    samples: list[str]
+    """Their names."""
+    frames: np.ndarray
+    """(clips x 16,) frames of a video."""
 
 
 def extract_activations(
@@ -59,7 +74,7 @@ def extract_activations(
         dive_clips, dive_rows: MTL-AQA's clip store and its table.
         vault_clips, vault_rows: AQA-7's; of its actions the vaults alone are read.
         activations: written; safetensors, `dives.c1` .. `vaults.c5`, float16 (sample, values), mean over the video's clips. The
-            header names body, seed and samples.
+            header names body and seed, and has a hash of the samples' names.
         settings: sections `clips`, `backbone`, `multitask.clips` and `linear_probes` of params.yaml.
 
     Raises:
@@ -71,43 +86,30 @@ def extract_activations(
     device = choose_device()
     body, colour, about = read_body(weights)
     body = body.to(device, memory_format=torch.channels_last_3d)
-    knobs = settings["multitask"]["clips"]
-    frames = {DIVES: dive_frames(knobs), VAULTS: vault_frames(settings["backbone"], knobs["step"])}
-    tables = {DIVES: read_samples(dive_rows), VAULTS: read_samples(vault_rows)}
-    stores = {
-        DIVES: open_clips(
-            dive_clips, (len(tables[DIVES]), knobs["frames"] + 2 * knobs["shift"], *[knobs["crop"]] * 2, 3)
-        ),
-        VAULTS: open_clips(
-            vault_clips, (len(tables[VAULTS]), settings["clips"]["frames"], *[settings["clips"]["crop"]] * 2, 3)
-        ),
+    data = {
+        DIVES: read_dives(dive_clips, dive_rows, settings["multitask"]["clips"]),
+        VAULTS: read_vaults(vault_clips, vault_rows, settings),
     }
-    chosen = {DIVES: np.arange(len(tables[DIVES])), VAULTS: np.flatnonzero(tables[VAULTS]["action"] == VAULT)}
-    if not len(chosen[VAULTS]):
-        raise RescoreError(f"{vault_rows}: no vaults (action {VAULT}). Check AQA-7's manifest and its dropped samples.")
     arrays, grids = {}, {}
-    for dataset, rows in chosen.items():
-        samples = tables[dataset]["sample"].astype(str).to_numpy()[rows]
-        parts = list(
-            pooled_batches(
-                body, stores[dataset], rows, frames[dataset], colour, device, settings, f"{about['body']}, {dataset}"
-            )
-        )
-        for layer in parts[0]:
-            values = np.concatenate([part[layer] for part in parts])  # (samples, channels, time, height, width)
-            check_finite(values, samples, weights)
-            grids[f"{dataset}.{layer}"] = list(values.shape[1:])
-            arrays[f"{dataset}.{layer}"] = values.reshape(len(values), -1).astype(np.float16)
+    for name, videos in data.items():
+        batches = list(pooled_batches(body, videos, colour, device, settings))
+        for layer in batches[0]:
+            values = np.concatenate([batch[layer] for batch in batches])  # (samples, channels, time, height, width)
+            check_finite(values, videos.samples, weights)
+            grids[f"{name}.{layer}"] = list(values.shape[1:])
+            arrays[f"{name}.{layer}"] = values.reshape(len(values), -1).astype(np.float16)
     header = {
         "what": "pooled activations of C3D's convolutions",
         **about,
-        "samples": {
-            name: tables[name]["sample"].astype(str).to_numpy()[rows].tolist() for name, rows in chosen.items()
-        },
+        "samples_sha256": {name: sha256_text("\n".join(videos.samples)) for name, videos in data.items()},
         "grids": grids,
         "parameters": settings,
         "code": code_hash(__name__),
-        "data": {path.name: sha256_file(path) for path in (weights, dive_rows, vault_rows)},
+        "data": {
+            "weights": sha256_file(weights),
+            "dive_rows": sha256_file(dive_rows),
+            "vault_rows": sha256_file(vault_rows),
+        },
     }
     save_arrays(activations, arrays, header)
 
@@ -148,15 +150,29 @@ def read_body(weights: Path) -> tuple[C3DBody, str, dict[str, Any]]:
     return body.eval().requires_grad_(False), colour, about
 
 
-def dive_frames(clips: Mapping[str, Any]) -> np.ndarray:
-    """Which frames of the store C3D-AVG reads at test, in whole clips: those of training without a shift."""
-    return clips["shift"] + whole_clips(np.arange(0, clips["frames"], clips["step"]), "multitask.clips")
+def read_dives(clips: Path, rows: Path, knobs: Mapping[str, Any]) -> Videos:
+    """Every dive, with the frames that C3D-AVG reads at test: those of training without a shift, in whole clips."""
+    samples = read_samples(rows)["sample"].astype(str).tolist()
+    store = open_clips(clips, (len(samples), knobs["frames"] + 2 * knobs["shift"], knobs["crop"], knobs["crop"], 3))
+    frames = knobs["shift"] + whole_clips(np.arange(0, knobs["frames"], knobs["step"]), "multitask.clips")
+    return Videos(store, np.arange(len(samples)), samples, frames)
 
 
-def vault_frames(backbone: Mapping[str, Any], step: int) -> np.ndarray:
-    """Which frames of AQA-7's store are read, in whole clips: every `step`-th of those that the frozen features rest on."""
-    frames = np.arange(0, backbone["clips"] * backbone["clip_frames"], step)
-    return backbone["test_offset"] + whole_clips(frames, "backbone.clips")
+def read_vaults(clips: Path, rows: Path, settings: Mapping[str, Any]) -> Videos:
+    """AQA-7's vaults, with every `multitask.clips.step`-th of the frames that the frozen features rest on, in whole clips."""
+    table, backbone, crop = read_samples(rows), settings["backbone"], settings["clips"]["crop"]
+    store = open_clips(clips, (len(table), settings["clips"]["frames"], crop, crop, 3))
+    chosen = np.flatnonzero(table["action"] == VAULT)
+    if not len(chosen):
+        raise RescoreError(f"{rows}: no vaults (action {VAULT}). Check AQA-7's manifest and its dropped samples.")
+    frames = np.arange(0, backbone["clips"] * backbone["clip_frames"], settings["multitask"]["clips"]["step"])
+    frames = backbone["test_offset"] + whole_clips(frames, "backbone.clips")
+    if frames[-1] >= store.shape[1]:
+        raise RescoreError(
+            f"frame {frames[-1]} is read of videos that have {store.shape[1]}. Lower backbone.test_offset or backbone.clips, "
+            "or raise clips.frames."
+        )
+    return Videos(store, chosen, table["sample"].astype(str).to_numpy()[chosen].tolist(), frames)
 
 
 def whole_clips(frames: np.ndarray, setting: str) -> np.ndarray:
@@ -181,37 +197,18 @@ def read_samples(path: Path) -> pd.DataFrame:
 
 
 def pooled_batches(
-    body: C3DBody,
-    store: np.ndarray,
-    rows: np.ndarray,
-    frames: np.ndarray,
-    colour: str,
-    device: torch.device,
-    settings: Mapping[str, Any],
-    title: str,
+    body: C3DBody, videos: Videos, colour: str, device: torch.device, settings: Mapping[str, Any]
 ) -> Iterator[dict[str, np.ndarray]]:
-    """By layer (c1 .. c5) the pooled activations (videos, channels, time, height, width) of some videos after another.
-
-    Args:
-        store: uint8 (samples, frames, crop, crop, 3).
-        rows: samples of the store, in the order wanted.
-        frames: (clips x 16,) frames of a video.
-    """
-    if frames[-1] >= store.shape[1]:
-        raise RescoreError(
-            f"frame {frames[-1]} is read of videos that have {store.shape[1]}. Lower backbone.test_offset or backbone.clips, or "
-            "raise clips.frames."
-        )
-    clips = len(frames) // CLIP_FRAMES
-    videos = max(1, settings["backbone"]["batch"] // clips)
-    for first in tqdm(range(0, len(rows), videos), desc=title, unit="batch", disable=None):
-        batch = store[rows[first : first + videos, None], frames]  # (videos, clips x 16, crop, crop, 3)
-        x = preprocess(torch.from_numpy(batch).to(device), colour)  # (videos, 3, clips x 16, crop, crop)
-        x = fold_clips(x, CLIP_FRAMES)  # (videos x clips, 3, 16, crop, crop)
-        yield {
-            layer: pooled.unflatten(0, (-1, clips)).mean(1).cpu().numpy()
-            for layer, pooled in pooled_layers(body, x, settings["linear_probes"]).items()
-        }
+    """By layer (c1 .. c5) the mean over clips of the pooled activations: (videos, channels, time, height, width) a batch."""
+    clips = len(videos.frames) // CLIP_FRAMES
+    at_once = max(1, settings["backbone"]["batch"] // clips)
+    for first in tqdm(range(0, len(videos.rows), at_once), desc="activations", unit="batch", disable=None):
+        batch = videos.store[
+            videos.rows[first : first + at_once, None], videos.frames
+        ]  # (N, clips x 16, crop, crop, 3)
+        x = preprocess(torch.from_numpy(batch).to(device), colour)  # (N, 3, clips x 16, crop, crop)
+        layers = pooled_layers(body, fold_clips(x, CLIP_FRAMES), settings["linear_probes"])  # (N x clips, ...) each
+        yield {layer: pooled.unflatten(0, (-1, clips)).mean(1).cpu().numpy() for layer, pooled in layers.items()}
 
 
 @torch.inference_mode()
@@ -255,11 +252,11 @@ def grid_of(shape: Sequence[int], width: int, time: int) -> tuple[int, int, int]
     return steps, min(side, height), min(side, across)
 
 
-def check_finite(values: np.ndarray, samples: np.ndarray, weights: Path) -> None:
+def check_finite(values: np.ndarray, samples: Sequence[str], weights: Path) -> None:
     """Every sample with an activation that is not finite, or beyond float16's 65504, is an error."""
     bad = ~(np.abs(values.reshape(len(values), -1)) <= np.finfo(np.float16).max).all(axis=1)
     raise_together(
         f"{weights}: activations that are not finite",
-        [str(name) for name in samples[bad]],
+        [samples[index] for index in np.flatnonzero(bad)],
         "the weights do not belong to this input, or their training diverged: look at its learning curve.",
     )
