@@ -4,9 +4,9 @@
     snakemake --cores all --config scale=open      real public data that needs no video
     snakemake -n --config scale=paper              what the official videos would take
 
-Rules live in workflow/rules/, one family a room of src/rescore, left to right: sources, data, backbones, aqa7,
-mtl_aqa, frozen_features, mtl_aqa_report, comparisons, report; open has the real data that needs no video, audit what the papers'
-own numbers contradict.
+Rules live in workflow/rules/, a file a family, left to right as in src/rescore: sources, data, backbones; the papers' own experiments
+(aqa7, mtl_aqa); other systems (frozen_features, linear_probes, poses, stages, semi_supervised, extensions); mtl_aqa_report, comparisons,
+report. open has the real data that needs no video, audit what the papers' own numbers contradict, provenance the lock.
 """
 
 from snakemake.utils import min_version
@@ -31,6 +31,7 @@ if SCALE != "open":
     include: "workflow/rules/mtl_aqa.smk"
     include: "workflow/rules/frozen_features.smk"
     include: "workflow/rules/extensions.smk"
+    include: "workflow/rules/linear_probes.smk"
     include: "workflow/rules/mtl_aqa_report.smk"
     include: "workflow/rules/comparisons.smk"
     include: "workflow/rules/report.smk"

@@ -17,10 +17,12 @@ def settings_of(scale):
 
 def test_members_of_the_papers_experiments():
     counts = {experiment.name: experiment.members(settings_of("paper")) for experiment in plan.ON_VIDEOS}
-    # MTL-AQA: 19 networks and their 19 twins without the validation dives, 3 seeds; 4 predictors on 5 training sets.
+    # MTL-AQA: 20 networks and 19 twins without the validation dives, 3 seeds; 4 predictors on 5 training sets.
+    # Linear probes: five layers of 7 bodies on dives, and of 3 bodies on two draws of vaults a seed.
     # 5 seeds: 6 support vector regressions + 7 networks each; 7 each; 36 cells of Table 4 each
     assert counts == {"backbone": 1, "all_action": 41, "zero_shot": 35, "fine_tuning": 180} | {
-        "mtl_aqa": 114,
+        "mtl_aqa": 117,
+        "linear_probes": 5 * (7 + 2 * 3 * 3),
         "mtl_aqa_baselines": 20,
     }
 
@@ -75,6 +77,6 @@ def test_the_cost_names_every_step_and_what_must_be_fetched(monkeypatch, tmp_pat
 
 def test_trainings_count_smaller_sets_by_their_share():
     found = plan.trainings(settings_of("demo"))
-    assert found["c3d_avg jobs"] == 12
-    # four task sets on everything; single task and multitask on three smaller sets and on UNLV-Dive
-    assert found["c3d_avg"] == pytest.approx(4 + 2 * (443 + 279 + 143 + 300) / 1059)
+    assert found["c3d_avg jobs"] == 13
+    # five task sets on everything; single task and multitask on three smaller sets and on UNLV-Dive
+    assert found["c3d_avg"] == pytest.approx(5 + 2 * (443 + 279 + 143 + 300) / 1059)

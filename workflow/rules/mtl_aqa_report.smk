@@ -12,7 +12,7 @@ SYSTEM_PREDICTIONS = [
         system.experiment for system in mtl_aqa_systems.SYSTEMS.values()
     )
 ]
-MTL_AQA_TABLES = [f"table{number}" for number in range(1, 9)]
+MTL_AQA_TABLES = [f"table{number}" for number in range(1, 11)]
 
 
 def mtl_aqa_files(table, name):
@@ -215,7 +215,7 @@ rule mtl_aqa_table:
         reported="reported/mtl_aqa/{table}.csv",
         scores=lambda wildcards: (
             f"{RUNS}/scores/mtl_aqa_{wildcards.table}.csv"
-            if wildcards.table in MTL_AQA_SCORED
+            if wildcards.table in (*MTL_AQA_SCORED, *LINEAR_PROBE_TABLES)
             else f"{RUNS}/summary/mtl_aqa_{wildcards.table}.csv"
         ),
     output:
@@ -230,7 +230,7 @@ rule mtl_aqa_table:
     log:
         f"{LOGS}/mtl_aqa_{{table}}.log",
     wildcard_constraints:
-        table="table[1-8]",
+        table="|".join(MTL_AQA_TABLES),
     conda:
         "../../environment.yml"
     params:
@@ -247,7 +247,7 @@ rule mtl_aqa_claims:
         claims="reported/mtl_aqa/claims.yaml",
         reported=expand(
             "reported/mtl_aqa/{table}.csv",
-            table=[*MTL_AQA_TABLES, "table9", "table10", "text"],
+            table=[*MTL_AQA_TABLES, "text"],
         ),
         tables=expand(f"{RESULTS}/tables/mtl_aqa_{{table}}.csv", table=MTL_AQA_TABLES),
         data=f"{RUNS}/summary/mtl_aqa_data.csv",
@@ -284,7 +284,7 @@ rule mtl_aqa_forest:
     log:
         f"{LOGS}/mtl_aqa_{{table}}_forest.log",
     wildcard_constraints:
-        table="|".join(MTL_AQA_SCORED),
+        table="|".join([*MTL_AQA_SCORED, *LINEAR_PROBE_TABLES]),
     conda:
         "../../environment.yml"
     params:
@@ -389,6 +389,8 @@ MTL_AQA_FIGURES = [
         "table6_frames.png",
         "table7_forest.svg",
         "table8_forest.svg",
+        "table9_forest.svg",
+        "table10_forest.svg",
         "curves.svg",
     )
 ]

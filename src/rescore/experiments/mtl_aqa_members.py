@@ -6,6 +6,7 @@ No framework is imported: the workflow reads this to know its jobs.
     Table 5    both networks with all tasks, and Nibali et al.'s classifier: MSCADC's body and class head alone
     Table 7    both networks, single task and multitask, on MTL-AQA and on UNLV-Dive
     Table 8    C3D-AVG, single task and multitask, on smaller training sets
+    Tables 9, 10    linear probes of C3D-AVG with all tasks, and of C3D-AVG trained for the classes alone
 
 No member is trained twice: Tables 5 and 7 and the first column of Table 8 share those of Table 4.
 """
@@ -19,6 +20,8 @@ NETWORKS = ("c3d_avg", "mscadc")
 SINGLE_TASK, MULTITASK, CLASSES = "score", "score_classes_caption", "classes"
 TASK_SETS = (SINGLE_TASK, "score_classes", "score_caption", MULTITASK)
 WHOLE, SMALLER, UNLV_DIVE = "1059", ("450", "280", "140"), "unlv_dive"
+PROBED = ("table9", "table10")
+"""Tables of linear probes, which need a network's weights instead of its predictions."""
 VALIDATED = "_validated"
 """Ends the name of a training set without its validation dives."""
 
@@ -44,12 +47,16 @@ def members(settings: Mapping[str, Any]) -> list[Member]:
     """Every member of params.yaml's settings, in a fixed order.
 
     With `multitask.validation.separate` each has a twin that trains without the validation dives, whose epochs the protocol
-    `best_on_validation` chooses among. Without it no member sees them, and one training serves all protocols.
+    `best_on_validation` chooses among; a network that is only probed is taken after its last epoch and has none. Without it no
+    member sees them, and one training serves all protocols.
     """
     listed = [
         Member(network, tasks, WHOLE, tables_of(network, tasks, WHOLE)) for network in NETWORKS for tasks in TASK_SETS
     ]
-    listed.append(Member("mscadc", CLASSES, WHOLE, ("table5",)))
+    listed += [
+        Member("mscadc", CLASSES, WHOLE, ("table5",)),
+        Member("c3d_avg", CLASSES, WHOLE, PROBED),
+    ]
     for training_set in (*SMALLER, UNLV_DIVE):
         for network in NETWORKS if training_set == UNLV_DIVE else ("c3d_avg",):
             listed += [
@@ -58,7 +65,9 @@ def members(settings: Mapping[str, Any]) -> list[Member]:
             ]
     if settings["multitask"]["validation"]["separate"]:
         listed += [
-            Member(member.network, member.tasks, member.training_set + VALIDATED, member.tables) for member in listed
+            Member(member.network, member.tasks, member.training_set + VALIDATED, member.tables)
+            for member in listed
+            if member.tables != PROBED
         ]
     return listed
 
@@ -72,6 +81,7 @@ def tables_of(network: str, tasks: str, training_set: str) -> tuple[str, ...]:
         "table6": training_set == WHOLE and tasks == MULTITASK,
         "table7": training_set in (WHOLE, UNLV_DIVE) and compared,
         "table8": training_set in (WHOLE, *SMALLER) and compared and network == "c3d_avg",
+        **dict.fromkeys(PROBED, training_set == WHOLE and tasks == MULTITASK and network == "c3d_avg"),
     }
     return tuple(table for table, needs in holds.items() if needs)
 

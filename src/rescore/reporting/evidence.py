@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from rescore.errors import RescoreError
+from rescore.experiments import linear_probes
 from rescore.experiments.plan import ON_REAL_DATA
 from rescore.storage import HEADER_KEY, read_table, sha256_file
 
@@ -297,10 +298,23 @@ def files(place: Place, members: Iterable[str] | None) -> Iterator[tuple[str, Pa
             yield "checkpoint", path.parent / name, checkpoint_facts
         for name in ("choice.json", "rule.json"):
             yield "choice", path.parent / name, None
+        if path.parts[-3] == linear_probes.EXPERIMENT:
+            yield from probed_files(place, wanted or sorted(column_values(path, "member")))
     if place.scale == "open":
         yield from source_files(place, experiments)
     else:
         yield from data_files(place, datasets or manifest_datasets(place), trained=bool(datasets))
+
+
+def probed_files(place: Place, members: list[str]) -> Iterator[tuple[str, Path, Any]]:
+    """Activations that members of the linear probes were fitted on, and the networks that they are of, the backbone aside."""
+    bodies = {member.partition("/")[0] for member in members}
+    folder = place.data / "features" / linear_probes.EXPERIMENT
+    for path in sorted(folder.rglob("*.safetensors")):
+        name = path.relative_to(folder).with_suffix("")
+        if bodies & {*name.parts}:
+            yield "activations", path, checkpoint_facts
+            yield "checkpoint", place.runs / "mtl_aqa" / name / "weights.safetensors", checkpoint_facts
 
 
 def manifest_datasets(place: Place) -> set[str]:

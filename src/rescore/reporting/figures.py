@@ -228,7 +228,8 @@ def forest(table: str, result: Path, svg: Path, png: Path, settings: dict[str, A
     rows, columns = list(dict.fromkeys(lines["row"])), columns_of(lines)
     for name in ("reported", "reproduced", "low", "high"):
         lines[name] = pd.to_numeric(lines[name], errors="coerce")
-    across = 3 if len(columns) % 3 == 0 else min(4, len(columns))  # Table 4 has three training sizes an action
+    # Three training sizes an action, five layers an evaluation; else as many as can be read.
+    across = next((group for group in (3, 5) if len(columns) % group == 0), min(4, len(columns)))
     down = -(-len(columns) // across)
     with canvas(11, down * (0.3 * len(rows) + 0.7) + 1.2, down, across, sharex=True, sharey=True) as (figure, axes):
         for panel, column in zip(axes.flat, columns, strict=False):

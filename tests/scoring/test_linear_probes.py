@@ -1,0 +1,110 @@
+"""Tables 9 and 10: every printed cell, the correlations themselves, and what is said where nothing was run."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+
+from rescore.errors import RescoreError
+from rescore.experiments.linear_probes import probe_dives, probe_vaults
+from rescore.scoring.linear_probes import cells_of, score_linear_probes
+from rescore.scoring.scores import COLUMNS
+from rescore.storage import read_table
+from tests.linear_probe_files import SETTINGS, make_vaults, with_others, write_activations
+from tests.mtl_aqa_files import Files, write_files
+
+REPORTED = Path(__file__).parents[2] / "reported" / "mtl_aqa"
+
+
+@pytest.fixture(scope="module")
+def dives(tmp_path_factory) -> Files:
+    return write_files(tmp_path_factory.mktemp("dives"))
+
+
+@pytest.fixture(scope="module")
+def written(dives, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("probes")
+    paths = write_activations(folder / "activations", pd.read_parquet(dives.rows), make_vaults())
+    with_others(make_vaults()).to_parquet(folder / "vaults.parquet")
+    probe_dives(paths, dives.rows, dives.splits, folder / "table9.parquet", folder / "9.json", SETTINGS)
+    probe_vaults(paths, folder / "vaults.parquet", folder / "table10.parquet", folder / "10.json", SETTINGS)
+    return folder
+
+
+def score(written: Path, table: str, dives: Files, folder: Path, predictions=None, rows=None) -> pd.DataFrame:
+    path = predictions or written / f"{table}.parquet"
+    rows = rows or (dives.rows if table == "table9" else written / "vaults.parquet")
+    baselines = dives.baselines["predictions"] if table == "table9" else None
+    score_linear_probes(table, path, rows, folder / "scores.csv", SETTINGS, baselines)
+    return pd.read_csv(
+        folder / "scores.csv", keep_default_na=False, na_values={"value": "", "low": "", "high": "", "n": ""}
+    )
+
+
+@pytest.mark.parametrize("table", ["table9", "table10"])
+def test_every_printed_cell_has_a_number(written, dives, tmp_path, table):
+    scores = score(written, table, dives, tmp_path)
+    assert list(scores.columns) == [*COLUMNS, "reason", "member", "action"]
+    printed = pd.read_csv(REPORTED / f"{table}.csv", dtype=str)
+    expected = list(zip(printed["row"], printed["column"], strict=True))
+    assert sorted((cell.row, cell.column) for cell in cells_of(table)) == sorted(expected)
+    found = scores.set_index(["row", "column"])
+    assert found.loc[expected, "value"].notna().all()
+    assert found["protocol"].eq("").all()
+    own = ["Perfect observer", "Difficulty alone", *(["Label only"] if table == "table9" else [])]
+    assert list(dict.fromkeys(scores["row"]))[3:] == own
+    for row in own:
+        assert set(scores.loc[scores["row"] == row, "column"]) == set(printed["column"])
+    assert (scores.loc[scores["row"] == "Perfect observer", "value"] > 90).all()
+
+
+def test_cells_are_the_mean_rho_in_percent(written, dives, tmp_path):
+    for table, row, column, member, seeds in (
+        ("table9", "Baseline-1", "c3", "backbone/dives/c3", 1),
+        ("table9", "Baseline-2", "c3", "classes/dives/c3", 2),
+        ("table10", "Baseline-1", "Out-of-dataset c2", "backbone/outside/c2", 2),
+        ("table10", "C3D-AVG-MTL", "Within-dataset c1", "score_classes_caption/within/c1", 2),
+    ):
+        found = score(written, table, dives, tmp_path).set_index(["row", "column"]).loc[(row, column)]
+        rows = read_table(written / f"{table}.parquet").query(f"member == '{member}'")
+        rho = [spearmanr(part["target"], part["predicted"]).statistic for _, part in rows.groupby("seed")]
+        assert found["value"] == pytest.approx(100 * sum(rho) / seeds)
+        assert found["low"] <= found["value"] <= found["high"]
+        assert (found["seeds"], found["member"]) == (seeds, member)
+        assert found["n"] == len(rows) / seeds
+
+
+def test_unknown_competitions_leave_a_reason_instead_of_a_number(written, dives, tmp_path):
+    with_others(make_vaults()).drop(columns=["event", "observer", "difficulty"]).to_parquet(tmp_path / "rows.parquet")
+    scores = score(written, "table10", dives, tmp_path, rows=tmp_path / "rows.parquet")
+    outside = scores[scores["column"].str.startswith("Out-of-dataset")]
+    assert len(outside) == 15
+    assert outside["value"].isna().all()
+    assert outside["reason"].str.contains("which competition a vault belongs to is not known").all()
+    assert outside["seeds"].eq("").all()
+    within = scores[scores["column"].str.startswith("Within-dataset")]
+    assert within["value"].notna().all()
+    assert set(scores["row"]) == {"Baseline-1", "Baseline-2", "C3D-AVG-MTL"}
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda table: table[table["member"] != "classes/within/c1"], "classes/within/c1: no predictions"),
+        (lambda table: table[(table["member"] != "classes/within/c1") | (table["seed"] == 0)], "1 seeds, declared 2"),
+        (lambda table: table.drop(table.index[table["member"] == "classes/within/c1"][0]), "other samples than"),
+        (lambda table: pd.concat([table, table.iloc[:2]]), "2 duplicate rows"),
+        (lambda table: table.assign(target=table["target"] / 2), "targets differ"),
+        (lambda table: table.assign(predicted=float("nan")), "NaN or infinite"),
+    ],
+)
+def test_bad_predictions_are_named(written, dives, tmp_path, damage, message):
+    damage(read_table(written / "table10.parquet")).to_parquet(tmp_path / "bad.parquet")
+    with pytest.raises(RescoreError, match=message):
+        score(written, "table10", dives, tmp_path, predictions=tmp_path / "bad.parquet")
+
+
+def test_another_table_is_refused():
+    with pytest.raises(RescoreError, match=r"no linear probes are defined for 'table8': table9 \| table10"):
+        cells_of("table8")
