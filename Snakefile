@@ -28,6 +28,7 @@ if SCALE != "open":
     include: "workflow/rules/backbones.smk"
     include: "workflow/rules/aqa7.smk"
     include: "workflow/rules/mtl_aqa.smk"
+    include: "workflow/rules/stages.smk"
     include: "workflow/rules/mtl_aqa_report.smk"
     include: "workflow/rules/comparisons.smk"
     include: "workflow/rules/report.smk"
