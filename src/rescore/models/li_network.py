@@ -92,7 +92,8 @@ def clip_frames_of(frames: int, clips: int, clip_frames: int) -> np.ndarray:
     """
     if frames < clip_frames:
         raise RescoreError(
-            f"a window of {frames} frames holds no clip of {clip_frames}. Raise multitask.clips.frames, or lower stages.li.clip_frames."
+            f"a window of {frames} frames holds no clip of {clip_frames}. Raise multitask.clips.frames, "
+            "or lower stages.li.clip_frames."
         )
     starts = np.round(np.linspace(0, frames - clip_frames, clips)).astype(np.int64)
     return (starts[:, None] + np.arange(clip_frames)).ravel()

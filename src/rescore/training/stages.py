@@ -23,6 +23,7 @@ from tqdm import tqdm
 from rescore.errors import RescoreError
 from rescore.models.device import derived_seed
 from rescore.models.tcn import StageSegmenter, frame_log_probabilities, segment_loss
+from rescore.storage import load_arrays
 from rescore.training.multitask import (
     GPU_SHARE,
     Dives,
@@ -37,7 +38,6 @@ from rescore.training.multitask import (
 )
 from rescore.training.restart import restore_network
 from rescore.training.schedule import annealed
-from rescore.storage import load_arrays
 
 CURVE_COLUMNS = ("epoch", "iteration", "learning_rate", "loss", "test_correlation", "validation_correlation")
 Loss = Callable[[Mapping[str, Tensor], Tensor, Mapping[str, Any]], Tensor]
