@@ -1,0 +1,64 @@
+"""S3D: a P3D network for each of four stages of a dive, fused to one score (Xiang et al., S3D, ICIP 2018).
+
+    frames of a stage (16) ─► its own P3D ─► features (2048) ─┬─► that stage's score (auxiliary)
+                                                              └─► mean over the stages ─► fully connected ─► score
+
+Its authors train each stage's P3D on the score by itself, and a regression on the mean of the four features after it (that is
+what their released features are). Here both are one training: the loss is that of the score and, weighted, those of the stages.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rescore.models.p3d import P3D
+
+STAGES = 4
+FUSIONS = ("mean", "concatenation")
+
+
+class S3D(nn.Module):
+    """Frames (N, 3, 4 * f, height, width), stage by stage -> `score` (N,), `stages` (N, 4), in units of training.
+
+    Args:
+        layers, width: of each P3D.
+        fusion: `mean` (the released features') or `concatenation`.
+        dropout: of the features before the scores.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[int] = (3, 8, 36, 3),
+        width: float = 1.0,
+        fusion: str = "mean",
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.fusion = fusion
+        self.bodies = nn.ModuleList(P3D(layers, width) for _ in range(STAGES))
+        features = self.bodies[0].features
+        self.stage_heads = nn.ModuleList(nn.Linear(features, 1) for _ in range(STAGES))
+        self.score_head = nn.Linear(features * (STAGES if fusion == "concatenation" else 1), 1)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, video: Tensor) -> dict[str, Tensor]:
+        parts = video.chunk(STAGES, 2)
+        features = torch.stack([body(part) for body, part in zip(self.bodies, parts, strict=True)], 1)  # (N, 4, 2048)
+        features = self.dropout(features)
+        stages = [head(features[:, number]) for number, head in enumerate(self.stage_heads)]
+        fused = features.flatten(1) if self.fusion == "concatenation" else features.mean(1)
+        return {"score": self.score_head(fused).squeeze(1), "stages": torch.cat(stages, 1)}
+
+    def start_scores(self, mean: float) -> None:
+        """Let all scores start at the mean training score, in units of training."""
+        for head in (self.score_head, *self.stage_heads):
+            nn.init.constant_(head.get_parameter("bias"), mean)
+
+
+def s3d_loss(outputs: Mapping[str, Tensor], target: Tensor, settings: Mapping[str, Any]) -> Tensor:
+    """Squared error of the score, and `stage_loss` times the mean of those of the stages. Target (N,)."""
+    stages = F.mse_loss(outputs["stages"], target[:, None].expand(-1, STAGES))
+    return F.mse_loss(outputs["score"], target) + settings["stage_loss"] * stages

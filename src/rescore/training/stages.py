@@ -1,0 +1,271 @@
+"""Train the networks that take a dive apart: S3D's and Li et al.'s on scores, and the segmenter on the stages of frames.
+
+    clip store (uint8) ─► each dive's own frames: shifted, flipped, normalised ─► network ─► loss ─► optimiser   every step
+                                                                                 network ─► predictions         every epoch
+                                                                                 everything ─► restart point    every epoch
+
+Clips, arithmetic and draws are `training.multitask`'s, so that a dive is shifted and flipped here as it is there. All that is
+random follows from the seed and the epoch's number: a killed run ends with the same bytes (on a CPU; on CUDA to rounding).
+"""
+
+import math
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from rescore.errors import RescoreError
+from rescore.models.device import derived_seed
+from rescore.models.tcn import StageSegmenter, frame_log_probabilities, segment_loss
+from rescore.storage import load_arrays
+from rescore.training.multitask import (
+    GPU_SHARE,
+    Dives,
+    Place,
+    Progress,
+    Source,
+    draw_epoch,
+    load,
+    measure,
+    open_place,
+    save,
+)
+from rescore.training.restart import restore_network
+from rescore.training.schedule import annealed
+
+CURVE_COLUMNS = ("epoch", "iteration", "learning_rate", "loss", "test_correlation", "validation_correlation")
+Loss = Callable[[Mapping[str, Tensor], Tensor, Mapping[str, Any]], Tensor]
+
+
+def train(
+    network: nn.Module,
+    dives: Dives,
+    frames: np.ndarray,
+    loss: Loss,
+    settings: Mapping[str, Any],
+    section: Mapping[str, Any],
+    colour: str,
+    seed: int,
+    restart: Path,
+    key: str,
+) -> Progress:
+    """Train a network in place, and predict the test and validation dives after every epoch.
+
+    Args:
+        network: initialised, on the CPU; frames (N, 3, F, h, w) to a mapping with `score` (N,), in units of training.
+        dives: data, checked by the caller.
+        frames: (samples, F) int64: which frames of the store the network reads of each dive at shift 0.
+        loss: of what the network gives, targets (N,) and `section`.
+        settings: the `multitask` section of params.yaml: clips, flip, threads, gpus, precision.
+        section: `stages.s3d` or `stages.li`.
+        colour: of the network's input, a key of `preprocess.COLOURS`.
+        seed: of the member: order, shifts, flips and dropout.
+        restart: restart point, written after every epoch; the caller removes it when the results are safe.
+        key: of all that the results depend on; a restart point with another key is not used.
+
+    Returns:
+        Curve and scores of each epoch.
+
+    Raises:
+        RescoreError: the loss is not finite, or the restart point is damaged.
+    """
+    with one_place(settings) as place:
+        network.to(place.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        optimiser = make_optimiser(network, section)
+        progress = resume(restart, key, network, optimiser)
+        clips = hold_clips(dives.clips, place.device)
+        of_dive = torch.from_numpy(frames).to(clips.device)
+        target = dives.targets["score"].to(place.device)
+        for epoch in range(len(progress.curve), section["epochs"]):
+            rate = annealed(section["learning_rate"], epoch, section["anneal_every"], section["anneal_factor"])
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            order, shifts, flips = draw_epoch(dives.train, settings, seed, epoch)  # (samples,) each
+            torch.manual_seed(derived_seed(seed, "dropout", epoch))
+            network.train()
+            total = 0.0
+            starts = range(0, len(order), section["batch"])
+            for first in tqdm(starts, f"epoch {epoch + 1} of {section['epochs']}", unit="step", disable=None):
+                part = slice(first, first + section["batch"])
+                rows, shift, flip = (torch.from_numpy(drawn[part]).to(clips.device) for drawn in (order, shifts, flips))
+                x = read(Source(clips, of_dive[rows], colour, place.device), rows, shift, flip, section["pool"])
+                with torch.autocast(place.device.type, torch.bfloat16, enabled=place.autocast):
+                    outputs = network(x)
+                found = loss({name: value.float() for name, value in outputs.items()}, target[rows], section)
+                found.backward()
+                optimiser.step()
+                optimiser.zero_grad()
+                total += float(found.detach()) * len(rows)
+            check_loss(total / len(order), epoch, rate)
+            tested, validated = (
+                {"score": predict(network, clips, of_dive, chosen, colour, settings, section["pool"], place)}
+                for chosen in (dives.test, dives.validation)
+            )
+            progress.curve.append(
+                {"epoch": epoch + 1, "iteration": (epoch + 1) * len(starts), "learning_rate": rate}
+                | {"loss": total / len(order)}
+                | correlation("test", tested, dives, dives.test)
+                | correlation("validation", validated, dives, dives.validation)
+            )
+            progress.scores.append(np.concatenate([tested["score"], validated["score"]]))
+            save(restart, key, network, optimiser, progress)  # type: ignore[arg-type]
+    return progress
+
+
+def one_place(settings: Mapping[str, Any]) -> Any:
+    """Where a training computes: one GPU where `multitask.gpus` says that there are any, else the CPU."""
+    return open_place({**settings, "gpus": min(1, settings["gpus"])})
+
+
+def hold_clips(clips: np.ndarray, device: torch.device) -> Tensor:
+    """The clips on the device where they fit; else they stay mapped, and each batch is sent."""
+    if device.type == "cuda" and clips.nbytes < GPU_SHARE * torch.cuda.mem_get_info(device)[0]:
+        return torch.from_numpy(np.array(clips)).to(device)
+    with warnings.catch_warnings():  # of a map that cannot be written; nothing here does
+        warnings.simplefilter("ignore")
+        return torch.from_numpy(clips)
+
+
+def read(source: Source, rows: Tensor, shift: Tensor, flip: Tensor, pool: int) -> Tensor:
+    """Samples as network input, (N, 3, F, crop // pool, crop // pool) float32; `source.frames` is (N, F), or (F,) for all."""
+    x = load(source, rows, shift, flip)
+    return F.avg_pool3d(x, (1, pool, pool)) if pool > 1 else x
+
+
+def make_optimiser(network: nn.Module, section: Mapping[str, Any]) -> torch.optim.Optimizer:
+    rate, decay = section["learning_rate"], section["weight_decay"]
+    if section["optimiser"] == "sgd":
+        return torch.optim.SGD(network.parameters(), rate, section["momentum"], weight_decay=decay)
+    return torch.optim.Adam(network.parameters(), rate, weight_decay=decay, fused=True)
+
+
+def resume(path: Path, key: str, network: nn.Module, optimiser: torch.optim.Optimizer) -> Progress:
+    """Put network and optimiser where a restart point of the same data, settings and code left them, if there is one.
+
+    Raises:
+        RescoreError: the file is damaged.
+    """
+    if not path.is_file():
+        return Progress()
+    arrays, header = load_arrays(path)
+    if header.get("key") != key:
+        return Progress()
+    restore_network(arrays, network, optimiser)
+    return Progress(header["curve"], scores=[arrays[f"scores.{epoch}"] for epoch in range(len(header["curve"]))])
+
+
+def check_loss(mean: float, epoch: int, rate: float) -> None:
+    if not math.isfinite(mean):
+        raise RescoreError(
+            f"training diverged: the mean loss of epoch {epoch + 1} is {mean} at learning rate {rate:g}. "
+            "Lower learning_rate of this system in params.yaml's section `stages`."
+        )
+
+
+def correlation(split: str, found: Mapping[str, np.ndarray], dives: Dives, rows: np.ndarray) -> dict[str, float | None]:
+    name = f"{split}_correlation"
+    return {name: measure(split, found, dives, rows)[name] if len(rows) else None}
+
+
+@torch.inference_mode()
+def predict(
+    network: nn.Module,
+    clips: Tensor,
+    frames: Tensor,
+    rows: np.ndarray,
+    colour: str,
+    settings: Mapping[str, Any],
+    pool: int,
+    place: Place,
+) -> np.ndarray:
+    """Scores (n,) float32 of samples without shift and flip, in units of training."""
+    network.eval()
+    found = [torch.zeros(0)]
+    for part in torch.from_numpy(rows).to(clips.device).split(settings["evaluation_batch"]) if len(rows) else ():
+        still = torch.zeros_like(part)
+        x = read(Source(clips, frames[part], colour, place.device), part, still, still.bool(), pool)
+        with torch.autocast(place.device.type, torch.bfloat16, enabled=place.autocast):
+            found.append(network(x)["score"].float().cpu())
+    return torch.cat(found).numpy()
+
+
+def train_segmenter(
+    network: StageSegmenter,
+    clips: np.ndarray,
+    labels: np.ndarray,
+    rows: np.ndarray,
+    settings: Mapping[str, Any],
+    section: Mapping[str, Any],
+    colour: str,
+    seed: int,
+) -> list[float]:
+    """Train a segmenter in place on the frames' stages.
+
+    Args:
+        clips: the store, (samples, frames + 2 shift, crop, crop, 3).
+        labels: (samples, frames + 2 shift) int64 classes of the store's frames; those of other rows are not read.
+        rows: the labelled training dives.
+        settings: the `multitask` section.
+        section: `stages.segmentation`.
+        colour: a key of `preprocess.COLOURS`.
+        seed: of the member.
+
+    Returns:
+        The mean loss of each epoch.
+
+    Raises:
+        RescoreError: the loss is not finite.
+    """
+    means = []
+    window = np.arange(settings["clips"]["frames"]) + settings["clips"]["shift"]  # the store's frames at shift 0
+    with one_place(settings) as place:
+        network.to(place.device)
+        # The released code trains with RMSprop and Keras' defaults.
+        optimiser = torch.optim.RMSprop(network.parameters(), section["learning_rate"], alpha=0.9, eps=1e-7)
+        held, classes, frames = hold_clips(clips, place.device), torch.from_numpy(labels), torch.from_numpy(window)
+        for epoch in range(section["epochs"]):
+            order, shifts, flips = draw_epoch(rows, settings, derived_seed(seed, "segmentation"), epoch)
+            torch.manual_seed(derived_seed(seed, "segmentation dropout", epoch))
+            network.train()
+            total = 0.0
+            for first in range(0, len(order), section["batch"]):
+                part = slice(first, first + section["batch"])
+                chosen, shift, flip = (torch.from_numpy(drawn[part]) for drawn in (order, shifts, flips))
+                wanted = classes[chosen[:, None], frames + shift[:, None]].to(place.device)
+                source = Source(held, frames.to(held.device), colour, place.device)
+                x = read(source, *(drawn.to(held.device) for drawn in (chosen, shift, flip)), section["pool"])
+                found = segment_loss(network(x), wanted)
+                found.backward()
+                optimiser.step()
+                optimiser.zero_grad()
+                total += float(found.detach()) * len(chosen)
+            check_loss(total / len(order), epoch, section["learning_rate"])
+            means.append(total / len(order))
+    return means
+
+
+def predict_stages(
+    network: StageSegmenter,
+    clips: np.ndarray,
+    rows: np.ndarray,
+    settings: Mapping[str, Any],
+    section: Mapping[str, Any],
+    colour: str,
+) -> np.ndarray:
+    """Log probabilities (n, frames, 5) of the classes of each frame, without shift and flip."""
+    window = torch.arange(settings["clips"]["frames"]) + settings["clips"]["shift"]
+    with one_place(settings) as place:
+        network.to(place.device).eval()
+        held = hold_clips(clips, place.device)
+        source = Source(held, window.to(held.device), colour, place.device)
+        found = []
+        for part in torch.from_numpy(rows).to(held.device).split(section["batch"]):
+            still = torch.zeros_like(part)
+            found.append(frame_log_probabilities(network, read(source, part, still, still.bool(), section["pool"])))
+    return np.concatenate(found)
