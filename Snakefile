@@ -5,7 +5,7 @@
     snakemake -n --config scale=paper              what the official videos would take
 
 Rules live in workflow/rules/, one family a room of src/rescore, left to right: sources, data, backbones, aqa7,
-mtl_aqa, mtl_aqa_report, comparisons, report; open has the real data that needs no video, audit what the papers' own numbers contradict.
+mtl_aqa, poses, mtl_aqa_report, comparisons, report; open has the real data that needs no video, audit what the papers' own numbers contradict.
 """
 
 from snakemake.utils import min_version
@@ -28,6 +28,7 @@ if SCALE != "open":
     include: "workflow/rules/backbones.smk"
     include: "workflow/rules/aqa7.smk"
     include: "workflow/rules/mtl_aqa.smk"
+    include: "workflow/rules/poses.smk"
     include: "workflow/rules/mtl_aqa_report.smk"
     include: "workflow/rules/comparisons.smk"
     include: "workflow/rules/report.smk"
