@@ -1,4 +1,4 @@
-"""True joints in the clip store's frames: recomputed from the seed, equal to what the renderer drew, where the pixels show them."""
+"""True joints in the clip store's frames: recomputed from the seed, equal to what was drawn, where the pixels show them."""
 
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,11 @@ from rescore.clips.store import write_clips
 from rescore.errors import RescoreError
 from rescore.features.true_poses import POSE, compare, first_frames, frame_numbers, write_true_poses
 from rescore.manifests.synthetic.body import JOINTS
+from rescore.manifests.synthetic.broadcasts import Task as Broadcast
+from rescore.manifests.synthetic.broadcasts import make_broadcast
 from rescore.manifests.synthetic.generate import Task, make_video
 from rescore.manifests.synthetic.joints import film_event, film_performance, write
+from rescore.manifests.synthetic.shots import Request
 from rescore.models import keypoints
 from rescore.storage import write_table
 
@@ -117,14 +120,9 @@ def test_poses_lie_on_the_athlete_in_the_clips(aqa7):
 
 def test_dives_of_a_broadcast_have_the_numbers_of_its_video(tmp_path):
     """The joints that the broadcast's maker keeps from start_frame to end_frame, at the same frames of the video."""
-    from rescore.manifests.synthetic.shots import Request
-
     request = Request(9, 2, 0, (160, 120), 1.0, 64, 3)
     filmed = {each.sample: each for each in film_event(request)}
     assert sorted(filmed) == ["09/001", "09/002"]
-    from rescore.manifests.synthetic.broadcasts import make_broadcast
-    from rescore.manifests.synthetic.broadcasts import Task as Broadcast
-
     entry = make_broadcast(Broadcast(request, tmp_path))
     kept = np.load(tmp_path / "09" / "joints.npz")
     for dive, (start, end) in entry["spans"].items():

@@ -28,7 +28,7 @@ def run(
     true_poses: Path | None = None,
     true_rows: Path | None = None,
 ) -> None:
-    """Members `pose_dct/<action>`, `pose_apen/<action>` and, with true poses, `pose_dct_true/<action>`, `pose_apen_true/<action>`.
+    """Members `pose_dct/<action>`, `pose_apen/<action>` and, with true poses, `pose_{dct,apen}_true/<action>`.
 
     Args:
         poses, rows: of `features.poses.estimate` for AQA-7.

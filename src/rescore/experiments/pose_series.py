@@ -70,7 +70,7 @@ def series_of(pose: np.ndarray, scale: str) -> np.ndarray:
 
 
 def fill_gaps(pose: np.ndarray) -> np.ndarray:
-    """(time, joint, 2) without NaN: straight lines between the times at which a joint was found, its first and last place beyond."""
+    """(time, joint, 2) without NaN: straight lines between the times at which a joint was found, constant beyond."""
     times, filled = np.arange(len(pose)), pose.copy()
     never = [joint for joint in range(pose.shape[1]) if not np.isfinite(pose[:, joint]).any()]
     for joint in range(pose.shape[1]):

@@ -27,7 +27,7 @@ def clip_knobs(settings: Mapping[str, Any], dataset: str) -> Mapping[str, Any]:
 
 
 def frame_numbers(settings: Mapping[str, Any], dataset: str) -> np.ndarray:
-    """Frames of a clip store's row whose pose is looked at: every `poses.every`-th, of MTL-AQA without the shift at either end."""
+    """Frames of a clip store's row whose pose is looked at: every `poses.every`-th, of MTL-AQA without the shift's."""
     knobs = clip_knobs(settings, dataset)
     first = int(knobs["shift"]) if dataset == "mtl_aqa" else 0
     return np.arange(first, first + int(knobs["frames"]), int(settings["poses"]["every"]))
@@ -89,7 +89,7 @@ def write_true_poses(
 
 
 def in_clip(body: np.ndarray, settings: Mapping[str, Any], dataset: str) -> np.ndarray:
-    """Joints (..., 3) of the video's frame (pixels, visible) as pixels (..., 2) of the scaled and cropped one, NaN where unseen."""
+    """Joints (..., 3) of the video's frame (pixels, visible) as pixels (..., 2) of the cropped one, NaN where unseen."""
     knobs = clip_knobs(settings, dataset)
     resize, crop = np.array(knobs["resize"]), int(knobs["crop"])
     ratio, margin = resize / np.array(settings["synthetic"]["frame_size"], float), (resize - crop) // 2

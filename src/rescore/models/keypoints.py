@@ -99,7 +99,7 @@ def joint_targets(joints: Tensor, height: int, width: int, spread: float = 0.7) 
 
 
 def locate(logits: Tensor, least: float) -> Tensor:
-    """Joints (N, 13, 2) in pixels from maps (N, 13, height, width); NaN where the picture is less than `least` likely to show one.
+    """Joints (N, 13, 2) in pixels from maps (N, 13, height, width); NaN where one is less than `least` likely to be seen.
 
     The place is the mean over the 3 x 3 cells around the likeliest one, weighted by their probability.
     """

@@ -256,8 +256,8 @@ def score_aqa7(table: str, predictions: list[Path], rows: Path, scores: Path, se
 
     Args:
         table: table2 | table3 | table4 | figure3.
-        predictions: predictions.parquet of the experiments: all_action and pose_aqa7 for table2, all_action and zero_shot for table3
-            (whose middle rows are the single-action models of all_action), fine_tuning for table4 and figure3.
+        predictions: predictions.parquet of the experiments: all_action and pose_aqa7 for table2, all_action and zero_shot for
+            table3 (whose middle rows are the single-action models of all_action), fine_tuning for table4 and figure3.
         rows: table of the data set's samples (clips or features); where it knows `observer` and `difficulty`, Tables 2 to 4
             get a row for each as a yardstick.
         scores: output CSV; for figure3 with a column `iteration`.

@@ -36,7 +36,7 @@ class Filmed:
     first_frame: int
     """The video's frame that the first row shows."""
     joints: Array
-    """(frames, 2, 17, 3): column and row in pixels, and 1 where the joint is not under water; NaN for an athlete who is not there."""
+    """(frames, 2, 17, 3): column and row in pixels, and 1 where the joint is not under water; NaN for a missing athlete."""
 
 
 def write_aqa7(joints: Path, table: Path, settings: dict[str, Any], workers: int) -> None:
