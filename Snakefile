@@ -33,6 +33,7 @@ if SCALE != "open":
     include: "workflow/rules/extensions.smk"
     include: "workflow/rules/linear_probes.smk"
     include: "workflow/rules/stages.smk"
+    include: "workflow/rules/poses.smk"
     include: "workflow/rules/mtl_aqa_report.smk"
     include: "workflow/rules/comparisons.smk"
     include: "workflow/rules/report.smk"

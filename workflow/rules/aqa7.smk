@@ -78,7 +78,7 @@ rule fine_tuning:
 # Which experiments' predictions each table is computed from. Table 3 reuses the single-action members of Table 2, so that
 # nothing is trained twice.
 PREDICTIONS = {
-    "table2": ["all_action"],
+    "table2": ["all_action", "pose_aqa7"],
     "table3": ["all_action", "zero_shot"],
     "table4": ["fine_tuning"],
     "figure3": ["fine_tuning"],

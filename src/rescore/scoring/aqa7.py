@@ -32,7 +32,19 @@ from rescore.storage import read_table
 TITLES = {action: BY_NAME[action].title for action in EXPERIMENT_ACTIONS}
 TABLE2_TITLES = TITLES | {"snowboard": "Snowboarding"}
 """Table 2 spells one action in another way than Tables 3 and 4."""
-TABLE2_ROWS = {"Single-action C3D-SVR": "svr/{}", "Single-action C3D-LSTM": "single/{}", "All-action C3D-LSTM": "all"}
+POSE_ROWS = {
+    "Pose+DCT": "pose_dct/{}",
+    "Pose+DCT, true joints": "pose_dct_true/{}",
+    "Pose+ApEn": "pose_apen/{}",
+    "Pose+ApEn, true joints": "pose_apen_true/{}",
+}
+"""Rows of Table 2 that are there only where they were predicted: official videos have no true joints."""
+TABLE2_ROWS = {
+    **POSE_ROWS,
+    "Single-action C3D-SVR": "svr/{}",
+    "Single-action C3D-LSTM": "single/{}",
+    "All-action C3D-LSTM": "all",
+}
 TABLE3_ROWS = {
     "Random Wts./Ini.": "random",
     **{TITLES[action]: f"single/{action}" for action in EXPERIMENT_ACTIONS},
@@ -214,21 +226,29 @@ def score_rows(
 
 def read_blocks(
     table: str, cells: list[Cell], paths: list[Path], rows: pd.DataFrame, settings: dict[str, Any]
-) -> tuple[str, dict[tuple[str, str], Block]]:
-    """Checked predictions of an experiment, from one file or several, as blocks; and the experiment's name."""
-    needed: dict[str, tuple[str, ...]] = {}
-    for cell in cells:
-        needed[cell.member] = (*needed.get(cell.member, ()), cell.action)
+) -> tuple[str, list[Cell], dict[tuple[str, str], Block]]:
+    """Checked predictions of an experiment, from one file or several, as blocks; its name; and the cells that they fill."""
     samples = settings["fine_tuning"]["test_samples"] if table in ("table4", "figure3") else None
     parts = [read_predictions(path, rows, settings["seeds"], samples) for path in paths]
     merged = pd.concat(parts, ignore_index=True)
+    cells = predicted_cells(cells, merged)
+    needed: dict[str, tuple[str, ...]] = {}
+    for cell in cells:
+        needed[cell.member] = (*needed.get(cell.member, ()), cell.action)
     merged = merged[merged["member"].isin(needed)].sort_values(KEY)
     names = ", ".join(map(str, paths))
     problems = list(coverage_problems(merged, needed))
     raise_together(
         f"{names}: predictions that {table} needs are missing", problems, "rerun the experiments that write them."
     )
-    return ", ".join(sorted(map(str, merged["experiment"].unique()))), blocks_of(merged)
+    return ", ".join(sorted(map(str, merged["experiment"].unique()))), cells, blocks_of(merged)
+
+
+def predicted_cells(cells: list[Cell], predictions: pd.DataFrame) -> list[Cell]:
+    """The cells to score: all, but for rows of POSE_ROWS of which nothing was predicted."""
+    members = set(predictions["member"])
+    there = {cell.row for cell in cells if cell.member in members}
+    return [cell for cell in cells if cell.row in there or cell.row not in POSE_ROWS]
 
 
 def score_aqa7(table: str, predictions: list[Path], rows: Path, scores: Path, settings: dict[str, Any]) -> None:
@@ -236,8 +256,8 @@ def score_aqa7(table: str, predictions: list[Path], rows: Path, scores: Path, se
 
     Args:
         table: table2 | table3 | table4 | figure3.
-        predictions: predictions.parquet of the experiments: all_action for table2, all_action and zero_shot for table3
-            (whose middle rows are the single-action models of all_action), fine_tuning for table4 and figure3.
+        predictions: predictions.parquet of the experiments: all_action and pose_aqa7 for table2, all_action and zero_shot for
+            table3 (whose middle rows are the single-action models of all_action), fine_tuning for table4 and figure3.
         rows: table of the data set's samples (clips or features); where it knows `observer` and `difficulty`, Tables 2 to 4
             get a row for each as a yardstick.
         scores: output CSV; for figure3 with a column `iteration`.
@@ -247,7 +267,7 @@ def score_aqa7(table: str, predictions: list[Path], rows: Path, scores: Path, se
         RescoreError: the predictions are not what the table needs; every reason together.
     """
     cells, samples = cells_of(table, settings), read_table(rows)
-    experiment, blocks = read_blocks(table, cells, predictions, samples, settings)
+    experiment, cells, blocks = read_blocks(table, cells, predictions, samples, settings)
     if table == "figure3":
         write_scores(scores, experiment, curve_rows(cells, blocks, settings), more=("iteration",))
     else:

@@ -28,7 +28,7 @@ COLUMNS = (
 )
 KEY = ["member", "seed", "iteration", "dataset", "sample"]
 UNIT = "points"
-ONE_SEED = ("svr/",)
+ONE_SEED = ("svr/", "pose_")
 """Members whose training has no randomness (support vector regression): one repetition, whatever `seeds` says."""
 SHOWN = 5
 """Rows or samples named in one line of an error."""
