@@ -10,6 +10,7 @@ import yaml
 from scipy.stats import spearmanr
 
 from rescore.errors import RescoreError
+from rescore.experiments.mtl_aqa_members import members
 from rescore.scoring.comparisons import (
     cell_pairs,
     compare_rows,
@@ -30,6 +31,7 @@ from rescore.scoring.comparisons import (
     steiger_z,
     williams_t,
 )
+from tests import mtl_aqa_files as dives
 
 REPORTED = Path(__file__).parents[2] / "reported"
 
@@ -331,3 +333,72 @@ def test_an_entry_that_names_an_experiment_is_answered_from_it_alone(compared, t
     compare_rows(declared, [tmp_path / "both.parquet"], files[2], tmp_path / "both.csv", SETTINGS)
     compare_rows(declared, files[1], files[2], tmp_path / "alone.csv", SETTINGS)
     assert (tmp_path / "both.csv").read_bytes() == (tmp_path / "alone.csv").read_bytes()
+
+
+DIVES = """
+- id: all_against_one
+  table: table4
+  left: {rows: [All], columns: [C3D-AVG], member: c3d_avg/score_classes_caption/1059, action: diving}
+  right: {rows: [One], columns: [C3D-AVG], member: c3d_avg/score/1059, action: diving}
+- id: against_labels
+  table: table4
+  left: {rows: [All], columns: [C3D-AVG], member: c3d_avg/score_classes_caption/1059, action: diving}
+  right: {rows: [Observer], columns: [C3D-AVG], member: observer/1059, action: diving}
+"""
+
+
+def write_dives(folder, separate):
+    """Files of the two members that DIVES compares, with their twins; the samples' rows; and all their predictions."""
+    settings = {"multitask": {"validation": {"separate": separate}}}
+    rows = dives.make_dives()
+    splits = dives.make_splits(rows, separate)
+    named = [member for member in members(settings) if member.name.split("_validated")[0] in DIVES]
+    tables = [
+        dives.member_tables(member, seed, rows, splits, separate)["predictions"] for member in named for seed in (0, 1)
+    ]
+    table = pd.concat(tables, ignore_index=True)
+    rows.to_parquet(folder / "rows.parquet")
+    (folder / "dives.yaml").write_text(DIVES)
+    return table
+
+
+def compare_dives(folder, table):
+    table.to_parquet(folder / "predictions.parquet")
+    files = (folder / "dives.yaml", [folder / "predictions.parquet"], folder / "rows.parquet", folder / "out.csv")
+    compare_rows(*files, SETTINGS)
+    return pd.read_csv(folder / "out.csv", keep_default_na=False).set_index(["comparison", "protocol"])
+
+
+@pytest.mark.parametrize(("separate", "twin"), [(False, ""), (True, "_validated")])
+def test_the_epoch_chosen_on_validation_dives_is_that_of_the_tables(tmp_path, separate, twin):
+    """The fixture is best on the test dives at epoch 2, on the validation dives at 3; 4 is the last."""
+    table = write_dives(tmp_path, separate)
+    found = compare_dives(tmp_path, table)
+    wanted = {"last_iteration": (4, ""), "best_iteration_on_test": (2, ""), "best_on_validation": (3, twin)}
+    assert {protocol for _, protocol in found.index} == set(wanted)
+    for protocol, (epoch, ending) in wanted.items():
+        for side, tasks in (("left", "score_classes_caption"), ("right", "score")):
+            mine = table[(table["member"] == f"c3d_avg/{tasks}/1059{ending}") & (table["split"] == "test")]
+            mine = mine[mine["iteration"] == epoch]
+            rho = [spearmanr(part["target"], part["predicted"]).statistic for _, part in mine.groupby("seed")]
+            assert float(found.loc[("all_against_one", protocol), side]) == pytest.approx(np.mean(rho), abs=1e-9)
+        assert found.loc[("against_labels", protocol), "reason"] == "no predictions of observer/1059"
+
+
+def test_what_validation_cannot_choose_says_why(tmp_path):
+    table = write_dives(tmp_path, False)
+    one = (table["member"] == "c3d_avg/score/1059") & (table["split"] == "validation")
+    line = compare_dives(tmp_path, table[~one]).loc[("all_against_one", "best_on_validation")]
+    assert line["reason"] == "c3d_avg/score/1059: no validation predictions: nothing to choose the iteration by"
+    assert line["difference"] == ""
+    found = compare_dives(tmp_path, table[table["split"] == "test"])
+    assert {protocol for _, protocol in found.index} == {"last_iteration", "best_iteration_on_test"}
+
+
+def test_a_system_without_iterations_stands_against_every_protocol(tmp_path):
+    table = write_dives(tmp_path, False)
+    source = table[(table["member"] == "c3d_avg/score/1059") & (table["iteration"] == 4) & (table["split"] == "test")]
+    fixed = source.assign(member="observer/1059", iteration=0, predicted=source["target"] + source["seed"])
+    found = compare_dives(tmp_path, pd.concat([table, fixed])).loc["against_labels"]
+    assert set(found.index) == {"last_iteration", "best_iteration_on_test", "best_on_validation"}
+    assert (found["right"].astype(float) == 1).all()

@@ -20,6 +20,7 @@ from scipy.stats import binomtest, norm, rankdata
 from scipy.stats import t as student_t
 
 from rescore.errors import RescoreError, raise_together
+from rescore.experiments.mtl_aqa_members import VALIDATED
 from rescore.scoring.aqa7 import BEST, LAST, Block, Cell, blocks_of, choose_iterations
 from rescore.scoring.claims import CELLS, SHARE, TEXT, mapping
 from rescore.scoring.correlation import (
@@ -31,6 +32,8 @@ from rescore.scoring.correlation import (
     spearman,
     stable_generator,
 )
+from rescore.scoring.mtl_aqa import VALIDATION, choose
+from rescore.scoring.mtl_aqa_outputs import Outputs
 from rescore.scoring.predictions import KEY, read_columns, seed_problems, target_problems, value_problems
 from rescore.scoring.scores import NOTHING_CHOSEN
 from rescore.storage import read_table, write_table
@@ -399,14 +402,24 @@ def member_cell(entry: Mapping[str, Any], side: str, cell: tuple[str, str]) -> C
     return Cell(*cell, member, action)
 
 
+@dataclass(frozen=True)
+class Read:
+    """Checked predictions of the members that are compared."""
+
+    test: dict[tuple[str, str], Block]
+    """By member and action; under an empty action where a member has one alone."""
+    outputs: Outputs
+    """Test and held-out samples of members with one action: what the protocol `best_on_validation` chooses by."""
+
+
 def read_blocks(
     entries: Sequence[Mapping[str, Any]],
     paths: Sequence[Path],
     rows: pd.DataFrame,
     seeds: int,
     experiments: Sequence[str] = (),
-) -> dict[tuple[str, str], Block]:
-    """Checked test predictions of the members that the entries name, as blocks by member and action.
+) -> Read:
+    """Checked predictions of the members that the entries name, and of their twins without the validation samples.
 
     Args:
         experiments: those whose predictions count; all where none is named.
@@ -414,26 +427,31 @@ def read_blocks(
     Raises:
         RescoreError: NaN, duplicates, other units, targets that are not the data set's scores, or seeds that are missing.
     """
-    needed = {
+    named = {
         member_cell(entry, side, cell).member
         for entry in entries
         for side in ("left", "right")
         for cell in side_cells(entry[side])
     }
+    needed = named | {member + VALIDATED for member in named}
     tables = [read_columns(path)[0] for path in paths]
     merged = pd.concat(tables, ignore_index=True)
-    merged = merged[(merged["split"] == "test") & merged["member"].isin(needed)].reset_index(drop=True)
+    merged = merged[merged["split"].isin(("test", "validation")) & merged["member"].isin(needed)]
     if experiments:
-        merged = merged[merged["experiment"].isin(experiments)].reset_index(drop=True)
+        merged = merged[merged["experiment"].isin(experiments)]
+    merged = merged.reset_index(drop=True)
     if merged.empty:
-        return {}  # other sizes than the paper's were trained; each cell then says that it has no predictions
+        return Read({}, Outputs())  # other sizes than the paper's were trained; each cell says that it has no predictions
     problems = [*value_problems(merged), *target_problems(merged, rows), *seed_problems(merged, seeds)]
     names = ", ".join(map(str, paths))
     raise_together(f"{names}: bad predictions", problems, "rerun the experiments that write them.")
-    blocks = blocks_of(merged.sort_values(KEY))
-    members = [member for member, _ in blocks]
+    test, held_out = (blocks_of(merged[merged["split"] == split].sort_values(KEY)) for split in ("test", "validation"))
+    members = [member for member, _ in test]
     # A side that names no action means the one that its member was tested on.
-    return blocks | {(member, ""): block for (member, _), block in blocks.items() if members.count(member) == 1}
+    alone = {(member, ""): block for (member, _), block in test.items() if members.count(member) == 1}
+    outputs = {(member, "test"): block for (member, _), block in alone.items()}
+    outputs |= {(member, "validation"): block for (member, _), block in held_out.items()}
+    return Read(test | alone, Outputs(outputs))
 
 
 def compare_rows(
@@ -458,8 +476,8 @@ def compare_rows(
     lines: list[dict[str, Any]] = []
     for experiments in dict.fromkeys(tuple(entry.get("experiments", ())) for entry in entries):
         asked = [entry for entry in entries if tuple(entry.get("experiments", ())) == experiments]
-        blocks = read_blocks(asked, predictions, samples, settings["seeds"], experiments)
-        lines += [line for entry in asked for line in entry_rows(entry, blocks, settings)]
+        read = read_blocks(asked, predictions, samples, settings["seeds"], experiments)
+        lines += [line for entry in asked for line in entry_rows(entry, read, settings)]
     table = pd.DataFrame(lines, columns=COLUMNS)
     for _, group in table[table["left_cell"] != ""].groupby(["table", "protocol"]):
         table.loc[group.index, "holm_p"] = holm(group["permutation_p"].to_list())
@@ -468,28 +486,62 @@ def compare_rows(
     write_table(output, table.astype({"n": "Int64", "seeds": "Int64"}))
 
 
-def entry_rows(
-    entry: Mapping[str, Any], blocks: Mapping[tuple[str, str], Block], settings: Mapping[str, Any]
-) -> Iterator[dict[str, Any]]:
+Side = tuple[np.ndarray, ...]
+"""Samples, targets, predictions, each (seeds, n)."""
+
+
+def entry_rows(entry: Mapping[str, Any], read: Read, settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """A row for each pair of cells under each protocol, then the sign test over them."""
     pairs = [(member_cell(entry, "left", a), member_cell(entry, "right", b)) for a, b in cell_pairs(entry)]
     cells = list(dict.fromkeys(cell for pair in pairs for cell in pair))
-    found = [cell for cell in cells if (cell.member, cell.action) in blocks]
-    several = any(len(blocks[cell.member, cell.action].iterations) > 1 for cell in found)
-    for protocol in (LAST, BEST) if several else (NOTHING_CHOSEN,):
-        chosen = choose_iterations(found, dict(blocks), protocol)
-        lines = [pair_row(entry, protocol, pair, blocks, chosen, settings) for pair in pairs]
+    for protocol in protocols_of(cells, read):
+        sides = sides_at(cells, read, protocol)
+        lines = [pair_row(entry, protocol, pair, sides, settings) for pair in pairs]
         yield from lines
         if len(lines) > 1:
             yield sign_row(entry, protocol, lines)
+
+
+def protocols_of(cells: Sequence[Cell], read: Read) -> tuple[str, ...]:
+    """The protocols that cells can be scored under: none without iterations, validation where a member held samples out."""
+    found = [read.test[cell.member, cell.action] for cell in cells if (cell.member, cell.action) in read.test]
+    if not any(len(block.iterations) > 1 for block in found):
+        return (NOTHING_CHOSEN,)
+    known = {member for member, split in read.outputs.scores if split == "validation"}
+    held_out = any(known & {cell.member, cell.member + VALIDATED} for cell in cells)
+    return (LAST, BEST, VALIDATION) if held_out else (LAST, BEST)
+
+
+def sides_at(cells: Sequence[Cell], read: Read, protocol: str) -> dict[Cell, Side | str]:
+    """Each cell's predictions at the iterations that the protocol chooses, or why it has none."""
+    found = [cell for cell in cells if (cell.member, cell.action) in read.test]
+    sides: dict[Cell, Side | str] = {cell: f"no predictions of {cell.member}" for cell in cells}
+    if protocol == VALIDATION:
+        return sides | {cell: side_on_validation(cell, read) for cell in found}
+    chosen = choose_iterations(found, read.test, protocol)
+    return sides | {cell: predictions_at(read.test[cell.member, cell.action], chosen[cell]) for cell in found}
+
+
+def side_on_validation(cell: Cell, read: Read) -> Side | str:
+    """A cell's predictions at the iteration that is best on held-out samples, chosen as for MTL-AQA's tables.
+
+    A member whose twin was trained without these samples is replaced by it; one with a single iteration has nothing to choose.
+    """
+    block = read.test[cell.member, cell.action]
+    if len(block.iterations) == 1:
+        return predictions_at(block, np.zeros(len(block.samples), int))
+    choice = choose(cell.member, VALIDATION, read.outputs)
+    if choice.iterations is None:
+        return f"{choice.member}: {choice.reason}"
+    block = read.outputs.scores[choice.member, "test"]
+    return predictions_at(block, np.searchsorted(block.iterations, choice.iterations))
 
 
 def pair_row(
     entry: Mapping[str, Any],
     protocol: str,
     pair: tuple[Cell, Cell],
-    blocks: Mapping[tuple[str, str], Block],
-    chosen: Mapping[Cell, np.ndarray],
+    found: Mapping[Cell, Side | str],
     settings: Mapping[str, Any],
 ) -> dict[str, Any]:
     """One pair of cells; empty with the reason where it cannot be compared."""
@@ -501,10 +553,10 @@ def pair_row(
         "protocol": protocol,
         "reason": "",
     }
-    missing = [cell.member for cell in pair if cell not in chosen]
-    if missing:
-        return row | {"reason": f"no predictions of {', '.join(missing)}"}
-    sides = [predictions_at(blocks[cell.member, cell.action], chosen[cell]) for cell in pair]
+    reasons = dict.fromkeys(side for cell in pair if isinstance(side := found[cell], str))
+    if reasons:
+        return row | {"reason": "; ".join(reasons)}
+    sides = [side for cell in pair if not isinstance(side := found[cell], str)]
     seeds = max(len(samples) for samples, _, _ in sides)
     if any(len(samples) not in (1, seeds) for samples, _, _ in sides):
         return row | {"reason": "the sides have unequal numbers of seeds"}
@@ -514,7 +566,7 @@ def pair_row(
     return row | compare_pair(left, right, pair, f"{entry['id']} {protocol}", settings)
 
 
-def predictions_at(block: Block, index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def predictions_at(block: Block, index: np.ndarray) -> Side:
     """Samples, targets and predictions (seeds, n) of a block, each seed at its chosen iteration, samples in name order."""
     order = np.argsort(block.samples.astype(str), axis=1, kind="stable")
     predicted = block.predicted[np.arange(len(index)), index]
@@ -522,10 +574,6 @@ def predictions_at(block: Block, index: np.ndarray) -> tuple[np.ndarray, np.ndar
         np.take_along_axis(part, order, axis=1) for part in (block.samples, block.target, predicted)
     )
     return samples, target, values
-
-
-Side = tuple[np.ndarray, ...]
-"""Samples, targets, predictions, each (seeds, n)."""
 
 
 def compare_pair(
