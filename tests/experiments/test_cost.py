@@ -45,6 +45,13 @@ def test_training_counts_three_forward_passes_and_the_evaluation_one():
     assert step.operations == pytest.approx(10 * 100 * (3 * 1059 + 353) * forward)
 
 
+def test_probed_bodies_run_over_dives_and_vaults_once():
+    step = {step.name: step for step in cost.steps(SETTINGS, MEMBERS)}["linear_probe_activations"]
+    assert step.jobs == 7
+    assert step.operations == pytest.approx(7 * 6 * (1412 + 176) * cost.FORWARD_OPERATIONS["c3d"])
+    assert step.disk == 7 * 5 * 10_000 * (1412 + 176) * 2
+
+
 def test_the_table_says_what_its_hours_rest_on(tmp_path):
     figures = tmp_path / "gpu.json"
     rows = cost.steps(SETTINGS, MEMBERS)

@@ -1,25 +1,45 @@
 """Tables 9 and 10: every printed cell, the correlations themselves, and what is said where nothing was run."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
 from rescore.errors import RescoreError
 from rescore.experiments.linear_probes import probe_dives, probe_vaults
+from rescore.experiments.open_predictions import prediction_rows
 from rescore.scoring.linear_probes import cells_of, score_linear_probes
 from rescore.scoring.scores import COLUMNS
 from rescore.storage import read_table
 from tests.linear_probe_files import SETTINGS, make_vaults, with_others, write_activations
-from tests.mtl_aqa_files import Files, write_files
+from tests.mtl_aqa_files import make_dives, make_splits
 
 REPORTED = Path(__file__).parents[2] / "reported" / "mtl_aqa"
 
 
+@dataclass(frozen=True)
+class Files:
+    rows: Path
+    splits: Path
+    baselines: Path
+
+
 @pytest.fixture(scope="module")
 def dives(tmp_path_factory) -> Files:
-    return write_files(tmp_path_factory.mktemp("dives"))
+    """MTL-AQA's table and splits, and what the labels alone would predict."""
+    folder, rows = tmp_path_factory.mktemp("dives"), make_dives()
+    files = Files(*(folder / f"{name}.parquet" for name in ("rows", "splits", "baselines")))
+    splits = make_splits(rows)
+    rows.to_parquet(files.rows)
+    splits.to_parquet(files.splits)
+    tested = splits[(splits["training_set"] == "1059") & (splits["split"] == "test")]["sample"]
+    test = rows[rows["sample"].isin(tested)].assign(split="test")
+    predicted = test["score"] + 10 * np.random.default_rng(0).normal(size=len(test))
+    prediction_rows("mtl_aqa_baselines", "label_only/1059", test, predicted).to_parquet(files.baselines)
+    return files
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +55,7 @@ def written(dives, tmp_path_factory) -> Path:
 def score(written: Path, table: str, dives: Files, folder: Path, predictions=None, rows=None) -> pd.DataFrame:
     path = predictions or written / f"{table}.parquet"
     rows = rows or (dives.rows if table == "table9" else written / "vaults.parquet")
-    baselines = dives.baselines["predictions"] if table == "table9" else None
+    baselines = dives.baselines if table == "table9" else None
     score_linear_probes(table, path, rows, folder / "scores.csv", SETTINGS, baselines)
     return pd.read_csv(
         folder / "scores.csv", keep_default_na=False, na_values={"value": "", "low": "", "high": "", "n": ""}

@@ -18,8 +18,8 @@ Settings = Mapping[str, Any]
 
 FORWARD_OPERATIONS = {"c3d": 77.095e9, "c3d_avg": 466.576e9, "mscadc": 72.423e9}
 """Additions and multiplications: C3D a clip of 16 frames, C3D-AVG (six clips) and MSCADC a video, with all three tasks."""
-SAMPLES = {"aqa7": 1106, "mtl_aqa": 1412, "mtl_aqa_training": 1059, "ucf101": 13320}
-"""AQA-7's six actions, MTL-AQA, its training set, UCF-101's videos."""
+SAMPLES = {"aqa7": 1106, "vaults": 176, "mtl_aqa": 1412, "mtl_aqa_training": 1059, "ucf101": 13320}
+"""AQA-7's six actions and its vaults, MTL-AQA, its training set, UCF-101's videos."""
 TRAINING_DIVES = {"1059": 1059, "450": 443, "280": 279, "140": 143, "unlv_dive": 300}
 """Of each training set as released; clean ones are smaller."""
 GPU_FIGURES = Path("bench/gpu.json")
@@ -53,7 +53,7 @@ def steps(settings: Settings, members: Mapping[str, float]) -> list[Step]:
         members: by network (`c3d_avg`, `mscadc`) the number of full trainings that its members amount to: each counts as
             its share of MTL-AQA's training set.
     """
-    return [*aqa7_steps(settings), *multitask_steps(settings, members)]
+    return [*aqa7_steps(settings), *multitask_steps(settings, members), linear_probe_step(settings)]
 
 
 def aqa7_steps(settings: Settings) -> list[Step]:
@@ -119,6 +119,22 @@ def multitask_steps(settings: Settings, members: Mapping[str, float]) -> list[St
             )
         )
     return found
+
+
+def linear_probe_step(settings: Settings) -> Step:
+    """One pass of each probed body (the backbone, and two networks a seed) over all dives and vaults."""
+    backbone, knobs, probes = settings["backbone"], settings["multitask"], settings["linear_probes"]
+    bodies = 1 + 2 * knobs["seeds"]
+    forward = FORWARD_OPERATIONS["c3d"] * backbone["width"] ** 2
+    dives = SAMPLES["mtl_aqa"] * (knobs["clips"]["frames"] // knobs["clips"]["step"] // 16)
+    vaults = SAMPLES["vaults"] * (backbone["clips"] * backbone["clip_frames"] // knobs["clips"]["step"] // 16)
+    operations = forward * sum(
+        clips * (crop / 112) ** 2
+        for clips, crop in ((dives, knobs["clips"]["crop"]), (vaults, settings["clips"]["crop"]))
+    )
+    values = 5 * probes["width"] * (SAMPLES["mtl_aqa"] + SAMPLES["vaults"])
+    needs = "mtl_aqa_clips, aqa7_clips, pretrain, c3d_avg members"
+    return Step("linear_probe_activations", bodies, needs, bodies * operations, bodies * values * 2, memory=8e9)
 
 
 def gpu_rate(figures: Path = GPU_FIGURES) -> tuple[float, str]:

@@ -186,8 +186,8 @@ def draw_vaults(vaults: pd.DataFrame, probes: Mapping[str, Any], root: int, seed
         RescoreError: fewer training vaults than folds are left.
     """
     tested, wanted = probes["test_samples"], probes["training_samples"]
-    orders = {WITHIN: generator(root, seed, WITHIN).permutation(len(vaults))}
-    orders = {WITHIN: (orders[WITHIN][:tested], orders[WITHIN][tested:])}
+    order = generator(root, seed, WITHIN).permutation(len(vaults))
+    orders = {WITHIN: (order[:tested], order[tested:])}
     if has_events(vaults):
         orders[OUTSIDE] = split_by_event(vaults["event"].astype(str).to_numpy(), tested, generator(root, seed, OUTSIDE))
     size = min(wanted, *(len(train) for _, train in orders.values()))

@@ -10,7 +10,7 @@ layer to nearly the same number of values, at most 10 000, so that no layer wins
 time is decided here (`grid_of`). The bodies have convolutions alone, so a body reads frames of any size.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,10 @@ VAULT = "gymvault"
 BACKBONE = "backbone"
 CLIP_FRAMES = 16
 COLOUR = "rgb_imagenet"  # of bodies that do not start from the backbone's weights
-POOLINGS = {"average": F.adaptive_avg_pool3d, "maximum": F.adaptive_max_pool3d}
+POOLINGS: dict[str, Callable[[Tensor, tuple[int, int, int]], Tensor]] = {
+    "average": F.adaptive_avg_pool3d,
+    "maximum": F.adaptive_max_pool3d,
+}
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ def extract_activations(
     reuse_memory()
     device = choose_device()
     body, colour, about = read_body(weights)
-    body = body.to(device, memory_format=torch.channels_last_3d)
+    body = body.to(device).to(memory_format=torch.channels_last_3d)
     data = {
         DIVES: read_dives(dive_clips, dive_rows, settings["multitask"]["clips"]),
         VAULTS: read_vaults(vault_clips, vault_rows, settings),
@@ -257,6 +260,6 @@ def check_finite(values: np.ndarray, samples: Sequence[str], weights: Path) -> N
     bad = ~(np.abs(values.reshape(len(values), -1)) <= np.finfo(np.float16).max).all(axis=1)
     raise_together(
         f"{weights}: activations that are not finite",
-        [samples[index] for index in np.flatnonzero(bad)],
+        [samples[int(index)] for index in np.flatnonzero(bad)],
         "the weights do not belong to this input, or their training diverged: look at its learning curve.",
     )
