@@ -32,8 +32,8 @@ def make_settings() -> dict[str, Any]:
     _, settings = parameters.load(ROOT / "params.yaml", scale="demo")
     settings["lstm"] |= {"width": 6, "learning_rate": 0.01}
     settings["frozen_features"]["lstm"] = {
-        **{"iterations": 200, "anneal_every": 100},
-        **{"evaluate_every": 100, "checkpoint_every": 100},
+        **{"iterations": 600, "anneal_every": 300},
+        **{"evaluate_every": 300, "checkpoint_every": 300},
     }
     settings["multitask"]["seeds"] = 2
     settings["multitask"]["clips"] |= {"shift": SHIFT}
@@ -113,9 +113,9 @@ def torch_lstm(path: Path, name: str, seed: int, features: np.ndarray) -> tuple[
     ("file", "system", "seeds", "iterations"),
     [
         ("svr", "c3d_svr", [0], [0]),
-        ("lstm", "c3d_lstm", [0, 1], [100, 200]),
+        ("lstm", "c3d_lstm", [0, 1], [300, 600]),
         ("lstm_svr", "c3d_lstm_svr", [0, 1], [0]),
-        ("incremental", "c3d_lstm_incremental", [0, 1], [100, 200]),
+        ("incremental", "c3d_lstm_incremental", [0, 1], [300, 600]),
     ],
 )
 def test_each_system_has_both_members_and_finds_the_planted_quality(
@@ -171,7 +171,7 @@ def test_lstm_svr_is_sklearns_on_torchs_last_state(made: dict[str, Any]) -> None
         expected = model.predict(last[count + 10 :]) * sd
         np.testing.assert_allclose(table["predicted"][mine], expected, atol=0.05)  # states differ by rounding
         lstm = read_table(made["folder"] / "lstm.parquet").query(f"member == 'c3d_lstm/{name}' and seed == 1")
-        lstm = lstm[(lstm["iteration"] == 200) & (lstm["split"] == "test")]
+        lstm = lstm[(lstm["iteration"] == 600) & (lstm["split"] == "test")]
         np.testing.assert_allclose(lstm["predicted"], points[count + 10 :, -1], rtol=1e-4)
 
 
@@ -179,7 +179,7 @@ def test_increments_grow_to_the_prediction_and_stand_beside_the_mean_training_di
     increments = read_table(made["folder"] / "increments.parquet")
     assert list(increments.columns) == list(c3d_lstm_incremental.INCREMENT_COLUMNS)
     predictions = read_table(made["folder"] / "incremental.parquet")
-    last = predictions[predictions["iteration"] == 200].reset_index(drop=True)
+    last = predictions[predictions["iteration"] == 600].reset_index(drop=True)
     final = increments[increments["clip"] == CLIPS].reset_index(drop=True)
     pd.testing.assert_frame_equal(
         final[["member", "seed", "sample", "split"]], last[["member", "seed", "sample", "split"]]
@@ -202,10 +202,15 @@ def test_increments_grow_to_the_prediction_and_stand_beside_the_mean_training_di
 
 
 def test_equal_runs_give_equal_bytes(made: dict[str, Any], tmp_path: Path) -> None:
-    run_all(tmp_path, made["inputs"], made["settings"])
-    for path in tmp_path.iterdir():
-        assert path.read_bytes() == (made["folder"] / path.name).read_bytes(), path.name
-    assert len(list(tmp_path.iterdir())) == 9  # and no restart points
+    lstm = {**made["settings"]["frozen_features"]["lstm"], "iterations": 20}
+    settings = {**made["settings"], "frozen_features": {**made["settings"]["frozen_features"], "lstm": lstm}}
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+        run_all(folder, made["inputs"], settings)
+    assert len(list(first.iterdir())) == 9  # and no restart points
+    for path in first.iterdir():
+        assert path.read_bytes() == (second / path.name).read_bytes(), path.name
 
 
 def test_bad_dives_are_named_together(made: dict[str, Any], tmp_path: Path) -> None:
