@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from rescore.errors import RescoreError
 from rescore.experiments.mtl_aqa_members import WHOLE
-from rescore.reporting.figures import canvas, head
+from rescore.reporting.figures import canvas, head, legend_below
 from rescore.reporting.mtl_aqa_figures import PAPER, save_png, show_strip, strip
 from rescore.scoring.mtl_aqa_samples import SHARES
 from rescore.storage import read_table
@@ -50,7 +50,8 @@ def increments(
             title = f"{dive['sample']}: true score {dive['target']:.2f}, predicted {dive['predicted']:.2f} points"
             show_strip(axes[2 * number, 0], strip(store, place, settings), title)
             draw_points(axes[2 * number + 1, 0], growing[growing["sample"] == dive["sample"]].sort_values("clip"))
-        axes[1, 0].legend(frameon=False, ncols=2, fontsize=8, loc="lower right")
+        axes[-1, 0].set_xlabel("clip")
+        legend_below(figure, axes[1, 0], "what the network adds with each clip; above, the difference in points")
         head(figure, TITLE, settings, PAPER)
         save_png(figure, png)
 
@@ -68,7 +69,13 @@ def draw_points(panel: Axes, dive: pd.DataFrame) -> None:
     panel.bar(clip - 0.2, gained["predicted"], 0.38, color="C0", label="this dive")
     panel.bar(clip + 0.2, gained["expected"], 0.38, color="0.75", label="mean training dive")
     for at, own, mean in zip(clip, gained["predicted"], gained["expected"], strict=True):
-        panel.annotate(f"{own - mean:+.1f}", (at, max(own, mean, 0)), (0, 2), textcoords="offset points", ha="center")
-    panel.set(xlabel="clip", ylabel="points", xticks=clip)
+        panel.annotate(
+            f"{round(own - mean, 1) + 0.0:+.1f}",
+            (at, max(own, mean, 0)),
+            (0, 2),
+            textcoords="offset points",
+            ha="center",
+        )
+    panel.set(ylabel="points", xticks=clip)
     panel.margins(y=0.2)
     panel.grid(False, axis="x")
