@@ -69,3 +69,13 @@ def test_bad_training_sets_are_refused() -> None:
     ):
         with pytest.raises(RescoreError, match=message):
             choose_and_fit(x, y, settings, 0)
+
+
+def test_steps_have_an_end_where_one_is_asked_for() -> None:
+    features, scores = planted(60, 3)
+    scores = scores + np.random.default_rng(1).normal(scale=20, size=60)
+    hard = {"kernels": ["linear"], "c": [1000.0], "epsilon": [0.01], "folds": 3}
+    ended = choose_and_fit(features, scores, {**hard, "max_iterations": 50}, 0)
+    assert ended.pipeline[-1].n_iter_ == 50
+    assert choose_and_fit(features, scores, hard, 0).pipeline[-1].n_iter_ > 50
+    assert np.isfinite(ended.predict(features)).all()
