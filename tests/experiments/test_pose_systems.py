@@ -20,8 +20,8 @@ SETTINGS: dict[str, Any] = {
         "scale": "body",
         "frequencies": 5,
         "entropy": {"block": 2, "tolerance": 0.2, "cross": False},
+        "regression": {"kernels": ["linear"], "c": [0.1, 1.0], "epsilon": [0.1], "folds": 3},
     },
-    "support_vector_regression": {"kernels": ["linear"], "c": [0.1, 1.0], "epsilon": [0.1], "folds": 3},
 }
 TIMES = 20
 

@@ -155,3 +155,43 @@ def test_members_and_actions_that_a_table_lacks_are_named_together(files, settin
 def test_unknown_table(files, settings, tmp_path):
     with pytest.raises(RescoreError, match="table2 | table3"):
         score_aqa7("table9", [files["all_action"]], files["rows"], tmp_path / "scores.csv", settings)
+
+
+def pose_predictions(files, systems):
+    """Predictions of pose systems for every action, as pose_aqa7 writes them: one seed, no iterations."""
+    parts = []
+    known = pd.read_parquet(files["all_action"])
+    for system in systems:
+        own = known[known["member"].str.startswith("svr/")].copy()
+        noise = 9.0 * np.random.default_rng(len(system)).normal(size=len(own))
+        own = own.assign(member=own["member"].str.replace("svr", system), predicted=own["target"] + noise)
+        parts.append(own.assign(experiment="pose_aqa7"))
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_pose_rows_are_there_where_predicted_and_leave_the_other_cells_alone(files, settings, tmp_path):
+    before = scores(files, "table2", settings, tmp_path)
+    poses = pose_predictions(files, ["pose_dct", "pose_dct_true"])
+    poses.to_parquet(tmp_path / "poses.parquet")
+    both = [files["all_action"], tmp_path / "poses.parquet"]
+    score_aqa7("table2", both, files["rows"], tmp_path / "with.csv", settings)
+    after = pd.read_csv(tmp_path / "with.csv", dtype={"protocol": str}).fillna({"protocol": ""})
+    added = ["Pose+DCT", "Pose+DCT, true joints"]
+    assert sorted(set(after["row"]) - set(before["row"])) == added
+    columns = [name for name in before.columns if name != "experiment"]
+    kept = after[~after["row"].isin(added)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(kept[columns], before[columns], check_exact=True)
+    cell = value(after, "Pose+DCT", "Snowboarding", NOTHING_CHOSEN)
+    assert cell["value"] == pytest.approx(rho_of(poses, "pose_dct/snowboard", "snowboard", 0), abs=1e-9)
+    assert (cell["n"], cell["seeds"]) == (12, 1)
+    average = value(after, "Pose+DCT", "Avg. Corr.", NOTHING_CHOSEN, "fisher_z_average")
+    each = [value(after, "Pose+DCT", title, NOTHING_CHOSEN)["value"] for title in [*ACTION_TITLES[:3], "Snowboarding"]]
+    assert min(each) - 0.5 < average["value"] < 1
+
+
+def test_a_pose_row_with_an_action_missing_is_an_error(files, settings, tmp_path):
+    poses = pose_predictions(files, ["pose_dct"])
+    poses[poses["action"] != "skiing"].to_parquet(tmp_path / "poses.parquet")
+    with pytest.raises(RescoreError, match="pose_dct/skiing: no predictions"):
+        both = [files["all_action"], tmp_path / "poses.parquet"]
+        score_aqa7("table2", both, files["rows"], tmp_path / "scores.csv", settings)

@@ -34,7 +34,7 @@ def run(
         poses, rows: of `features.poses.estimate` for AQA-7.
         predictions: Parquet to write: each action's test samples.
         chosen: CSV to write: `member, kernel, c, epsilon, correlation` (of the choice inside the training set).
-        settings: `seed`, sections `poses` and `support_vector_regression`.
+        settings: `seed`, section `poses`.
         true_poses, true_rows: of `features.true_poses`; synthetic videos only.
 
     Raises:

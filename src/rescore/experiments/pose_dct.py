@@ -33,7 +33,7 @@ def run(
         splits: `training_set, sample, split`.
         predictions: Parquet to write.
         chosen: CSV to write: `member, kernel, c, epsilon, correlation` (of the choice inside the training set).
-        settings: `seed`, sections `poses` and `support_vector_regression`.
+        settings: `seed`, section `poses`.
         true_poses, true_rows: of `features.true_poses`; synthetic videos only.
 
     Raises:

@@ -96,7 +96,7 @@ def regress(
     Args:
         features: (sample, width) of the whole data set.
         train, test: its rows, numbered as `features`.
-        settings: `seed`, `support_vector_regression`.
+        settings: `seed`, section `poses`.
 
     Returns:
         Rows of the predictions contract and what was chosen (CHOSEN).
@@ -108,7 +108,7 @@ def regress(
         model = choose_and_fit(
             features[train.index],
             train["score"].to_numpy(float),
-            settings["support_vector_regression"],
+            settings["poses"]["regression"],
             settings["seed"],
         )
     except RescoreError as error:
@@ -135,7 +135,7 @@ def run_mtl_aqa(
         inputs: by the beginning of the members' names (`pose_dct`, `pose_dct_true`) the pose file and its rows.
         splits: `training_set, sample, split`; samples without clips are passed over.
         predictions, chosen: written; Parquet, CSV.
-        settings: `seed`, sections `poses` and `support_vector_regression`.
+        settings: `seed`, section `poses`.
 
     Raises:
         RescoreError: see `read_series` and `regress`, or a training set has no training or test samples.

@@ -93,7 +93,8 @@ def in_clip(body: np.ndarray, settings: Mapping[str, Any], dataset: str) -> np.n
     knobs = clip_knobs(settings, dataset)
     resize, crop = np.array(knobs["resize"]), int(knobs["crop"])
     ratio, margin = resize / np.array(settings["synthetic"]["frame_size"], float), (resize - crop) // 2
-    pixels = (body[..., :2] + 0.5) * ratio - 0.5 - margin  # pixel centres keep their place when a picture is scaled
+    # Pixel centres keep their place when a picture is scaled.
+    pixels = (body[..., :2].astype(np.float64) + 0.5) * ratio - 0.5 - margin
     inside = ((pixels > -0.5) & (pixels < crop - 0.5)).all(axis=-1) & (body[..., 2] > 0)
     return np.where(inside[..., None], pixels, np.nan).astype(np.float32)
 

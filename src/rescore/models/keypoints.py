@@ -228,7 +228,7 @@ def build_locator(settings: Mapping[str, Any], weights: Path, device: torch.devi
     network = build_network(settings, weights).to(device)
     least = float(settings["poses"]["least_confidence"])
     if settings["poses"]["estimator"] == HEAT_MAP:
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = network.to(memory_format=torch.channels_last)
         return lambda frames: locate(network(as_input(frames, device)), least).cpu().numpy()
     return lambda frames: locate_person(network(list(as_input(frames, device))), least)
 

@@ -25,7 +25,7 @@ from rescore.storage import atomic_path, write_table
 
 ATHLETES = 2
 """Most in a picture."""
-Array = NDArray[np.float32]
+Array = NDArray[np.float16]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def write_aqa7(joints: Path, table: Path, settings: dict[str, Any], workers: int
     """The true joints of the synthetic AQA-7, trampoline left out (no experiment reads it).
 
     Args:
-        joints: .npy to write, float32 (frame, athlete, joint, 3): the samples' frames one after another; see `Filmed`.
+        joints: .npy to write, float16 (frame, athlete, joint, 3): the samples' frames one after another; see `Filmed`.
         table: Parquet to write: `sample`, `first_row` and `frames` (its rows of `joints`), `first_frame` (of its video).
         settings: {"seed": int, "synthetic": section of params.yaml}.
         workers: processes.
@@ -85,7 +85,7 @@ def film_event(request: Request) -> list[Filmed]:
 def seen_joints(take: Take) -> Array:
     """(frames, 2, 17, 3) of a take; see `Filmed`."""
     frames, athletes = take.joints.shape[:2]
-    joints = np.full((frames, ATHLETES, len(JOINTS), 3), np.nan, np.float32)
+    joints = np.full((frames, ATHLETES, len(JOINTS), 3), np.nan, np.float16)
     joints[:, :athletes, :, :2] = pixel_joints(take)
     joints[:, :athletes, :, 2] = (take.joints[..., 1] > 0) | (
         not take.water
