@@ -239,7 +239,7 @@ def train_segmenter(
                 chosen, shift, flip = (torch.from_numpy(drawn[part]) for drawn in (order, shifts, flips))
                 wanted = classes[chosen[:, None], frames + shift[:, None]].to(place.device)
                 source = Source(held, frames.to(held.device), colour, place.device)
-                x = read(source, *(drawn.to(held.device) for drawn in (chosen, shift, flip)), section["pool"])
+                x = read(source, chosen.to(held.device), shift.to(held.device), flip.to(held.device), section["pool"])
                 found = segment_loss(network(x), wanted)
                 found.backward()
                 optimiser.step()
