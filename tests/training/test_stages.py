@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from rescore.errors import RescoreError
 from rescore.experiments.mtl_aqa import read_dives
-from rescore.training.stages import train
+from rescore.training.multitask import Source, load
+from rescore.training.stages import batches, read, train
 from tests.experiments.stage_files import stage_settings
 from tests.training.dives import SHIFT, WORDS, write_dives
 
@@ -68,3 +69,18 @@ def test_scores_are_learned(dives: Any, tmp_path: Path) -> None:
 def test_a_loss_that_is_not_finite_stops_the_training(dives: Any, tmp_path: Path) -> None:
     with pytest.raises(RescoreError, match="training diverged: the mean loss of epoch 1"):
         trained(dives, tmp_path / "x.safetensors", optimiser="sgd", learning_rate=1e30, epochs=1)
+
+
+def test_no_batch_is_a_single_sample() -> None:
+    sizes = {n: [part.stop - part.start for part in batches(n, 4)] for n in (3, 8, 9, 10)}
+    assert sizes == {3: [3], 8: [4, 4], 9: [4, 5], 10: [4, 4, 2]}
+    assert [number for part in batches(9, 4) for number in range(9)[part]] == list(range(9))
+
+
+def test_a_pooled_picture_is_the_mean_of_its_squares(dives: Any) -> None:
+    rows, still = torch.tensor([0, 3]), torch.zeros(2, dtype=torch.long)
+    source = Source(torch.from_numpy(np.array(dives.clips)), torch.arange(6), "rgb_imagenet", torch.device("cpu"))
+    whole = load(source, rows, still, still.bool())
+    pooled = read(source, rows, still, still.bool(), 2)
+    torch.testing.assert_close(pooled, whole.unflatten(4, (-1, 2)).unflatten(3, (-1, 2)).mean((4, 6)))
+    assert pooled.is_contiguous(memory_format=torch.channels_last_3d)
