@@ -17,6 +17,7 @@ from rescore.models.backbones import input_colour
 from rescore.models.c3d import initialise
 from rescore.models.device import seeded_generator
 from rescore.models.li_network import LiNetwork, clip_frames_of, li_loss
+from rescore.models.p3d import initialise as initialise_convolutions
 from rescore.models.state_dicts import differences
 from rescore.storage import load_arrays, sha256_file
 
@@ -81,7 +82,7 @@ def read_body(path: Path | None) -> dict[str, torch.Tensor]:
 
 
 def initial_network(seed: int, settings: dict[str, Any], body: dict[str, torch.Tensor] | None) -> LiNetwork:
-    """The network before training: nine times the backbone's convolutions, or nine different draws of He's initialisation.
+    """The network before training: nine times the backbone's convolutions, or nine different draws, and He's initialisation.
 
     Raises:
         RescoreError: a backbone of another layout or width.
@@ -90,6 +91,10 @@ def initial_network(seed: int, settings: dict[str, Any], body: dict[str, torch.T
     seed_weights(seed, "li weights")
     crop = settings["multitask"]["clips"]["crop"] // section["pool"]
     network = LiNetwork(section["clips"], section["clip_frames"], section["width"], crop, section["dropout"])
+    # Twelve layers without normalisation: under PyTorch's default the last ones hand on too little to learn from.
+    initialise_convolutions(network.conv1, seeded_generator(seed, "li conv1"))
+    initialise_convolutions(network.conv2, seeded_generator(seed, "li conv2"))
+    initialise(network.hidden, seeded_generator(seed, "li hidden"))
     for number, each in enumerate(network.bodies):
         if body is None:
             initialise(each, seeded_generator(seed, "li body", number))

@@ -17,7 +17,7 @@ import pandas as pd
 
 from rescore.errors import RescoreError
 from rescore.experiments.stage_members import Inputs, Outputs, System, read_training_sets, run_members, seed_weights
-from rescore.manifests.stages import read_stages
+from rescore.manifests.stages import STAGES, read_stages
 from rescore.models.device import seeded_generator
 from rescore.models.p3d import initialise
 from rescore.models.s3d import S3D, s3d_loss
@@ -72,21 +72,21 @@ def run(
         raise RescoreError(
             f"{stages}: no training dive of {LABELLED} has stage labels. Run the step that writes it again."
         )
-    frames, arrays, found = {}, {}, []
+    frames: dict[int, np.ndarray] = {}
+    arrays: dict[str, np.ndarray] = {}
+    found: list[dict[str, Any]] = []
+    used = np.unique(np.concatenate([part for dives in sets.values() for part in everything(dives)]))
+    clip = settings["multitask"]["clips"]
     for seed in range(settings["multitask"]["seeds"]):
         segmenter = initial_segmenter(seed, settings["stages"]["segmentation"])
         common = settings["multitask"], settings["stages"]["segmentation"], COLOUR
         train_segmenter(segmenter, sets[LABELLED].clips, labels, learned, *common, seed)
-        used = np.unique(
-            np.concatenate([part for dives in sets.values() for part in (dives.train, dives.test, dives.validation)])
-        )
         chances = predict_stages(segmenter, sets[LABELLED].clips, used, *common)  # (used, frames, 5)
-        cuts = np.zeros((len(table), 4), np.int64)
-        cuts[used] = [best_boundaries(chance) for chance in chances]
-        frames[seed] = read_frames(cuts, settings)
         guessed = np.full((len(table), chances.shape[1]), -1)
-        guessed[used] = chances.argmax(2)
-        found += segmentation_rows(sets, guessed, cuts, labels, labelled, learned, settings["multitask"]["clips"], seed)
+        cuts = np.zeros((len(table), len(STAGES)), np.int64)
+        guessed[used], cuts[used] = chances.argmax(2), [best_boundaries(chance) for chance in chances]
+        frames[seed] = stage_frames(cuts, clip["frames"], settings["stages"]["s3d"]["frames"]) + clip["shift"]
+        found += segmentation_rows(sets, guessed, cuts, labels, labelled, learned, clip, seed)
         arrays |= {f"segmentation/{seed}/{name}": to_numpy(value) for name, value in segmenter.state_dict().items()}
     write_table(segmentation, pd.DataFrame(found, columns=list(SEGMENTATION_COLUMNS)))
     system = System(
@@ -104,20 +104,18 @@ def window_labels(
     table: pd.DataFrame, stages: Mapping[str, np.ndarray], clips: Mapping[str, Any]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Classes (samples, frames + 2 shift) int64 of the store's frames, and whether each sample has labels (samples,)."""
-    first = table["start_frame"] - clips["shift"] if clips["window"] == "start" else None
-    if first is None:
-        first = table["end_frame"] - clips["frames"] - clips["shift"] + 1
+    begin = table["start_frame"] if clips["window"] == "start" else table["end_frame"] - clips["frames"] + 1
+    first = begin - clips["shift"]  # frame of the broadcast that the store's first is
     labelled = table["sample"].astype(str).isin(list(stages)).to_numpy()
-    cuts = np.zeros((len(table), 4), np.int64)
+    cuts = np.zeros((len(table), len(STAGES)), np.int64)
     for row in np.flatnonzero(labelled):
         cuts[row] = stages[str(table["sample"][row])] - int(first[row])
     return frame_labels(cuts, clips["frames"] + 2 * clips["shift"]), labelled
 
 
-def read_frames(cuts: np.ndarray, settings: Mapping[str, Any]) -> np.ndarray:
-    """Frames of the store (samples, 4 x frames) that the four P3Ds read, from cuts (samples, 4) in the window."""
-    clips = settings["multitask"]["clips"]
-    return stage_frames(cuts, clips["frames"], settings["stages"]["s3d"]["frames"]) + clips["shift"]
+def everything(dives: Dives) -> tuple[np.ndarray, ...]:
+    """Rows of all splits."""
+    return dives.train, dives.test, dives.validation
 
 
 def initial_segmenter(seed: int, section: Mapping[str, Any]) -> StageSegmenter:

@@ -106,10 +106,11 @@ def run_members(
             point = restart / f"{name}_{seed}.safetensors"
             common = settings["multitask"], section, system.colour, seed, point, f"{key}/{name}/{seed}"
             progress = train(network, dives, system.frames(seed), system.loss, *common)
-            about = {"experiment": system.name, "member": f"{system.name}/{name}", "seed": seed}
+            member = f"{system.name}/{name}"
+            about = {"experiment": system.name, "member": member, "seed": seed}
             predictions.append(score_rows(table, dives, progress, about, settings["multitask"]["score_scale"]))
             curve = pd.DataFrame(progress.curve, columns=list(CURVE_COLUMNS))
-            curves.append(curve.assign(member=about["member"], seed=seed)[["member", "seed", *CURVE_COLUMNS]])
+            curves.append(curve.assign(member=member, seed=seed)[["member", "seed", *CURVE_COLUMNS]])
             arrays |= {f"{name}/{seed}/{part}": to_numpy(value) for part, value in network.state_dict().items()}
     save_arrays(outputs.weights, arrays, header)
     write_table(outputs.curve, pd.concat(curves, ignore_index=True))

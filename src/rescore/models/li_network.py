@@ -41,8 +41,9 @@ class LiNetwork(nn.Module):
         self, clips: int = 9, clip_frames: int = 16, width: float = 1.0, crop: int = 112, dropout: float = 0.5
     ) -> None:
         super().__init__()
-        self.bodies = nn.ModuleList(C3DBody(width) for _ in range(clips))
-        features = self.bodies[0].pool5_size(crop, clip_frames)  # 8192
+        bodies = [C3DBody(width) for _ in range(clips)]
+        self.bodies = nn.ModuleList(bodies)
+        features = bodies[0].pool5_size(crop, clip_frames)  # 8192
         channels = scaled(CHANNELS, width)
         self.conv1 = nn.Conv1d(features, channels, KERNEL, padding="same")
         self.conv2 = nn.Conv1d(channels, channels, KERNEL, padding="same")

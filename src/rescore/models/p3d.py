@@ -34,7 +34,7 @@ class Normalised(nn.Sequential):
     def __init__(
         self, given: int, channels: int, kernel: tuple[int, int, int], stride: tuple[int, int, int] = (1, 1, 1)
     ) -> None:
-        padding = tuple(size // 2 for size in kernel)
+        padding = kernel[0] // 2, kernel[1] // 2, kernel[2] // 2
         super().__init__(
             nn.Conv3d(given, channels, kernel, stride, padding=padding, bias=False), nn.BatchNorm3d(channels)
         )

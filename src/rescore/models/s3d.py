@@ -38,8 +38,9 @@ class S3D(nn.Module):
     ) -> None:
         super().__init__()
         self.fusion = fusion
-        self.bodies = nn.ModuleList(P3D(layers, width) for _ in range(STAGES))
-        features = self.bodies[0].features
+        bodies = [P3D(layers, width) for _ in range(STAGES)]
+        self.bodies = nn.ModuleList(bodies)
+        features = bodies[0].features
         self.stage_heads = nn.ModuleList(nn.Linear(features, 1) for _ in range(STAGES))
         self.score_head = nn.Linear(features * (STAGES if fusion == "concatenation" else 1), 1)
         self.dropout = nn.Dropout(dropout)

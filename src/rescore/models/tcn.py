@@ -48,10 +48,12 @@ def normalised_relu(x: Tensor) -> Tensor:
     return x / (x.amax(1, keepdim=True) + 1e-5)
 
 
-def convolved(layer: nn.Conv1d, x: Tensor) -> Tensor:
+class Convolution(nn.Conv1d):
     """A convolution that leaves the length as it is; of an even kernel the longer half lies behind the moment (Keras)."""
-    behind = layer.kernel_size[0] // 2
-    return layer(F.pad(x, (layer.kernel_size[0] - 1 - behind, behind)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        behind = self.kernel_size[0] // 2
+        return super().forward(F.pad(x, (self.kernel_size[0] - 1 - behind, behind)))
 
 
 class EncoderDecoder(nn.Module):
@@ -66,9 +68,9 @@ class EncoderDecoder(nn.Module):
         super().__init__()
         there, back = list(filters), list(reversed(filters))
         pairs = zip([width, *there[:-1]], there, strict=True)
-        self.encoder = nn.ModuleList(nn.Conv1d(given, count, kernel) for given, count in pairs)
+        self.encoder = nn.ModuleList(Convolution(given, count, kernel) for given, count in pairs)
         pairs = zip([there[-1], *back[:-1]], back, strict=True)
-        self.decoder = nn.ModuleList(nn.Conv1d(given, count, kernel) for given, count in pairs)
+        self.decoder = nn.ModuleList(Convolution(given, count, kernel) for given, count in pairs)
         self.classify = nn.Linear(there[0], CLASSES)
         self.dropout = nn.Dropout1d(dropout)  # whole channels: spatial dropout
 
@@ -77,9 +79,9 @@ class EncoderDecoder(nn.Module):
         x = features.transpose(1, 2)  # (N, width, T)
         x = F.pad(x, (0, -frames % 2 ** len(self.encoder)), mode="replicate")
         for layer in self.encoder:
-            x = F.max_pool1d(normalised_relu(self.dropout(convolved(layer, x))), 2)  # (N, 256, T/2), (N, 512, T/4)
+            x = F.max_pool1d(normalised_relu(self.dropout(layer(x))), 2)  # (N, 256, T/2), (N, 512, T/4)
         for layer in self.decoder:
-            x = normalised_relu(self.dropout(convolved(layer, x.repeat_interleave(2, 2))))  # (N, 512, T/2), (N, 256, T)
+            x = normalised_relu(self.dropout(layer(x.repeat_interleave(2, 2))))  # (N, 512, T/2), (N, 256, T)
         return self.classify(x[..., :frames].transpose(1, 2))
 
 

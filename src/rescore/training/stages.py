@@ -90,9 +90,8 @@ def train(
             torch.manual_seed(derived_seed(seed, "dropout", epoch))
             network.train()
             total = 0.0
-            starts = range(0, len(order), section["batch"])
-            for first in tqdm(starts, f"epoch {epoch + 1} of {section['epochs']}", unit="step", disable=None):
-                part = slice(first, first + section["batch"])
+            parts = batches(len(order), section["batch"])
+            for part in tqdm(parts, f"epoch {epoch + 1} of {section['epochs']}", unit="step", disable=None):
                 rows, shift, flip = (torch.from_numpy(drawn[part]).to(clips.device) for drawn in (order, shifts, flips))
                 x = read(Source(clips, of_dive[rows], colour, place.device), rows, shift, flip, section["pool"])
                 with torch.autocast(place.device.type, torch.bfloat16, enabled=place.autocast):
@@ -108,7 +107,7 @@ def train(
                 for chosen in (dives.test, dives.validation)
             )
             progress.curve.append(
-                {"epoch": epoch + 1, "iteration": (epoch + 1) * len(starts), "learning_rate": rate}
+                {"epoch": epoch + 1, "iteration": (epoch + 1) * len(parts), "learning_rate": rate}
                 | {"loss": total / len(order)}
                 | correlation("test", tested, dives, dives.test)
                 | correlation("validation", validated, dives, dives.validation)
@@ -135,7 +134,19 @@ def hold_clips(clips: np.ndarray, device: torch.device) -> Tensor:
 def read(source: Source, rows: Tensor, shift: Tensor, flip: Tensor, pool: int) -> Tensor:
     """Samples as network input, (N, 3, F, crop // pool, crop // pool) float32; `source.frames` is (N, F), or (F,) for all."""
     x = load(source, rows, shift, flip)
-    return F.avg_pool3d(x, (1, pool, pool)) if pool > 1 else x
+    if pool == 1:
+        return x
+    # Frame by frame: the pooling of pictures keeps channels last, that of videos does not.
+    pictures = F.avg_pool2d(x.transpose(1, 2).flatten(0, 1), pool)  # (N * F, 3, h, w)
+    return pictures.unflatten(0, (len(x), -1)).transpose(1, 2)
+
+
+def batches(samples: int, size: int) -> list[slice]:
+    """Slices of at most `size`; a last one of a single sample joins the one before, because batch norm needs two values."""
+    starts = list(range(0, samples, size))
+    if len(starts) > 1 and samples - starts[-1] == 1:
+        starts.pop()
+    return [slice(first, after) for first, after in zip(starts, [*starts[1:], samples], strict=True)]
 
 
 def make_optimiser(network: nn.Module, section: Mapping[str, Any]) -> torch.optim.Optimizer:
@@ -234,12 +245,11 @@ def train_segmenter(
             torch.manual_seed(derived_seed(seed, "segmentation dropout", epoch))
             network.train()
             total = 0.0
-            for first in range(0, len(order), section["batch"]):
-                part = slice(first, first + section["batch"])
+            for part in batches(len(order), section["batch"]):
                 chosen, shift, flip = (torch.from_numpy(drawn[part]) for drawn in (order, shifts, flips))
                 wanted = classes[chosen[:, None], frames + shift[:, None]].to(place.device)
                 source = Source(held, frames.to(held.device), colour, place.device)
-                x = read(source, *(drawn.to(held.device) for drawn in (chosen, shift, flip)), section["pool"])
+                x = read(source, chosen.to(held.device), shift.to(held.device), flip.to(held.device), section["pool"])
                 found = segment_loss(network(x), wanted)
                 found.backward()
                 optimiser.step()

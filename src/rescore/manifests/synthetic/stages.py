@@ -34,17 +34,19 @@ def write_synthetic(manifest: Path, stages: Path, settings: dict[str, Any]) -> N
     Raises:
         RescoreError: the manifest is not of these settings: a dive is missing, or has another length (all of them together).
     """
-    table = read_table(manifest).set_index("sample")
+    table = read_table(manifest)
+    ends = zip(table["start_frame"].astype(int), table["end_frame"].astype(int), strict=True)
+    spans = dict(zip(table["sample"].astype(str), ends, strict=True))
     rows, problems = {}, []
     for request in requests(settings):
         for shot in shots(request):
             if not shot.dive:
                 continue
             name = sample_name(request.event, shot.dive)
-            if name not in table.index:
+            if name not in spans:
                 problems.append(f"{name} is missing")
                 continue
-            start, end = (int(table.at[name, column]) for column in ("start_frame", "end_frame"))
+            start, end = spans[name]
             if end - start != shot.end - shot.start:
                 problems.append(f"{name} has {end - start + 1} frames, not {shot.end - shot.start + 1}")
             rows[name] = start - shot.start + boundaries(shot)
