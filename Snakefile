@@ -31,6 +31,7 @@ if SCALE != "open":
     include: "workflow/rules/mtl_aqa.smk"
     include: "workflow/rules/frozen_features.smk"
     include: "workflow/rules/mtl_aqa_report.smk"
+    include: "workflow/rules/semi_supervised.smk"
     include: "workflow/rules/comparisons.smk"
     include: "workflow/rules/report.smk"
 

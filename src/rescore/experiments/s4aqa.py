@@ -118,24 +118,24 @@ def run_systems(videos: Videos, checkpoint: Path, settings: Mapping[str, Any]) -
         "dataset": videos.dataset,
         "parameters": dict(settings),
         "code": code_hash(__name__),
-        "data": videos.hashes,
+        **{f"{name}_sha256": digest for name, digest in videos.hashes.items()},
     }
     arrays: dict[str, np.ndarray] = {}
-    parts, listed = [], {}
+    parts, listed = [], []
     for system in systems_of(videos.dataset):
         mine = [task for task in every if system in LABELS_ALONE or len(task.unlabelled)]
         members = [make_member(system, task, videos, classes) for task in mine]
         restart = restart_folder(checkpoint) / f"{system}.safetensors"
         trained = train_or_resume(system, videos, members, settings, restart, sha256_text(canonical_json(header)))
         arrays |= {f"{system}/{name}": values for name, values in trained.weights.items()}
-        listed[system] = [{"member": member.name, "seed": member.seed} for member in members]
+        listed += [{"member": member.name, "seed": member.seed} for member in members]
         for place, (task, member) in enumerate(zip(mine, members, strict=True)):
             mean, sd = standard(videos.scores[task.labelled])
             for iteration, predicted in trained.predictions.items():
                 points = mean + sd * predicted[place].astype(np.float64)
                 found = prediction_rows(EXPERIMENT, member.name, videos, task.pool.test, points, member.seed, iteration)
                 parts.append(found)
-    save_arrays(checkpoint, arrays, header | {"systems": listed})
+    save_arrays(checkpoint, arrays, header | {"members": listed})
     return pd.concat(parts, ignore_index=True)
 
 
