@@ -119,9 +119,7 @@ def test_the_loss_is_the_sum_of_its_three_terms():
         logits = network.discriminator(stacked)[place, :, 0]
         labels = torch.tensor([1.0] * 4 + [0.0] * 10)
         wanted = (
-            regression
-            + 8 * F.l1_loss(recovered, hidden)
-            + 0.1 * F.binary_cross_entropy_with_logits(logits, labels)
+            regression + 8 * F.l1_loss(recovered, hidden) + 0.1 * F.binary_cross_entropy_with_logits(logits, labels)
         )
         torch.testing.assert_close(found[place], wanted)
 

@@ -2,9 +2,7 @@
 # MTL-AQA's from the frozen backbone, Rhythmic Gymnastics' made up (synthetic) or put there by the user (official).
 
 GYMNASTICS = SETTINGS["sources"]["rhythmic_gymnastics"]
-S4AQA_DATASETS = ["mtl_aqa"] + (
-    ["rhythmic_gymnastics"] if GYMNASTICS != "none" else []
-)
+S4AQA_DATASETS = ["mtl_aqa"] + (["rhythmic_gymnastics"] if GYMNASTICS != "none" else [])
 S4AQA_TABLES = ["mtl_aqa", "rhythmic_gymnastics", "ablation"]
 S4AQA_FEATURES = {
     "mtl_aqa": f"{DATA}/features/mtl_aqa_segments",
@@ -128,7 +126,11 @@ rule s4aqa_regressions:
 
 def s4aqa_datasets(table):
     """Data sets at hand that a table has numbers of."""
-    return S4AQA_DATASETS if table == "ablation" else [name for name in S4AQA_DATASETS if name == table]
+    return (
+        S4AQA_DATASETS
+        if table == "ablation"
+        else [name for name in S4AQA_DATASETS if name == table]
+    )
 
 
 rule s4aqa_scores:

@@ -1,7 +1,7 @@
 """What S4AQA is held against without a network: C3D-SVR, COREG, the labels alone, and the perfect observer.
 
-    svr/...         support vector regression on each video's mean segment features, from the labelled videos
-    coreg/...       two nearest-neighbour regressors of different metrics that label videos for each other (Zhou and Li, IJCAI 2005)
+    svr/...         support vector regression on each video's mean segment features
+    coreg/...       two nearest-neighbour regressors that label videos for each other (Zhou and Li, IJCAI 2005)
     label_only/...  ridge regression from difficulty and dive class (MTL-AQA), from the labelled dives
     observer/...    what a judge without noise would give; synthetic videos only
 
@@ -26,6 +26,8 @@ from rescore.storage import write_table
 
 EXPERIMENT = "coreg"
 LABELS = ("difficulty", "dive_class")
+GAIN_DIGITS = 9
+"""Decimals of squared points; beyond them is rounding. Videos with the same neighbours have the same gain."""
 
 
 def run(
@@ -67,7 +69,9 @@ def regressor_tables(experiment: str, videos: Videos, settings: Mapping[str, Any
         predicted, _ = fit_predict(means[labelled], videos.scores[labelled], means[test], machine, seed)
         yield prediction_rows(experiment, f"svr/{task.suffix}", videos, test, predicted, task.draw, 0)
         if len(task.unlabelled):
-            predicted = coreg(distances[task.pool.name], task, videos.scores, settings["semi_supervised"]["coreg"], seed)
+            predicted = coreg(
+                distances[task.pool.name], task, videos.scores, settings["semi_supervised"]["coreg"], seed
+            )
             yield prediction_rows(experiment, f"coreg/{task.suffix}", videos, test, predicted, task.draw, 0)
 
 
@@ -76,7 +80,10 @@ def pool_distances(videos: Videos, name: str, settings: Mapping[str, Any]) -> tu
     pool = next(pool for pool in videos.pools if pool.name == name)
     mine = np.concatenate([pool.train, pool.test])
     values = videos.means[mine].astype(np.float64)
-    first, second = (scattered(cdist(values, values, "minkowski", p=order), mine, len(videos.rows)) for order in settings["semi_supervised"]["coreg"]["orders"])
+    first, second = (
+        scattered(cdist(values, values, "minkowski", p=order), mine, len(videos.rows))
+        for order in settings["semi_supervised"]["coreg"]["orders"]
+    )
     return first, second
 
 
@@ -155,7 +162,7 @@ def coreg(
             if not len(pool):
                 break
             predicted = regressor.predict(pool)
-            gains = regressor.gains(pool, predicted)
+            gains = regressor.gains(pool, predicted).round(GAIN_DIGITS)  # of equal ones, rounding aside, the first
             best = int(np.argmax(gains))
             if gains[best] > 0:
                 given.append((regressor, int(pool[best]), float(predicted[best])))

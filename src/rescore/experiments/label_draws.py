@@ -1,7 +1,7 @@
 """What the semi-supervised experiments share: the videos of a data set, and which of the training videos are labelled.
 
-A draw orders a pool's training videos at random; the first of them are labelled, so a draw's 10% lie in its 40%. The scores of the
-others are never read. Every system sees the same draws, and a draw is a seed of the predictions.
+A draw orders a pool's training videos at random; the first of them are labelled, so a draw's 10% lie in its 40%. The scores of
+the others are never read. Every system sees the same draws, and a draw is a seed of the predictions.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -183,7 +183,13 @@ def tasks(videos: Videos, settings: Mapping[str, Any], seed: int) -> list[Task]:
 
 
 def prediction_rows(
-    experiment: str, member: str, videos: Videos, rows: np.ndarray, predicted: Sequence[float] | np.ndarray, seed: int, iteration: int
+    experiment: str,
+    member: str,
+    videos: Videos,
+    rows: np.ndarray,
+    predicted: Sequence[float] | np.ndarray,
+    seed: int,
+    iteration: int,
 ) -> pd.DataFrame:
     """Rows of the predictions contract for one member at one iteration; `predicted` (rows,) in points."""
     table = videos.rows.loc[rows, ["dataset", "sample", "action"]].reset_index(drop=True)

@@ -37,7 +37,7 @@ def regression_grid(settings: Settings) -> int:
 
 
 def semi_supervised_members(settings: Settings) -> int:
-    """Networks and regressions on draws of labels: thirteen systems on MTL-AQA (labels alone among them), nine for each apparatus."""
+    """Networks and regressions on draws of labels: thirteen systems on MTL-AQA, nine for each apparatus."""
     labels = settings["labels"]
     return settings["label_draws"] * (13 * len(labels["mtl_aqa"]) + 4 * 9 * len(labels["rhythmic_gymnastics"]))
 
@@ -210,6 +210,8 @@ def describe_cost(settings: Settings, mirror: Path | None) -> str:
 
 def state(experiment: Experiment, folder: Path, blocked: str) -> str:
     if any(folder.joinpath(name).exists() for name in ("predictions.parquet", "weights.safetensors", "record.json")):
+        return "done"
+    if list(folder.glob("*/predictions.parquet")):  # of an experiment with a folder a data set
         return "done"
     trained = len(list(folder.glob("*/*/*/*/weights.safetensors")))  # of end-to-end members, one a job
     if trained:

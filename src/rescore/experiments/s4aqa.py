@@ -100,7 +100,7 @@ def run_open(directory: Path, predictions: Path, members: Path, findings: Path, 
 
 
 def unlv_videos(table: pd.DataFrame, frames: np.ndarray, segments: int) -> Videos:
-    """Stage posteriors (dives, frames, stages) as T segments of consecutive frames, side by side: (dives, T, frames / T x stages)."""
+    """Stage posteriors (dives, frames, stages) as T segments of consecutive frames: (dives, T, frames / T x stages)."""
     length = frames.shape[1] // segments
     kept = frames[:, : length * segments].reshape(len(frames), segments, -1)
     pool = Pool("", *(np.flatnonzero(table["split"] == split) for split in ("train", "test")))

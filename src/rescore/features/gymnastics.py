@@ -1,13 +1,13 @@
 """Segment features of Rhythmic Gymnastics: a synthetic stand-in, or what is at hand of the real data set.
 
-The data set (Zeng et al., ACTION-NET, ACM MM 2020) has 200 training and 50 test routines for each of four apparatus. Its labels are
-public; its videos are not part of this project. The stand-in has as many routines, and scores made up in the manner of the real ones:
+The data set (Zeng et al., ACTION-NET, ACM MM 2020) has 200 training and 50 test routines for each of four apparatus. Its labels
+are public; its videos are not part of this project. The stand-in has as many routines, and scores made up like the real ones:
 
     score = difficulty + execution - penalty; difficulty and execution rise with the same athlete's skill, as on the real sheets
 
 Its segment features are a random smooth function of what happens in each segment (the element's difficulty, how well it is done,
-which element it is) and noise. Elements of a routine resemble each other, so a hidden segment can be guessed in part. Nothing of the
-real files is in it, and nothing that is computed from it is a result about gymnasts.
+which element it is) and noise. Elements of a routine resemble each other, so a hidden segment can be guessed in part. Nothing of
+the real files is in it, and nothing that is computed from it is a result about gymnasts.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Features of evenly spread segments of MTL-AQA's dives: what the semi-supervised systems read (S4AQA).
 
-Segments are clips of the frozen backbone, T a dive, in the order of time. Where 16 T frames fit, they do not overlap; C3D-AVG's own
-consecutive clips (`extract_dives`) are few at small scales, and a masked one of two leaves nothing to recover it from.
+Segments are clips of the frozen backbone, T a dive, in the order of time. Where 16 T frames fit, they do not overlap; C3D-AVG's
+own consecutive clips (`extract_dives`) are few at small scales, and a masked one of two leaves nothing to recover it from.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,11 @@ def extract_segments(
     Raises:
         RescoreError: inputs that do not fit together, or features that are not finite (every such sample is named).
     """
-    backbone, dives, segments = settings["backbone"], settings["multitask"]["clips"], settings["semi_supervised"]["segments"]
+    backbone, dives, segments = (
+        settings["backbone"],
+        settings["multitask"]["clips"],
+        settings["semi_supervised"]["segments"],
+    )
     table = read_rows(rows)
     store = open_clips(clips, (len(table), dives["frames"] + 2 * dives["shift"], dives["crop"], dives["crop"], 3))
     starts = dives["shift"] + segment_starts(dives["frames"], backbone["clip_frames"], segments)

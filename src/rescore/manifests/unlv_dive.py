@@ -73,7 +73,7 @@ def read_unlv_dive(directory: Path) -> UnlvDive:
 def read_stage_posteriors(directory: Path, dives: UnlvDive) -> np.ndarray:
     """What the S3D authors' segmentation network says of every frame: (dives, frames, stages) float32, in the table's order.
 
-    It was trained on the stage boundaries of the training dives, not on scores.
+    It was trained on stage boundaries, not on scores.
 
     Raises:
         RescoreError: the file is missing or malformed, or values are no probabilities (every such dive is named).

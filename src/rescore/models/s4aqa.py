@@ -5,11 +5,12 @@
                                     ├─► gradient reversal ─► discriminator D            L_adv, both: labelled or not
                                     └─► order head ─► which permutation                 S4L-style comparator
 
-S4AQA (Zhang et al., Semi-Supervised Action Quality Assessment with Self-Supervised Segment Feature Recovery, TCSVT 2022) is known
-here by its losses and its two-layer PHI; layers that it leaves open are parameters. Every weight has the member first: one product
-serves all members, and no member sees another's numbers (docs/systems/semi_supervised.md).
+S4AQA (Zhang et al., Semi-Supervised Action Quality Assessment with Self-Supervised Segment Feature Recovery, TCSVT 2022) is
+known here by its losses and its two-layer PHI; layers that it leaves open are parameters. Every weight has the member first: one
+product serves all members, and no member sees another's numbers (docs/systems/semi_supervised.md).
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -46,8 +47,8 @@ def reverse_gradient(features: Tensor, coefficient: float = 1.0) -> Tensor:
 class StackedLinear(nn.Module):
     """A fully connected layer for each member: (members, batch, in) -> (members, batch, out).
 
-    Weights and biases start as torch.nn.Linear's, uniform in +-1/sqrt(in); a member's draw depends on its own seed and the layer's
-    name alone, so what two systems have in common starts alike.
+    Weights and biases start as torch.nn.Linear's, uniform in +-1/sqrt(in); a member's draw depends on its own seed and the
+    layer's name alone, so what two systems have in common starts alike.
     """
 
     def __init__(self, seeds: Sequence[int], name: str, inputs: int, outputs: int) -> None:
@@ -70,7 +71,7 @@ class Perceptron(nn.Module):
 
     def __init__(self, seeds: Sequence[int], name: str, widths: Sequence[int]) -> None:
         super().__init__()
-        pairs = zip(widths[:-1], widths[1:], strict=True)
+        pairs = itertools.pairwise(widths)
         self.layers = nn.ModuleList(
             StackedLinear(seeds, f"{name} {number}", inputs, outputs) for number, (inputs, outputs) in enumerate(pairs)
         )

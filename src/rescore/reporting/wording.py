@@ -156,9 +156,9 @@ TABLES |= {
     ),
 }
 OVER_DRAWS = (
-    "Spearman's rho, mean over draws of the labelled videos, with {confidence} bootstrap intervals (BCa) over draws and test samples."
-    " The best iteration is chosen on test data; its interval is conditional on that choice. Layers, optimiser and weights of the"
-    " losses are not known of the paper and were chosen here."
+    "Spearman's rho, mean over draws of the labelled videos, with {confidence} bootstrap intervals (BCa) over draws and test"
+    " samples. The best iteration is chosen on test data; its interval is conditional on that choice. Layers, optimiser and"
+    " weights of the losses are not known of the paper and were chosen here."
 )
 SUPERVISED_HEADS = " USDL and C3D-AVG are heads on the same frozen segment features, not networks trained end to end."
 ABLATED = " AA is read as the labelled videos alone; RDA aligns their features with the others', MSFR recovers a masked segment."
@@ -172,15 +172,17 @@ TABLES |= {
         "S4AQA, Rhythmic Gymnastics: scores of 40% of the training routines",
         f"{OVER_DRAWS} Avg is Fisher's average: the printed averages follow from the printed cells by it.",
         paper="rhythmic_gymnastics",
-        not_run={"ACTION-NET": "not run: reported alone, a two-stream network on videos that this project does not have"},
+        not_run={
+            "ACTION-NET": "not run: reported alone, a two-stream network on videos that this project does not have"
+        },
     ),
     "s4aqa_ablation": Table("S4AQA, ablation: its parts one by one", OVER_DRAWS + ABLATED, paper="mtl_aqa"),
     "s4aqa": Table(
         "S4AQA on UNLV-Dive: real stage posteriors, no video",
         "Spearman's rho, mean over draws of the labelled dives, with {confidence} bootstrap intervals (BCa) over draws and test"
-        " dives. Inputs are the frame by frame stage posteriors of the S3D authors' segmentation, trained on stage boundaries of the"
-        " training dives and on no score: they say when a stage happens, not how well. With every dive labelled, systems that read"
-        " unlabelled ones have none and are left out. No paper prints these numbers." + ABLATED,
+        " dives. Inputs are the frame by frame stage posteriors of the S3D authors' segmentation, which no score went into: they"
+        " say when a stage happens, not how well. With every dive labelled, systems that read unlabelled ones have none and are"
+        " left out. No paper prints these numbers." + ABLATED,
     ),
 }
 BASELINES = {

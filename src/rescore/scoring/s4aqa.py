@@ -1,8 +1,8 @@
 """Scores of semi-supervised assessment (S4AQA): MTL-AQA, Rhythmic Gymnastics and the ablation, from predictions alone.
 
-Rows and columns are the paper's (reported/s4aqa). A member's seeds are draws of labelled videos, each with its own start: intervals
-are over draws and test samples. Networks are scored at their last iteration and at the best on test data, with the reason for the
-latter said wherever it is shown; regressions are chosen inside the labelled videos.
+Rows and columns are the paper's (reported/s4aqa). A member's seeds are draws of labelled videos, each with its own start:
+intervals are over draws and test samples. Networks are scored at their last iteration and at the best on test data, which is
+said wherever it is shown; regressions are chosen inside the labelled videos.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -58,13 +58,12 @@ LABEL_ONLY, OBSERVER = "Label only", "Perfect observer"
 CHOSEN_INSIDE = ("svr", "label_only")
 """Systems whose parameters are chosen by cross-validation among the labelled videos; COREG's are fixed."""
 NO_GYMNASTICS = (
-    "not run: features of the videos of Rhythmic Gymnastics are not part of this project; sources.rhythmic_gymnastics names others"
+    "not run: features of the videos of Rhythmic Gymnastics are not part of this project;"
+    " sources.rhythmic_gymnastics names others"
 )
 
 
-def score_s4aqa(
-    table: str, predictions: list[Path], rows: list[Path], scores: Path, settings: dict[str, Any]
-) -> None:
+def score_s4aqa(table: str, predictions: list[Path], rows: list[Path], scores: Path, settings: dict[str, Any]) -> None:
     """Score one of the paper's tables.
 
     Args:
@@ -81,7 +80,7 @@ def score_s4aqa(
     there = {str(path.parent.name) for path in predictions}
     mine = [cell for cell in cells if cell.member.split("/")[1] in there]
     found = read_predictions(mine, predictions, [read_table(path) for path in rows], settings)
-    blocks = blocks_of(found)
+    blocks = blocks_of(found) if len(found) else {}
     mine = [cell for cell in mine if (cell.member, cell.action) in blocks]  # a data set may lack a yardstick
     lines = [*score_lines(mine, blocks, settings), *missing_lines(table, cells, there)]
     experiment = ", ".join(sorted(map(str, found["experiment"].unique()))) if len(found) else "s4aqa"
@@ -96,7 +95,9 @@ def cells_of(table: str) -> list[Cell]:
     """
     if table == "mtl_aqa":
         rows = {**SYSTEMS, LABEL_ONLY: "label_only"}
-        learned = [mtl_aqa_cell(row, system, f"{percent}%", percent) for row, system in rows.items() for percent in PERCENTS]
+        learned = [
+            mtl_aqa_cell(row, system, f"{percent}%", percent) for row, system in rows.items() for percent in PERCENTS
+        ]
         return learned + [Cell(OBSERVER, f"{percent}%", f"observer/{MTL_AQA}", "diving") for percent in PERCENTS]
     if table == "rhythmic_gymnastics":
         learned = [cell for row in GYMNASTICS_SYSTEMS for cell in gymnastics_cells(row, SYSTEMS[row])]
@@ -167,7 +168,11 @@ def protocols_of(cell: Cell, block: Block) -> tuple[str, ...]:
     """Under which protocols a cell is scored: both for networks, which have iterations."""
     if len(block.iterations) > 1 or block.iterations[-1] > 0:
         return (LAST, BEST)
-    return (TRAINING_SET,) if cell.member.startswith(tuple(f"{system}/" for system in CHOSEN_INSIDE)) else (NOTHING_CHOSEN,)
+    return (
+        (TRAINING_SET,)
+        if cell.member.startswith(tuple(f"{system}/" for system in CHOSEN_INSIDE))
+        else (NOTHING_CHOSEN,)
+    )
 
 
 def score_lines(
@@ -180,12 +185,15 @@ def score_lines(
     confidence = settings["scoring"]["confidence"]
     for row in dict.fromkeys(cell.row for cell in cells):
         mine = [cell for cell in cells if cell.row == row]
-        protocols = dict.fromkeys(name for cell in mine for name in protocols_of(cell, blocks[cell.member, cell.action]))
+        protocols = dict.fromkeys(
+            name for cell in mine for name in protocols_of(cell, blocks[cell.member, cell.action])
+        )
         is_ablation = any(cell.column.startswith("MTL-AQA") for cell in mine)
         for protocol in protocols:
             chosen = choose_iterations(mine, dict(blocks), protocol)
             estimates = {
-                cell: estimate_cell(cell, blocks[cell.member, cell.action], chosen[cell], dict(settings)) for cell in mine
+                cell: estimate_cell(cell, blocks[cell.member, cell.action], chosen[cell], dict(settings))
+                for cell in mine
             }
             for cell, estimate in estimates.items():
                 if not (is_ablation and cell.column in APPARATUS):
@@ -207,8 +215,17 @@ def line_of(
 def missing_lines(table: str, cells: Sequence[Cell], there: set[str]) -> Iterator[dict[str, Any]]:
     """Cells of a data set that is not at hand, with the reason; yardsticks are left out."""
     absent = [cell for cell in cells if cell.member.split("/")[1] not in there and cell.row != OBSERVER]
-    columns = dict.fromkeys((cell.row, cell.column) for cell in absent if not (table == "ablation" and cell.column in APPARATUS))
+    columns = dict.fromkeys(
+        (cell.row, cell.column) for cell in absent if not (table == "ablation" and cell.column in APPARATUS)
+    )
     columns |= dict.fromkeys((cell.row, average_of(table)) for cell in absent if cell.column in APPARATUS)
     nothing = {"value": np.nan, "low": np.nan, "high": np.nan, "n": None, "seeds": None}
     for row, column in columns:
-        yield {"row": row, "column": column, "statistic": "spearman", "protocol": NOTHING_CHOSEN, **nothing, "reason": NO_GYMNASTICS}
+        yield {
+            "row": row,
+            "column": column,
+            "statistic": "spearman",
+            "protocol": NOTHING_CHOSEN,
+            **nothing,
+            "reason": NO_GYMNASTICS,
+        }

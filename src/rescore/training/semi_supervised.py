@@ -114,9 +114,7 @@ class Batch:
     """Draws standard normal numbers (members, U, T, width)."""
 
 
-def train_system(
-    system: str, segments: np.ndarray, members: Sequence[Member], settings: Mapping[str, Any]
-) -> Trained:
+def train_system(system: str, segments: np.ndarray, members: Sequence[Member], settings: Mapping[str, Any]) -> Trained:
     """Train one system's members together and predict.
 
     Args:
@@ -147,7 +145,9 @@ def train_system(
         if not torch.isfinite(losses.detach()).all():
             lost = [member.name for member, loss in zip(members, losses.tolist(), strict=True) if not np.isfinite(loss)]
             raise_together(
-                f"{system}: the loss is not finite at iteration {iteration}", lost, "lower semi_supervised.learning_rate."
+                f"{system}: the loss is not finite at iteration {iteration}",
+                lost,
+                "lower semi_supervised.learning_rate.",
             )
         optimiser.zero_grad()
         losses.sum().backward()
@@ -185,15 +185,15 @@ def predict(network: AssessmentNetwork, table: Tensor, rows: Sequence[np.ndarray
 
 
 class Draws:
-    """Everything random of a training, drawn for each member from its own generators, so that no member depends on its fellows."""
+    """Everything random of a training, drawn for each member from its own generators: none depends on its fellows."""
 
-    def __init__(
-        self, system: str, members: Sequence[Member], table: Tensor, settings: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, system: str, members: Sequence[Member], table: Tensor, settings: Mapping[str, Any]) -> None:
         self.table, self.settings, self.members = table, settings, members
         device, iterations = table.device, settings["iterations"]
         self.size = 0 if system in LABELS_ALONE else settings["unlabelled_batch"]
-        labelled = [self.epochs(member, "labelled", len(member.labelled), settings["labelled_batch"]) for member in members]
+        labelled = [
+            self.epochs(member, "labelled", len(member.labelled), settings["labelled_batch"]) for member in members
+        ]
         self.rows = self.pick([member.labelled for member in members], labelled)
         self.targets = self.pick([member.targets for member in members], labelled).float()
         self.classes = {
@@ -207,7 +207,9 @@ class Draws:
         self.masked = self.integers("masked", table.shape[1], (iterations, self.size))
         shown = settings["labelled_batch"] + self.size
         self.shown = self.integers("orders", settings["s4l"]["orders"], (iterations, shown))
-        self.generators = [torch.Generator(device).manual_seed(derived_seed(member.root, "noise")) for member in members]
+        self.generators = [
+            torch.Generator(device).manual_seed(derived_seed(member.root, "noise")) for member in members
+        ]
         self.labels_itself = system == "pseudo_labels"
         self.pseudo: Tensor | None = None
         """(members, u) the network's own predictions of all unlabelled videos."""
@@ -299,7 +301,15 @@ def recovery_loss(recovered: Tensor, segments: Tensor) -> Tensor:
 
 
 def alignment_loss(network: AssessmentNetwork, labelled: Tensor, unlabelled: Tensor, coefficient: float) -> Tensor:
-    """L_adv: binary cross-entropy of the discriminator behind a reversed gradient; features (members, batch, width), label 1 for labelled."""
+    """L_adv: binary cross-entropy of the discriminator behind a reversed gradient, label 1 for labelled.
+
+    Args:
+        labelled, unlabelled: features (members, batch, width).
+        coefficient: of the reversed gradient.
+
+    Returns:
+        (members,).
+    """
     logits = network.discriminator(reverse_gradient(torch.cat([labelled, unlabelled], 1), coefficient)).squeeze(2)
     is_labelled = torch.zeros_like(logits)
     is_labelled[:, : labelled.shape[1]] = 1
@@ -347,7 +357,7 @@ def virtual_adversarial_loss(network: AssessmentNetwork, batch: Batch, settings:
 
 
 def order_loss(network: AssessmentNetwork, batch: Batch, settings: Mapping[str, Any]) -> Tensor:
-    """L_reg + w times the cross-entropy of the order in which labelled and unlabelled videos are shown (after Zhai et al. 2019)."""
+    """L_reg + w times the cross-entropy of the order in which all videos are shown (after Zhai et al. 2019)."""
     shown = reorder_segments(torch.cat([batch.labelled, batch.unlabelled], 1), batch.known_orders[batch.order])
     found = cross_entropy(network.order(network.encoder(shown)), batch.order)
     return regression_loss(network, batch, settings) + settings["s4l"]["weight"] * found
