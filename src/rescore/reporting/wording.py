@@ -170,7 +170,8 @@ TABLES |= {
     ),
     "s4aqa_rhythmic_gymnastics": Table(
         "S4AQA, Rhythmic Gymnastics: scores of 40% of the training routines",
-        f"{OVER_DRAWS} Avg is Fisher's average: the printed averages follow from the printed cells by it.",
+        f"{OVER_DRAWS} Avg is Fisher's average: the printed averages follow from the printed cells by it. Where the"
+        " source is synthetic, segment features and scores are made up, and no gymnast is in them.",
         paper="rhythmic_gymnastics",
         not_run={
             "ACTION-NET": "not run: reported alone, a two-stream network on videos that this project does not have"
