@@ -35,6 +35,7 @@ if SCALE != "open":
     include: "workflow/rules/stages.smk"
     include: "workflow/rules/poses.smk"
     include: "workflow/rules/mtl_aqa_report.smk"
+    include: "workflow/rules/semi_supervised.smk"
     include: "workflow/rules/comparisons.smk"
     include: "workflow/rules/report.smk"
 

@@ -24,6 +24,7 @@ def test_members_of_the_papers_experiments():
         "mtl_aqa": 117,
         "linear_probes": 5 * (7 + 2 * 3 * 3),
         "mtl_aqa_baselines": 20,
+        "s4aqa": 310,  # 5 draws of 13 systems at 2 shares, and of 9 on each of 4 apparatus
     }
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from rescore.errors import RescoreError
 from rescore.manifests.mtl_aqa import OFFICIAL, read_annotations, read_unlv_split
-from rescore.manifests.unlv_dive import corresponding_dives, read_unlv_dive, split_findings
+from rescore.manifests.unlv_dive import corresponding_dives, read_stage_posteriors, read_unlv_dive, split_findings
 from rescore.sources.pickles import load_object_array
 
 MIRROR = os.environ.get("RESCORE_MIRROR")
@@ -121,3 +121,21 @@ def test_a_damaged_file_is_named(files: Path, name: str) -> None:
     (files / name).write_bytes(b"\x80\x04damaged")
     with pytest.raises(RescoreError, match=name):
         read_unlv_dive(files)
+
+
+@needs_mirror
+def test_stage_posteriors_stand_in_the_tables_order(files: Path) -> None:
+    shutil.copyfile(Path(str(MIRROR)) / "unlv_dive_s3d" / "tcn_output2.npy", files / "tcn_output2.npy")
+    dives, whole = read_unlv_dive(files), np.load(files / "tcn_output2.npy")
+    found = read_stage_posteriors(files, dives)
+    assert found.shape == (370, 160, 5)
+    np.testing.assert_allclose(found.sum(axis=2), 1, atol=1e-3)
+    for row in (0, 299, 300, 369):
+        np.testing.assert_array_equal(found[row], whole[int(dives.table["sample"][row]) - 1])
+    whole[4, 3, 2] = np.nan
+    np.save(files / "tcn_output2.npy", whole)
+    with pytest.raises(RescoreError, match="dive 5: values that are no probabilities"):
+        read_stage_posteriors(files, dives)
+    np.save(files / "tcn_output2.npy", whole[:7])
+    with pytest.raises(RescoreError, match="not posteriors of 370 dives"):
+        read_stage_posteriors(files, dives)

@@ -139,3 +139,25 @@ def test_constant_predictions_leave_the_value_empty(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(RescoreError, match="no such file"):
         open_scores.score_unlv_dive_s3d(tmp_path / "none.parquet", tmp_path / "scores.csv", SETTINGS)
+
+
+def test_semi_supervised_systems_are_scored_at_their_last_iteration(tmp_path: Path) -> None:
+    members = {f"{system}/unlv_dive/{percent}": 1.0 for system in ("svr", "s4aqa", "coreg") for percent in ("10", "40")}
+    parts = []
+    for seed in range(2):
+        for iteration in (5, 10):
+            table = predictions(members).assign(seed=seed, iteration=iteration)
+            noise = np.random.default_rng(seed + iteration).normal(0, 5, len(table))
+            networks = table["member"].str.startswith("s4aqa")
+            parts.append(table[networks | (iteration == 10)].assign(predicted=table["predicted"] + noise))
+    table = pd.concat(parts, ignore_index=True)
+    table.loc[~table["member"].str.startswith("s4aqa"), "iteration"] = 0
+    scores = scored(tmp_path, open_scores.score_s4aqa, table).set_index(["row", "column"])
+    last = table[(table["member"] == "s4aqa/unlv_dive/40") & (table["iteration"] == 10)]
+    wanted = [spearmanr(part["target"], part["predicted"])[0] for _, part in last.groupby("seed")]
+    assert scores.loc[("S4AQA", "40%"), "value"] == pytest.approx(np.mean(wanted))
+    assert scores.loc[("S4AQA", "40%"), "seeds"] == 2
+    assert scores.loc[("S4AQA", "40%"), "protocol"] == "last_iteration"
+    assert scores.loc[("SVR", "10%"), "protocol"] == "training_set"
+    assert scores.loc[("COREG", "10%"), "protocol"] == ""
+    assert ("S4AQA", "100%") not in scores.index

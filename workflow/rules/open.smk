@@ -64,6 +64,28 @@ rule human_ceiling:
         " --predictions {output.predictions} --rule {output.rule} --findings {output.findings} > {log} 2>&1"
 
 
+rule s4aqa_posteriors:
+    input:
+        source="data/raw/unlv-dive-s3d/SOURCE.json",
+    output:
+        predictions=f"{OPEN}/s4aqa/predictions.parquet",
+        members=f"{OPEN}/s4aqa/members.safetensors",
+        findings=f"{OPEN}/s4aqa/findings.csv",
+    log:
+        "logs/open/s4aqa.log",
+    conda:
+        "../../environment.yml"
+    params:
+        settings=settings(
+            "seed", "semi_supervised", "support_vector_regression", scale="open"
+        ),
+        code=code("experiments.s4aqa.run_open"),
+    shell:
+        "rescore step --rule {rule} --log {log} --code {params.code} experiments.s4aqa.run_open --directory $(dirname {input.source})"
+        " --predictions {output.predictions} --members {output.members} --findings {output.findings}"
+        " --settings {params.settings:q} > {log} 2>&1"
+
+
 rule real_dive:
     input:
         video="data/raw/aqa7-dive-054/SOURCE.json",
@@ -91,7 +113,7 @@ rule open_scores:
     log:
         "logs/open/scores_{experiment}.log",
     wildcard_constraints:
-        experiment="unlv_dive_s3d|mtl_aqa_labels|human_ceiling",
+        experiment="unlv_dive_s3d|mtl_aqa_labels|human_ceiling|s4aqa",
     conda:
         "../../environment.yml"
     params:

@@ -39,6 +39,7 @@ rule all_tables:
     input:
         expand(f"{RESULTS}/tables/aqa7_{{table}}.md", table=AQA7_TABLES),
         expand(f"{RESULTS}/tables/mtl_aqa_{{table}}.md", table=MTL_AQA_TABLES),
+        expand(f"{RESULTS}/tables/s4aqa_{{table}}.md", table=S4AQA_TABLES),
     output:
         f"{RESULTS}/tables.md",
     log:
@@ -205,6 +206,7 @@ rule metrics:
     input:
         expand(f"{RESULTS}/tables/aqa7_{{table}}.csv", table=AQA7_TABLES),
         expand(f"{RESULTS}/tables/mtl_aqa_{{table}}.csv", table=MTL_AQA_TABLES),
+        expand(f"{RESULTS}/tables/s4aqa_{{table}}.csv", table=S4AQA_TABLES),
     output:
         f"{RESULTS}/metrics.json",
     log:
@@ -221,7 +223,8 @@ rule metrics:
 rule page:
     input:
         tables=expand(f"{RESULTS}/tables/aqa7_{{table}}.csv", table=AQA7_TABLES)
-        + expand(f"{RESULTS}/tables/mtl_aqa_{{table}}.csv", table=MTL_AQA_TABLES),
+        + expand(f"{RESULTS}/tables/mtl_aqa_{{table}}.csv", table=MTL_AQA_TABLES)
+        + expand(f"{RESULTS}/tables/s4aqa_{{table}}.csv", table=S4AQA_TABLES),
         claims=[
             f"{RESULTS}/tables/aqa7_claims.csv",
             f"{RESULTS}/tables/mtl_aqa_claims.csv",
@@ -241,7 +244,8 @@ rule page:
                 "table4_forest.svg",
             )
         ]
-        + MTL_AQA_FIGURES,
+        + MTL_AQA_FIGURES
+        + S4AQA_FIGURES,
         # Scores by iteration under the name of the paper's figure, and training curves below runs/<scale>.
         curves=[f"{RUNS}/scores/aqa7_figure3.csv"]
         + (
@@ -260,7 +264,8 @@ rule page:
             "{member}/{name}",
             member=MTL_AQA_MEMBERS,
             name=["predictions.parquet", "weights.safetensors"],
-        ),
+        )
+        + S4AQA_EVIDENCE,
         dropped=[f"{DATA}/clips/aqa7.dropped.csv", f"{DATA}/clips/mtl_aqa.dropped.csv"],
         audit=f"{RESULTS}/audit.csv",
         # Made along with the page: figures that it draws itself, and the tables for a paper's appendix.

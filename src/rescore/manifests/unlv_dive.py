@@ -70,6 +70,26 @@ def read_unlv_dive(directory: Path) -> UnlvDive:
     return UnlvDive(table, features, stage_scores, label_findings(scores, difficulty) + stage_findings(directory))
 
 
+def read_stage_posteriors(directory: Path, dives: UnlvDive) -> np.ndarray:
+    """What the S3D authors' segmentation network says of every frame: (dives, frames, stages) float32, in the table's order.
+
+    It was trained on stage boundaries, not on scores.
+
+    Raises:
+        RescoreError: the file is missing or malformed, or values are no probabilities (every such dive is named).
+    """
+    path = directory / "tcn_output2.npy"
+    values = read_array(path)
+    if values.ndim != 3 or len(values) != len(dives.table) or not np.issubdtype(values.dtype, np.floating):
+        raise RescoreError(
+            f"{path}: {values.dtype} {values.shape}, not posteriors of {len(dives.table)} dives. Remedy: {REMEDY}"
+        )
+    wrong = ~(np.isfinite(values) & (values >= 0) & (values <= 1 + 1e-4)).all(axis=(1, 2))
+    bad = [f"dive {row + 1}: values that are no probabilities" for row in np.flatnonzero(wrong)]
+    raise_together(f"{path}: bad stage posteriors", bad, REMEDY)
+    return values[dives.table["sample"].astype(int).to_numpy() - 1].astype(np.float32)
+
+
 def problems(
     scores: np.ndarray,
     difficulty: np.ndarray,

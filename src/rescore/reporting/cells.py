@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from rescore.reporting.evidence import Place, experiments_of, prediction_files, scores_path
-from rescore.scoring import mtl_aqa
+from rescore.scoring import mtl_aqa, s4aqa
 from rescore.scoring.aqa7 import (
     AVERAGE,
     TABLE4_ROWS,
@@ -20,7 +20,7 @@ from rescore.scoring.aqa7 import (
     choose_iterations,
     correlations,
 )
-from rescore.scoring.open import FIXED_ROWS, LABEL_ROWS
+from rescore.scoring.open import FIXED_ROWS, LABEL_ROWS, S4AQA_ROWS
 from rescore.scoring.predictions import KEY
 from rescore.storage import read_table
 
@@ -57,6 +57,9 @@ def aqa7_cells(table: str, row: str, column: str) -> list[Cell]:
 
 def open_cells(table: str, row: str, column: str) -> list[Cell]:
     """The cell behind a number of the tables on real data."""
+    if table == "s4aqa":
+        system = S4AQA_ROWS.get(row)
+        return [Cell(row, column, f"{system}/unlv_dive/{column.removesuffix('%')}", "diving")] if system else []
     named = {"S3D": "chosen", **FIXED_ROWS, **{title: member for member, title in LABEL_ROWS.items()}}
     seat, _, kind = row.removeprefix("Judge ").partition(", ")
     if table == "human_ceiling" and seat.isdecimal():
@@ -78,12 +81,23 @@ def mtl_aqa_cells(table: str, row: str, column: str) -> list[Cell]:
     ]
 
 
+def s4aqa_cells(table: str, row: str, column: str) -> list[Cell]:
+    """The cells behind a number of S4AQA's tables: itself, or the apparatus that an average is taken over."""
+    if table not in ("mtl_aqa", "rhythmic_gymnastics", "ablation"):
+        return []
+    mine = [cell for cell in s4aqa.cells_of(table) if cell.row == row]
+    if column == s4aqa.average_of(table):
+        return [cell for cell in mine if cell.column in s4aqa.APPARATUS]
+    return [cell for cell in mine if cell.column == column]
+
+
 UNITS = {"mtl_aqa": 100.0}
 """What a correlation of 1 is in a paper's tables, where it is not 1."""
 CELLS: dict[str, Callable[[str, str, str], list[Cell]]] = {
     "aqa7": aqa7_cells,
     "mtl_aqa": mtl_aqa_cells,
     "open": open_cells,
+    "s4aqa": s4aqa_cells,
 }
 
 

@@ -33,6 +33,8 @@ SHORT_PAPERS = {
     "open": "Real data",
     "extensions": "Extensions",
 }
+SEGMENTS = {("s4aqa", "mtl_aqa"): "mtl_aqa_segments"}
+"""Names of features, by paper and data set, where they are not the data set's."""
 LOCKS = Path("workflow/provenance")
 HASHED = 64 * 2**20
 """Bytes: a larger file is not hashed to show it; the lock or a checkpoint's header has its hash."""
@@ -329,8 +331,9 @@ def data_files(place: Place, datasets: set[str], trained: bool) -> Iterator[tupl
         yield "backbone", place.runs / "backbone" / "weights.safetensors", checkpoint_facts
     for dataset in sorted({name.removeprefix("synthetic_") for name in datasets}):
         if trained:
-            yield "features", place.data / "features" / f"{dataset}.npy", None
-            yield "samples of the features", place.data / "features" / f"{dataset}.parquet", table_facts
+            name = SEGMENTS.get((place.paper, dataset), dataset)
+            yield "features", place.data / "features" / f"{name}.npy", None
+            yield "samples of the features", place.data / "features" / f"{name}.parquet", table_facts
             yield "clips", place.data / "clips" / f"{dataset}.npy", None
         yield "manifest", place.data / "manifests" / f"{dataset}.parquet", table_facts
         yield "video index", place.data / "videos" / f"{dataset}.csv", table_facts

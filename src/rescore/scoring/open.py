@@ -16,6 +16,7 @@ import pandas as pd
 from rescore.errors import raise_together
 from rescore.manifests.aqa7 import read_lists
 from rescore.manifests.summary import summarise
+from rescore.scoring.aqa7 import LAST
 from rescore.scoring.correlation import Estimate, bca_interval, bootstrap_spearman, combine, fisher_z_average
 from rescore.scoring.predictions import read_columns, value_problems
 from rescore.scoring.scores import NOTHING_CHOSEN, score_row, write_scores
@@ -36,6 +37,21 @@ LABEL_ROWS = {
     "commentary_without_numbers": "Commentary without numbers",
     "combination": "Difficulty, class, event and commentary",
 }
+
+S4AQA_ROWS = {
+    "SVR": "svr",
+    "COREG": "coreg",
+    "Labelled dives alone (AA)": "aa",
+    "+ RDA": "rda",
+    "+ MSFR": "msfr",
+    "S4AQA": "s4aqa",
+    "Pseudo-labels": "pseudo_labels",
+    "VAT": "vat",
+    "S4L": "s4l",
+    "USDL": "usdl",
+    "C3D-AVG-STL": "c3d_avg_stl",
+}
+S4AQA_PERCENTS = ("10", "40", "100")
 
 Score = tuple[str, str, str, str, Estimate]
 """Row, column, statistic, protocol, estimate."""
@@ -99,6 +115,33 @@ def score_human_ceiling(predictions: Path, scores: Path, settings: dict[str, Any
         for event, part in by_event:
             rows += seat_rows(part, suffix, f"Event {event}", settings)
     write_open_scores(scores, "human_ceiling", rows, settings)
+
+
+def score_s4aqa(predictions: Path, scores: Path, settings: dict[str, Any]) -> None:
+    """Semi-supervised systems on UNLV-Dive's stage posteriors, a column a share of labels.
+
+    Networks are scored at their last iteration, the only one that nothing was chosen by. Arguments and errors as
+    `score_unlv_dive_s3d`; seeds are draws of labelled dives.
+    """
+    table = read_open_predictions(predictions, ["svr/unlv_dive/10", "s4aqa/unlv_dive/10"])
+    last = table.groupby("member")["iteration"].transform("max")
+    table = table[table["iteration"] == last]
+    rows: list[Score] = []
+    for row, system in S4AQA_ROWS.items():
+        for percent in S4AQA_PERCENTS:
+            member = f"{system}/unlv_dive/{percent}"
+            if (table["member"] == member).any():
+                protocol = {"svr": TRAINING_SET, "coreg": NOTHING_CHOSEN}.get(system, LAST)
+                rows.append((row, f"{percent}%", SPEARMAN, protocol, estimate_draws(table, member, settings)))
+    write_open_scores(scores, "s4aqa", rows, settings)
+
+
+def estimate_draws(table: pd.DataFrame, member: str, settings: Mapping[str, Any]) -> Estimate:
+    """Mean over seeds of a member's rho on the same dives, with bootstrap replicates over seeds and dives."""
+    mine = table[table["member"] == member].sort_values(["seed", "sample"])
+    shape = (mine["seed"].nunique(), -1)
+    target, predicted, samples = (mine[name].to_numpy().reshape(shape) for name in ("target", "predicted", "sample"))
+    return bootstrap_spearman(target, predicted, samples, member, settings["scoring"]["bootstrap"], settings["seed"])
 
 
 def seat_rows(table: pd.DataFrame, suffix: str, column: str, settings: Mapping[str, Any]) -> list[Score]:

@@ -1,0 +1,134 @@
+"""Scores of semi-supervised systems against scipy; missing data sets, missing draws and wrong values."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+
+from rescore.errors import RescoreError
+from rescore.scoring import s4aqa
+
+SETTINGS = {"seed": 0, "scoring": {"bootstrap": 60, "confidence": 0.95}, "semi_supervised": {"label_draws": 2}}
+ROOT = Path(__file__).parents[2]
+TABLES = ("mtl_aqa", "rhythmic_gymnastics", "ablation")
+
+
+def write(folder: Path, dataset: str, draws: int = 2) -> tuple[Path, Path]:
+    """Predictions of every member of a data set with noise of its own, and the rows."""
+    random = np.random.default_rng(1)
+    actions = ["diving"] if dataset == "mtl_aqa" else list(s4aqa.APPARATUS.values())
+    rows = pd.DataFrame(
+        [(dataset, f"{action}/{number}", action, "test") for action in actions for number in range(20)],
+        columns=["dataset", "sample", "action", "split"],
+    ).assign(score=random.normal(60, 10, 20 * len(actions)))
+    cells = {(cell.member, cell.action) for table in TABLES for cell in s4aqa.cells_of(table)}
+    parts = []
+    for member, action in sorted(cell for cell in cells if cell[0].split("/")[1] == dataset):
+        mine = rows[rows["action"] == action]
+        single = member.startswith("observer")
+        fixed = member.startswith(("svr", "coreg", "label_only", "observer"))
+        for seed in range(1 if single else draws):
+            for iteration in [0] if fixed else [5, 10]:
+                noise = random.normal(0, 1 if single else 12, len(mine))
+                about = {
+                    "experiment": "s4aqa",
+                    "member": member,
+                    "seed": seed,
+                    "iteration": iteration,
+                    "unit": "points",
+                }
+                parts.append(
+                    mine.drop(columns="score").assign(target=mine["score"], predicted=mine["score"] + noise, **about)
+                )
+    path = folder / dataset / "predictions.parquet"
+    path.parent.mkdir(parents=True)
+    pd.concat(parts).to_parquet(path)
+    rows.to_parquet(folder / f"{dataset}.parquet")
+    return path, folder / f"{dataset}.parquet"
+
+
+def scored(table: str, files: list[tuple[Path, Path]], out: Path) -> pd.DataFrame:
+    s4aqa.score_s4aqa(table, [file[0] for file in files], [file[1] for file in files], out, SETTINGS)
+    return pd.read_csv(out, dtype={"protocol": str, "reason": str}).fillna({"protocol": "", "reason": ""})
+
+
+def rho(table: pd.DataFrame, member: str, iteration: int, seed: int) -> float:
+    mine = table[(table["member"] == member) & (table["iteration"] == iteration) & (table["seed"] == seed)]
+    return float(spearmanr(mine["target"], mine["predicted"])[0])
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Path]]:
+    folder = tmp_path_factory.mktemp("s4aqa")
+    return {dataset: write(folder, dataset) for dataset in ("mtl_aqa", "rhythmic_gymnastics")}
+
+
+def test_every_reported_cell_that_can_be_run_is_scored(files, tmp_path):
+    for table in TABLES:
+        mine = [pair for dataset, pair in files.items() if table in ("ablation", dataset)]
+        found = scored(table, mine, tmp_path / f"{table}.csv")
+        reported = pd.read_csv(ROOT / f"reported/s4aqa/{table}.csv", dtype=str)
+        wanted = set(zip(reported["row"], reported["column"], strict=True))
+        wanted = {cell for cell in wanted if cell[0] != "ACTION-NET"}
+        assert wanted <= set(zip(found["row"], found["column"], strict=True))
+        assert found["value"].notna().all()
+        assert (found["low"] <= found["value"]).all()
+        assert not found.duplicated(["row", "column", "protocol"]).any()
+
+
+def test_a_cell_is_the_mean_of_its_draws(files, tmp_path):
+    found = scored("mtl_aqa", [files["mtl_aqa"]], tmp_path / "s.csv").set_index(["row", "column", "protocol"])
+    table = pd.read_parquet(files["mtl_aqa"][0])
+    last = np.mean([rho(table, "s4aqa/mtl_aqa/10", 10, seed) for seed in (0, 1)])
+    best = np.mean([max(rho(table, "s4aqa/mtl_aqa/10", at, seed) for at in (5, 10)) for seed in (0, 1)])
+    assert found.loc[("S4AQA", "10%", "last_iteration"), "value"] == pytest.approx(last)
+    assert found.loc[("S4AQA", "10%", "best_iteration_on_test"), "value"] == pytest.approx(best)
+    assert found.loc[("S4AQA", "10%", "last_iteration"), "seeds"] == 2
+    assert ("SVR", "40%", "training_set") in found.index
+    assert ("COREG", "40%", "") in found.index
+    assert found.loc[("Perfect observer", "10%", ""), "seeds"] == 1
+
+
+def test_averages_over_apparatus_are_fishers(files, tmp_path):
+    found = scored("rhythmic_gymnastics", [files["rhythmic_gymnastics"]], tmp_path / "s.csv")
+    lines = found[(found["row"] == "VAT") & (found["protocol"] == "last_iteration")].set_index("column")["value"]
+    four = lines[list(s4aqa.APPARATUS)].to_numpy()
+    assert lines["Avg"] == pytest.approx(np.tanh(np.arctanh(four).mean()))
+    ablation = scored("ablation", list(files.values()), tmp_path / "a.csv")
+    assert set(ablation["column"]) == {"MTL-AQA 10%", "MTL-AQA 40%", "Rhythmic Gymnastics Avg"}
+
+
+def test_the_printed_averages_are_fishers_too():
+    reported = pd.read_csv(ROOT / "reported/s4aqa/rhythmic_gymnastics.csv").set_index(["row", "column"])["value"]
+    for row in reported.index.unique("row"):
+        four = np.array([reported[row, column] for column in s4aqa.APPARATUS])
+        assert np.tanh(np.arctanh(four).mean()) == pytest.approx(reported[row, "Avg"], abs=0.0011), row
+
+
+def test_without_gymnastics_its_cells_say_why(files, tmp_path):
+    found = scored("rhythmic_gymnastics", [], tmp_path / "s.csv")
+    assert len(found) == 30  # six systems, four apparatus and the average
+    assert found["value"].isna().all()
+    assert found["reason"].str.contains("not part of this project").all()
+    ablation = scored("ablation", [files["mtl_aqa"]], tmp_path / "a.csv")
+    empty = ablation[ablation["value"].isna()]
+    assert set(empty["column"]) == {"Rhythmic Gymnastics Avg"}
+    assert len(empty) == 4
+
+
+def test_what_is_wrong_is_said_together(files, tmp_path):
+    table = pd.read_parquet(files["mtl_aqa"][0])
+    table = table[~((table["member"] == "vat/mtl_aqa/10") & (table["seed"] == 1))]
+    table = table[table["member"] != "s4l/mtl_aqa/40"]
+    table.loc[table["member"] == "usdl/mtl_aqa/10", "target"] /= 100
+    path = tmp_path / "mtl_aqa" / "predictions.parquet"
+    path.parent.mkdir()
+    table.to_parquet(path)
+    with pytest.raises(
+        RescoreError, match=r"(?s)s4l/mtl_aqa/40: no predictions.*vat/mtl_aqa/10: 1 draws.*targets differ"
+    ):
+        scored("mtl_aqa", [(path, files["mtl_aqa"][1])], tmp_path / "s.csv")
+    with pytest.raises(RescoreError, match="no scores are defined"):
+        scored("table9", [], tmp_path / "s.csv")

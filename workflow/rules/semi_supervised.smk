@@ -1,0 +1,228 @@
+# features > experiments > scoring > tables and figures for S4AQA (Zhang et al. 2022). Its networks read stored segment features:
+# MTL-AQA's from the frozen backbone, Rhythmic Gymnastics' made up (synthetic) or put there by the user (official).
+
+GYMNASTICS = SETTINGS["sources"]["rhythmic_gymnastics"]
+S4AQA_DATASETS = ["mtl_aqa"] + (["rhythmic_gymnastics"] if GYMNASTICS != "none" else [])
+S4AQA_TABLES = ["mtl_aqa", "rhythmic_gymnastics", "ablation"]
+S4AQA_FEATURES = {
+    "mtl_aqa": f"{DATA}/features/mtl_aqa_segments",
+    "rhythmic_gymnastics": f"{DATA}/features/rhythmic_gymnastics",
+}
+S4AQA_EXPERIMENTS = ["s4aqa", "coreg"]
+
+
+rule mtl_aqa_segments:
+    input:
+        clips=f"{DATA}/clips/mtl_aqa.npy",
+        rows=f"{DATA}/clips/mtl_aqa.parquet",
+        weights=f"{RUNS}/backbone/weights.safetensors",
+    output:
+        features=f"{DATA}/features/mtl_aqa_segments.npy",
+        rows=f"{DATA}/features/mtl_aqa_segments.parquet",
+    log:
+        f"{LOGS}/mtl_aqa_segments.log",
+    conda:
+        "../../environment.yml"
+    threads: CORES
+    resources:
+        gpu=1,
+    params:
+        settings=settings(
+            "clips", "backbone", "multitask.clips", "semi_supervised.segments"
+        ),
+        code=code("features.segments.extract_segments"),
+    shell:
+        "rescore step --rule {rule} --log {log} --code {params.code} features.segments.extract_segments --clips {input.clips}"
+        " --rows {input.rows} --weights {input.weights} --features {output.features} --features-rows {output.rows}"
+        " --settings {params.settings:q} > {log} 2>&1"
+
+
+if GYMNASTICS != "none":
+
+    rule gymnastics_features:
+        output:
+            features=f"{DATA}/features/rhythmic_gymnastics.npy",
+            rows=f"{DATA}/features/rhythmic_gymnastics.parquet",
+        log:
+            f"{LOGS}/gymnastics_features.log",
+        conda:
+            "../../environment.yml"
+        params:
+            settings=settings("seed", "semi_supervised.gymnastics"),
+            code=code("features.gymnastics.write_features"),
+            directory=(
+                f"--directory {SETTINGS['sources']['rhythmic_gymnastics_directory']}"
+                if GYMNASTICS == "official"
+                else ""
+            ),
+        shell:
+            "rescore step --rule {rule} --log {log} --code {params.code} features.gymnastics.write_features"
+            " --features {output.features} --rows {output.rows} {params.directory} --settings {params.settings:q} > {log} 2>&1"
+
+
+rule s4aqa_networks:
+    input:
+        features=lambda wildcards: f"{S4AQA_FEATURES[wildcards.dataset]}.npy",
+        rows=lambda wildcards: f"{S4AQA_FEATURES[wildcards.dataset]}.parquet",
+        splits=lambda wildcards: (
+            f"{DATA}/manifests/mtl_aqa_splits.parquet"
+            if wildcards.dataset == "mtl_aqa"
+            else []
+        ),
+    output:
+        predictions=f"{RUNS}/s4aqa/{{dataset}}/predictions.parquet",
+        members=f"{RUNS}/s4aqa/{{dataset}}/members.safetensors",
+    log:
+        f"{LOGS}/s4aqa_networks_{{dataset}}.log",
+    wildcard_constraints:
+        dataset="mtl_aqa|rhythmic_gymnastics",
+    conda:
+        "../../environment.yml"
+    threads: SETTINGS["semi_supervised"]["threads"]
+    resources:
+        gpu=1,
+    params:
+        settings=settings("seed", "semi_supervised"),
+        code=code("experiments.s4aqa.run"),
+        splits=lambda wildcards, input: (
+            f"--splits {input.splits}" if input.splits else ""
+        ),
+    shell:
+        "rescore step --rule {rule} --log {log} --code {params.code} experiments.s4aqa.run --dataset {wildcards.dataset}"
+        " --features {input.features} --rows {input.rows} {params.splits} --predictions {output.predictions}"
+        " --members {output.members} --settings {params.settings:q} > {log} 2>&1"
+
+
+rule s4aqa_regressions:
+    input:
+        features=lambda wildcards: f"{S4AQA_FEATURES[wildcards.dataset]}.npy",
+        rows=lambda wildcards: f"{S4AQA_FEATURES[wildcards.dataset]}.parquet",
+        splits=lambda wildcards: (
+            f"{DATA}/manifests/mtl_aqa_splits.parquet"
+            if wildcards.dataset == "mtl_aqa"
+            else []
+        ),
+    output:
+        predictions=f"{RUNS}/coreg/{{dataset}}/predictions.parquet",
+    log:
+        f"{LOGS}/s4aqa_regressions_{{dataset}}.log",
+    wildcard_constraints:
+        dataset="mtl_aqa|rhythmic_gymnastics",
+    conda:
+        "../../environment.yml"
+    params:
+        settings=settings(
+            "seed", "semi_supervised", "support_vector_regression", "ridge"
+        ),
+        code=code("experiments.coreg.run"),
+        splits=lambda wildcards, input: (
+            f"--splits {input.splits}" if input.splits else ""
+        ),
+    shell:
+        "rescore step --rule {rule} --log {log} --code {params.code} experiments.coreg.run --dataset {wildcards.dataset}"
+        " --features {input.features} --rows {input.rows} {params.splits} --predictions {output.predictions}"
+        " --settings {params.settings:q} > {log} 2>&1"
+
+
+def s4aqa_datasets(table):
+    """Data sets at hand that a table has numbers of."""
+    return (
+        S4AQA_DATASETS
+        if table == "ablation"
+        else [name for name in S4AQA_DATASETS if name == table]
+    )
+
+
+rule s4aqa_scores:
+    input:
+        predictions=lambda wildcards: expand(
+            f"{RUNS}/{{experiment}}/{{dataset}}/predictions.parquet",
+            experiment=(
+                ["s4aqa"] if wildcards.table == "ablation" else S4AQA_EXPERIMENTS
+            ),
+            dataset=s4aqa_datasets(wildcards.table),
+        ),
+        rows=lambda wildcards: [
+            f"{S4AQA_FEATURES[name]}.parquet"
+            for name in s4aqa_datasets(wildcards.table)
+        ],
+    output:
+        scores=f"{RUNS}/scores/s4aqa_{{table}}.csv",
+    log:
+        f"{LOGS}/s4aqa_scores_{{table}}.log",
+    wildcard_constraints:
+        table="|".join(S4AQA_TABLES),
+    conda:
+        "../../environment.yml"
+    params:
+        settings=settings("seed", "scoring", "semi_supervised.label_draws"),
+        code=code("scoring.s4aqa.score_s4aqa"),
+    shell:
+        "rescore step --rule {rule} --log {log} --code {params.code} scoring.s4aqa.score_s4aqa --table {wildcards.table}"
+        " --predictions {input.predictions} --rows {input.rows} --scores {output.scores} --settings {params.settings:q}"
+        " > {log} 2>&1"
+
+
+rule s4aqa_table:
+    input:
+        reported="reported/s4aqa/{table}.csv",
+        scores=f"{RUNS}/scores/s4aqa_{{table}}.csv",
+    output:
+        csv=report(
+            f"{RESULTS}/tables/s4aqa_{{table}}.csv",
+            caption="../report/s4aqa_table.rst",
+            category="S4AQA",
+            subcategory="tables",
+        ),
+        markdown=f"{RESULTS}/tables/s4aqa_{{table}}.md",
+        latex=f"{RESULTS}/tables/s4aqa_{{table}}.tex",
+    log:
+        f"{LOGS}/s4aqa_table_{{table}}.log",
+    wildcard_constraints:
+        table="|".join(S4AQA_TABLES),
+    conda:
+        "../../environment.yml"
+    params:
+        settings=settings("scale", "sources", "scoring"),
+        code=code("reporting.tables.make_table"),
+    shell:
+        "rescore step --rule {rule} --log {log} --code {params.code} reporting.tables.make_table --table s4aqa_{wildcards.table}"
+        " --reported {input.reported} --scores {input.scores} --csv {output.csv} --markdown-file {output.markdown}"
+        " --latex-file {output.latex} --settings {params.settings:q} > {log} 2>&1"
+
+
+rule s4aqa_forest:
+    input:
+        result=f"{RESULTS}/tables/s4aqa_{{table}}.csv",
+    output:
+        svg=report(
+            f"{RESULTS}/figures/s4aqa_{{table}}_forest.svg",
+            caption="../report/s4aqa_forest.rst",
+            category="S4AQA",
+            subcategory="figures",
+        ),
+        png=f"{RESULTS}/figures/s4aqa_{{table}}_forest.png",
+    log:
+        f"{LOGS}/s4aqa_forest_{{table}}.log",
+    wildcard_constraints:
+        table="|".join(S4AQA_TABLES),
+    conda:
+        "../../environment.yml"
+    params:
+        settings=settings("scale", "sources"),
+        code=code("reporting.figures.forest"),
+    shell:
+        "rescore step --rule {rule} --log {log} --code {params.code} reporting.figures.forest --table s4aqa_{wildcards.table}"
+        " --result {input.result} --svg {output.svg} --png {output.png} --settings {params.settings:q} > {log} 2>&1"
+
+
+# What the page takes, in the order shown.
+S4AQA_FIGURES = [
+    f"{RESULTS}/figures/s4aqa_{table}_forest.svg" for table in S4AQA_TABLES
+]
+# Read through the page's --runs: plots, and the way back.
+S4AQA_EVIDENCE = expand(
+    f"{RUNS}/{{experiment}}/{{dataset}}/predictions.parquet",
+    experiment=S4AQA_EXPERIMENTS,
+    dataset=S4AQA_DATASETS,
+) + expand(f"{RUNS}/s4aqa/{{dataset}}/members.safetensors", dataset=S4AQA_DATASETS)
