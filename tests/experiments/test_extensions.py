@@ -60,9 +60,7 @@ def train(directory: Path, data: dict[str, Path], wanted: dict[str, str], **chan
     settings = {**dives.settings(**changes), "extensions": EXTENSIONS}
     inputs = {name: path for name, path in data.items() if name in ("clips", "rows", "splits", "judges")}
     backbone = data["backbone"] if wanted["backbone"] == "c3d" else None
-    train_member(
-        **inputs, **written, backbone=backbone, system=wanted, training_set="1059", seed=0, settings=settings
-    )
+    train_member(**inputs, **written, backbone=backbone, system=wanted, training_set="1059", seed=0, settings=settings)
     return written
 
 

@@ -52,7 +52,10 @@ def test_a_system_is_added_by_parameters_alone() -> None:
 
 def test_two_systems_of_one_name_are_refused() -> None:
     wanted = settings("paper")
-    wanted["extensions"]["systems"] += [wanted["extensions"]["systems"][0], {**wanted["extensions"]["systems"][1], "name": "c3d_avg"}]
+    wanted["extensions"]["systems"] += [
+        wanted["extensions"]["systems"][0],
+        {**wanted["extensions"]["systems"][1], "name": "c3d_avg"},
+    ]
     with pytest.raises(RescoreError) as caught:
         extensions_members.systems(wanted)
     assert "name 'fully_connected' stands 2 times" in str(caught.value)

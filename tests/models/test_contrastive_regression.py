@@ -44,8 +44,14 @@ def test_the_tree_walks_from_the_root() -> None:
     for decision, children in zip(tree.decisions, tree.children_of, strict=True):
         below = []
         for number, (features, reached) in enumerate(nodes):
-            ways = decision.weight[2 * number : 2 * number + 2, :, 0] @ features + decision.bias[2 * number : 2 * number + 2]
-            made = children.weight[8 * number : 8 * number + 8, :, 0] @ features + children.bias[8 * number : 8 * number + 8]
+            ways = (
+                decision.weight[2 * number : 2 * number + 2, :, 0] @ features
+                + decision.bias[2 * number : 2 * number + 2]
+            )
+            made = (
+                children.weight[8 * number : 8 * number + 8, :, 0] @ features
+                + children.bias[8 * number : 8 * number + 8]
+            )
             step = F.log_softmax(ways, 0)
             below += [(F.relu(made[:4]), reached + step[0]), (F.relu(made[4:]), reached + step[1])]
         nodes = below

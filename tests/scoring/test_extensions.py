@@ -10,7 +10,13 @@ from rescore.errors import RescoreError
 from rescore.reporting.tables import make_table
 from rescore.scoring.extensions import score_extensions
 
-ONE = {"name": "attention", "row": "C3D + attention", "backbone": "c3d", "aggregation": "attention", "head": "regression"}
+ONE = {
+    "name": "attention",
+    "row": "C3D + attention",
+    "backbone": "c3d",
+    "aggregation": "attention",
+    "head": "regression",
+}
 DIVES = 30
 SETTINGS: dict[str, Any] = {
     "seed": 0,
@@ -128,7 +134,9 @@ def test_what_is_wrong_is_named_together(tmp_path: Path) -> None:
     table = pd.read_parquet(files["predictions"][0])
     table[table["sample"] != "01/015"].to_parquet(files["predictions"][0])
     with pytest.raises(RescoreError) as caught:
-        score_extensions(**{**files, "predictions": [*files["predictions"][:3], files["predictions"][-1]]}, settings=SETTINGS)
+        score_extensions(
+            **{**files, "predictions": [*files["predictions"][:3], files["predictions"][-1]]}, settings=SETTINGS
+        )
     message = str(caught.value)
     for words in ("usdl/1059: no predictions", "attention/1059: 1 seeds", "01/015"):
         assert words in message

@@ -1,7 +1,7 @@
 """torchvision's video ResNets at any width: R3D-18, MC3-18 and R(2+1)D-18 without their classifier.
 
-Built of torchvision's own blocks. At width 1 names, shapes and outputs are torchvision's, so that its Kinetics-400 weights load; a
-smaller width multiplies every channel number and serves where the whole network cannot be afforded.
+Built of torchvision's own blocks. At width 1 names, shapes and outputs are torchvision's, so that its Kinetics-400 weights load;
+a smaller width multiplies every channel number and serves where the whole network cannot be afforded.
 
 Source: Tran et al., A Closer Look at Spatiotemporal Convolutions for Action Recognition, CVPR 2018.
 """
