@@ -158,7 +158,6 @@ rule extensions_scores:
             "seed",
             "scoring",
             "multitask.seeds",
-            "multitask.validation",
             "extensions.systems",
             "extensions.training",
         ),

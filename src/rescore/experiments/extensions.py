@@ -141,7 +141,7 @@ def initial_network(
     fresh = seeded_generator(seed, "multitask body") if backbone is None else None
     module.start(mean if settings["multitask"]["initial_score"] == "mean" else float("nan"), fresh)
     if backbone is not None:
-        (load_body if system["backbone"] == "c3d" else load_resnet)(module, backbone)  # type: ignore[operator]
+        load_body(module, backbone) if system["backbone"] == "c3d" else load_resnet(module, backbone)
     return module
 
 

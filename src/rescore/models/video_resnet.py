@@ -79,7 +79,7 @@ def layer(before: int, after: int, convolution: type[nn.Module], stride: int) ->
     """Two residual blocks, of which the first halves the resolution (stride 2) and changes the channels."""
     shortcut = None
     if stride != 1 or before != after:
-        strides = convolution.get_downsample_stride(stride)  # type: ignore[operator]
+        strides = convolution.get_downsample_stride(stride)  # type: ignore[attr-defined]
         shortcut = nn.Sequential(nn.Conv3d(before, after, 1, stride=strides, bias=False), nn.BatchNorm3d(after))
     first = BasicBlock(before, after, convolution, stride, shortcut)
     return nn.Sequential(first, *(BasicBlock(after, after, convolution) for _ in range(BLOCKS - 1)))

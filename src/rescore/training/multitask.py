@@ -388,7 +388,8 @@ def remember(network: Network, source: Source, settings: Mapping[str, Any], plac
         x = load(source, part, torch.zeros_like(part), torch.zeros_like(part, dtype=torch.bool))
         with torch.autocast(place.device.type, torch.bfloat16, enabled=place.autocast):
             encoded.append(network.encode(x))
-    network.remember(torch.cat(encoded))
+    with torch.autocast(place.device.type, torch.bfloat16, enabled=place.autocast):
+        network.remember(torch.cat(encoded))
 
 
 @torch.inference_mode()
