@@ -99,8 +99,8 @@ def test_every_part_trains_and_predicts_all_dives_after_every_epoch(
     assert set(predictions.groupby(["iteration", "split"]).size()) == {5}
     assert np.isfinite(predictions["predicted"]).all()
     assert predictions["predicted"].nunique() > len(epochs) * 5  # dives are told apart
-    if wanted["head"] != "regression":
-        assert predictions["predicted"].between(-20, 160).all()  # points, not units of training
+    if wanted["head"] in ("usdl", "musdl"):  # means of distributions on the scale
+        assert predictions["predicted"].between(10, 95).all()  # points, not units of training
     arrays, header = load_arrays(written["weights"])
     assert header["system"] == wanted
     initial = extensions.build_system(wanted, {**dives.settings(), "extensions": EXTENSIONS}).state_dict()

@@ -141,6 +141,32 @@ def test_a_prediction_is_the_voters_mean_times_the_difficulty() -> None:
         assert found[dive].item() == pytest.approx(expected.item(), rel=1e-4)
 
 
+def test_learns_to_order_dives_that_it_has_not_seen() -> None:
+    """Executions that features show, in two groups of difficulty; the later half of the dives is only predicted."""
+    generator = np.random.default_rng(0)
+    execution, difficulty = generator.uniform(5, 28, 80), generator.choice([2.0, 3.0], 80)
+    made, train = network(), np.arange(40)
+    made.prepare(train, difficulty, execution)
+    shown = torch.zeros(80, 1, made.trunk.in_features)
+    shown[:, 0, :4] = torch.from_numpy(execution / 10).float().unsqueeze(1)
+    targets = torch.from_numpy(execution).float()
+    optimiser = torch.optim.Adam([*made.trunk.parameters(), *made.tree.parameters()], 0.01)
+    for step in range(120):
+        rows = torch.from_numpy(np.concatenate([train, made.companions(train, np.random.default_rng(step))]))
+        wanted = {"execution": targets[rows]}
+        loss = made.losses(made.heads(shown[rows], made.given(wanted)), wanted, {"score": 1.0})["total"]
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    with torch.inference_mode():
+        made.remember(shown[:40])
+        told = {"difficulty": torch.from_numpy(difficulty).float(), "exemplars": made.choose(np.arange(40, 80), 80, 0)}
+        found = made.predict(shown[40:], {name: value[40:] for name, value in told.items()})["score"] * 17
+    points = execution[40:] * difficulty[40:]
+    assert np.corrcoef(found.numpy(), points)[0, 1] > 0.9
+    assert np.abs(found.numpy() - points).mean() < 0.4 * points.std()
+
+
 def test_a_training_dive_without_difficulty_is_named() -> None:
     made = network()
     with pytest.raises(RescoreError, match=r"rows \[3\] \(1\)"):
