@@ -3,9 +3,7 @@
 
 from rescore.experiments import extensions_members
 
-EXTENSIONS = {
-    system.name: system for system in extensions_members.systems(SETTINGS)
-}
+EXTENSIONS = {system.name: system for system in extensions_members.systems(SETTINGS)}
 EXTENSION_MEMBERS = [
     f"{RUNS}/extensions/{name}/{training_set}/{seed}"
     for name in EXTENSIONS
@@ -160,7 +158,6 @@ rule extensions_scores:
             "seed",
             "scoring",
             "multitask.seeds",
-            "multitask.validation",
             "extensions.systems",
             "extensions.training",
         ),

@@ -75,7 +75,7 @@ def train_member(
         RescoreError: data that do not fit together or cannot be learned (all of them at once), weights that do not fit, or a
             loss that is not finite.
     """
-    head, extensions = system["head"], settings["extensions"]
+    head = system["head"]
     wanted = training_settings(settings, head)
     table, dives = read_dives("c3d_avg", ("score",), training_set, clips, rows, splits, [], wanted, dropped)
     module = initial_network(system, seed, settings, backbone, float(dives.targets["score"][dives.train].mean()))
@@ -141,7 +141,7 @@ def initial_network(
     fresh = seeded_generator(seed, "multitask body") if backbone is None else None
     module.start(mean if settings["multitask"]["initial_score"] == "mean" else float("nan"), fresh)
     if backbone is not None:
-        (load_body if system["backbone"] == "c3d" else load_resnet)(module, backbone)  # type: ignore[operator]
+        load_body(module, backbone) if system["backbone"] == "c3d" else load_resnet(module, backbone)
     return module
 
 

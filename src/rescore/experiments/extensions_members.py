@@ -1,8 +1,8 @@
 """The systems of the table `extensions`: read off params.yaml, where `extensions.systems` lists them. No framework is imported.
 
 A system is a backbone, an aggregation over clips and a head; a further one is a further line of that list. The row to beat is
-C3D-AVG-STL, which is the system c3d, mean, regression: the member of MTL-AQA's Table 4 where `extensions.training` is empty, and one
-trained here with the same settings as all others where it is not.
+C3D-AVG-STL, which is the system c3d, mean, regression: the member of MTL-AQA's Table 4 where `extensions.training` is empty,
+and one trained here with the same settings as all others where it is not.
 """
 
 from collections.abc import Mapping

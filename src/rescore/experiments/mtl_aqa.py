@@ -29,10 +29,13 @@ from rescore.models.losses import DIVE_CLASSES, EOS, SOS
 from rescore.models.mscadc import MSCADC
 from rescore.models.preprocess import open_clips
 from rescore.models.state_dicts import differences
+from rescore.models.trainable import Trainable
 from rescore.provenance import code_hash
 from rescore.storage import canonical_json, load_arrays, read_table, save_arrays, sha256_file, sha256_text, write_table
-from rescore.training.multitask import CURVE_COLUMNS, SPEED_COLUMNS, Dives, Network, Progress, first_process, train
+from rescore.training.multitask import CURVE_COLUMNS, SPEED_COLUMNS, Dives, Progress, first_process, train
 from rescore.training.restart import to_numpy
+
+Network = C3DAverage | MSCADC
 
 ROW_COLUMNS = ("dataset", "sample", "action", "score")
 SPLIT_COLUMNS = ("training_set", "sample", "split")
@@ -177,7 +180,7 @@ def build_network(network: str, tasks: tuple[str, ...], vocabulary: int, setting
     return MSCADC(tasks, *widths, crop=clips["wide_crop"], vocabulary=vocabulary, **caption)
 
 
-def load_body(network: C3DAverage, path: Path | None) -> None:
+def load_body(network: Trainable, path: Path | None) -> None:
     """Give C3D-AVG's body a backbone's convolutions.
 
     Raises:

@@ -3,9 +3,9 @@
     official    the raw sheets of MTL-AQA (Raw_Annotations/NN.xlsx); a dive whose row cannot be read has no marks
     synthetic   the marks that the seed gave, drawn again in the same order as the dive's score
 
-Panels have five or seven judges, nine or eleven for synchronised dives. All are brought to seven marks in order of which the middle
-three add up to score / difficulty, the rule of seven: five get their extremes twice; of a synchronised panel the middle three are the
-mean of what counts, and the outer ones its two lowest and two highest marks.
+Panels have five or seven judges, nine or eleven for synchronised dives. All are brought to seven marks in order of which the
+middle three add up to score / difficulty, the rule of seven: five get their extremes twice; of a synchronised panel the middle
+three are the mean of what counts, and the outer ones its two lowest and two highest marks.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -13,6 +13,7 @@ aggregation here sees the clips' order or content and learns:
     transformer       an encoder over the clips with learned positions (Vaswani et al. 2017), averaged over its outputs
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -165,7 +166,7 @@ class ClipNetwork(Trainable):
         """
         if generator is not None and isinstance(self.body, C3DBody):
             initialise(self.body, generator)
-        if mean == mean:  # not NaN
+        if not math.isnan(mean):
             with torch.no_grad():
                 self.score_head.bias.fill_(mean)
 

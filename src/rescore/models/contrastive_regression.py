@@ -4,10 +4,10 @@
     exemplar ─► features ─┼─► regression tree ─► which interval of differences, and where in it
     exemplar's score ─────┘
 
-What is compared is the execution (score / difficulty), between dives of one difficulty. At test each dive is compared with several
-training dives of its difficulty, whose answers are averaged and multiplied by it: CoRe "with DD". The tree's leaves are intervals of
-differences that hold equally many pairs of the training set; deciding between leaves is a classification, the place in a leaf a
-regression. Where paper and released code (yuxumin/CoRe) leave a choice, the code's is taken.
+What is compared is the execution (score / difficulty), between dives of one difficulty. At test each dive is compared with
+several training dives of its difficulty, whose answers are averaged and multiplied by it: CoRe "with DD". The tree's leaves are
+intervals of differences that hold equally many pairs of the training set; deciding between leaves is a classification, the
+place in a leaf a regression. Where paper and released code (yuxumin/CoRe) leave a choice, the code's is taken.
 """
 
 from collections.abc import Mapping
@@ -123,7 +123,10 @@ class ContrastiveRegression(ClipNetwork):
         self.exemplars = np.asarray(train, np.int64)
         self.difficulty = difficulty
         self.groups = {float(value): train[difficulty[train] == value] for value in np.unique(difficulty[train])}
-        pairs = [np.abs(np.subtract.outer(e, e))[np.triu_indices(len(e), 1)] for e in map(execution.__getitem__, self.groups.values())]
+        pairs = [
+            np.abs(np.subtract.outer(e, e))[np.triu_indices(len(e), 1)]
+            for e in map(execution.__getitem__, self.groups.values())
+        ]
         self.intervals = Intervals(np.concatenate(pairs), self.tree.leaves, self.settings["range"])
         self.known = torch.from_numpy(execution[train].astype(np.float32))  # (m,) the exemplars' executions
 

@@ -3,8 +3,8 @@
     USDL    one distribution over `bins` scores from 0 to `highest` points; learned from a Gaussian about the score
     MUSDL   one for each of seven judges over the marks 0, 0.5, .. 10; the middle three predicted marks x difficulty is the score
 
-The loss is the Kullback-Leibler divergence from the Gaussian label, which is cut at the ends of the scale and normalised; a mean over
-samples and bins (nn.KLDivLoss in the released code, nzl-thu/MUSDL). MUSDL is told the difficulty, at test too.
+The loss is the Kullback-Leibler divergence from the Gaussian label, which is cut at the ends of the scale and normalised; a mean
+over samples and bins (nn.KLDivLoss in the released code, nzl-thu/MUSDL). MUSDL is told the difficulty, at test too.
 """
 
 from collections.abc import Mapping
@@ -34,11 +34,11 @@ def gaussian_labels(values: Tensor, bins: int, highest: float, deviation: float)
 
 def divergence(logits: Tensor, labels: Tensor) -> Tensor:
     """Kullback-Leibler divergence of softmax(logits) from labels, both (N, ..., bins), mean over everything."""
-    return F.kl_div(F.log_softmax(logits, -1), labels, reduction="mean")
+    return F.kl_div(F.log_softmax(logits, -1), labels, reduction="none").mean()
 
 
 def value_of(logits: Tensor, highest: float, prediction: str) -> Tensor:
-    """The value (...) that a distribution (..., bins) stands for: its likeliest (`argmax`, the paper's) or its mean (`expectation`)."""
+    """What distributions (..., bins) stand for (...): the likeliest value (`argmax`, the paper's) or the mean (`expectation`)."""
     bins = logits.shape[-1]
     if prediction == "argmax":
         return logits.argmax(-1).to(logits.dtype) * (highest / (bins - 1))

@@ -25,8 +25,8 @@ class Trainable(nn.Module):
         """Video (N, 3, F, H, W) -> what `heads` reads."""
         raise NotImplementedError
 
-    def heads(self, encoded: Tensor, *more: Tensor | None) -> dict[str, Tensor]:
-        """What `encode` gives -> outputs by name."""
+    def heads(self, encoded: Tensor, given: Tensor | None = None) -> dict[str, Tensor]:
+        """What `encode` gives -> outputs by name; `given` as `forward` has it."""
         raise NotImplementedError
 
     def captions(self, encoded: Tensor, steps: int) -> Tensor:

@@ -1,7 +1,7 @@
 """torchvision's video ResNets at any width: R3D-18, MC3-18 and R(2+1)D-18 without their classifier.
 
-Built of torchvision's own blocks. At width 1 names, shapes and outputs are torchvision's, so that its Kinetics-400 weights load; a
-smaller width multiplies every channel number and serves where the whole network cannot be afforded.
+Built of torchvision's own blocks. At width 1 names, shapes and outputs are torchvision's, so that its Kinetics-400 weights load;
+a smaller width multiplies every channel number and serves where the whole network cannot be afforded.
 
 Source: Tran et al., A Closer Look at Spatiotemporal Convolutions for Action Recognition, CVPR 2018.
 """
@@ -79,7 +79,7 @@ def layer(before: int, after: int, convolution: type[nn.Module], stride: int) ->
     """Two residual blocks, of which the first halves the resolution (stride 2) and changes the channels."""
     shortcut = None
     if stride != 1 or before != after:
-        strides = convolution.get_downsample_stride(stride)  # type: ignore[operator]
+        strides = convolution.get_downsample_stride(stride)  # type: ignore[attr-defined]
         shortcut = nn.Sequential(nn.Conv3d(before, after, 1, stride=strides, bias=False), nn.BatchNorm3d(after))
     first = BasicBlock(before, after, convolution, stride, shortcut)
     return nn.Sequential(first, *(BasicBlock(after, after, convolution) for _ in range(BLOCKS - 1)))

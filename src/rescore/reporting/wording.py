@@ -184,9 +184,9 @@ REPORTED_ONLY = "not part of this project: reported only (reported/extensions/RE
 TABLES["extensions_table"] = Table(
     "Extensions: what C3D-AVG is asked to improve, and what came after it",
     f"{RHO_IN_PERCENT} All systems are trained and tested on MTL-AQA's 1059 and 353 dives as C3D-AVG-STL is, the row to beat;"
-    " the second column is the difference to it, drawn in pairs. MUSDL and CoRe are told the difficulty of a test dive, the others"
-    " see the video alone. Reported numbers come from other papers (reported/extensions/README.md has their sources); at scales other"
-    " than paper the backbones are narrow and R3D-18, MC3-18 and R(2+1)D-18 start from random weights.",
+    " the second column is the difference to it, drawn in pairs. MUSDL and CoRe are told the difficulty of a test dive, the"
+    " others see the video alone. Reported numbers come from other papers (reported/extensions/README.md has their sources); at"
+    " scales other than paper the backbones are narrow and R3D-18, MC3-18 and R(2+1)D-18 start from random weights.",
     paper="mtl_aqa",
     measure="Spearman's rho in percent",
     other_input={name: OTHER_BACKBONE for name in ("USDL", "MUSDL", "CoRe")},

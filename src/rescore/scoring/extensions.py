@@ -1,6 +1,6 @@
-"""Scores of the table `extensions`: every system's rank correlation, and what it is beyond C3D-AVG-STL's on the same test dives.
+"""Scores of the table `extensions`: every system's rank correlation, and its difference to C3D-AVG-STL's on the same dives.
 
-    systems' and baselines' predictions ─► checked ─► one iteration a seed, by protocol ─► rho, difference ─► intervals ─► scores.csv
+    predictions of systems and baselines ─► checked ─► one iteration a seed, by protocol ─► rho, difference ─► intervals ─► scores
 
 The protocols, their choices and the unit (percent) are those of MTL-AQA's own tables.
 """
@@ -28,9 +28,7 @@ COLUMN, BEYOND = "Sp. Corr.", "Less C3D-AVG-STL"
 YARDSTICKS = {"Label only": f"label_only/{WHOLE}", "Perfect observer": f"observer/{WHOLE}"}
 
 
-def score_extensions(
-    predictions: list[Path], rows: Path, splits: Path, scores: Path, settings: dict[str, Any]
-) -> None:
+def score_extensions(predictions: list[Path], rows: Path, splits: Path, scores: Path, settings: dict[str, Any]) -> None:
     """Score every system.
 
     Args:

@@ -153,7 +153,9 @@ def train(
         for epoch in range(len(progress.curve), epochs):
             order, shifts, flips = draw_epoch(dives.train, settings, seed, epoch)  # (samples,) each
             columns = [torch.from_numpy(drawn).to(home) for drawn in (order, shifts, flips)]
-            beside = [torch.from_numpy(drawn).to(home) for drawn in draw_companions(network, order, settings, seed, epoch)]
+            beside = [
+                torch.from_numpy(drawn).to(home) for drawn in draw_companions(network, order, settings, seed, epoch)
+            ]
             torch.manual_seed(derived_seed(seed, "dropout", epoch, rank))
             network.train()
             sums: dict[str, Tensor] = {}
@@ -167,7 +169,9 @@ def train(
                 for number, (part, weight) in enumerate(parts, start=1):
                     rows, shift, flip = (column[part] for column in columns)
                     if beside:
-                        rows, shift, flip = map(torch.cat, zip((rows, shift, flip), (d[part] for d in beside), strict=True))
+                        rows, shift, flip = map(
+                            torch.cat, zip((rows, shift, flip), (d[part] for d in beside), strict=True)
+                        )
                     x = load(source, rows, shift, flip)  # (N, 3, F, crop, crop)
                     wanted = {name: value[rows].to(device) for name, value in targets.items()}
                     if "caption" in wanted:  # columns of nothing but padding add nothing to the loss
@@ -319,7 +323,7 @@ def draw_epoch(
 def draw_companions(
     network: Network, order: np.ndarray, settings: Mapping[str, Any], seed: int, epoch: int
 ) -> list[np.ndarray]:
-    """The dives that a network wants beside an epoch's, as `draw_epoch` gives those: rows, shifts, flips; empty for most networks."""
+    """The dives that a network wants beside an epoch's, as `draw_epoch` gives those: rows, shifts, flips; none for most."""
     generator = np.random.default_rng([seed, derived_seed(seed, "companions"), epoch])
     rows = network.companions(order, generator)
     if rows is None:
@@ -384,7 +388,8 @@ def remember(network: Network, source: Source, settings: Mapping[str, Any], plac
         x = load(source, part, torch.zeros_like(part), torch.zeros_like(part, dtype=torch.bool))
         with torch.autocast(place.device.type, torch.bfloat16, enabled=place.autocast):
             encoded.append(network.encode(x))
-    network.remember(torch.cat(encoded))
+    with torch.autocast(place.device.type, torch.bfloat16, enabled=place.autocast):
+        network.remember(torch.cat(encoded))
 
 
 @torch.inference_mode()

@@ -1,7 +1,7 @@
 """The single marks behind a synthetic dive's score, of which judging.py keeps only the sum of those that count.
 
-A dive's draws are repeated in the order of `programme.label` and `judging.judge_dive`; a test holds that every dive's marks give its
-score.
+A dive's draws are repeated in the order of `programme.label` and `judging.judge_dive`; a test holds that every dive's marks give
+its score.
 """
 
 import numpy as np
