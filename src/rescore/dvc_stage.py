@@ -74,9 +74,7 @@ def goes_to_cache(name: str) -> bool:
 def plots() -> list[dict[str, Any]]:
     """DVC's `plots`: learning curves, Figure 3, and reported against reproduced."""
     curve = "runs/${scale}/backbone/curve.csv"
-    members = [
-        f"{network}/{tasks}" for network in ("c3d_avg", "mscadc") for tasks in ("score", "score_classes_caption")
-    ]
+    members = [f"{network}/{tasks}" for network in ("c3d_avg", "mscadc") for tasks in ("score", "score_classes_caption")]
     curves = [f"runs/${{scale}}/mtl_aqa/{member}/1059/0/curve.csv" for member in members]
     tables = [
         f"results/${{scale}}/tables/{table}.csv"
