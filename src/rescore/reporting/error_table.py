@@ -36,8 +36,8 @@ def note(settings: dict[str, Any]) -> str:
     return (
         "Every member that predicts scores, each by data set and action: means over seeds, at the last iteration where a member"
         f" has several. RMSE has a {confidence} bootstrap interval (BCa) over seeds and test samples. Relative L2 is 100 times"
-        " the mean squared error over the squared range; the range is that of the scores of all samples of the data set and action,"
-        " training samples included. The papers print neither measure."
+        " the mean squared error over the squared range; the range is that of the scores of all samples of the data set and"
+        " action, training samples included. The papers print neither measure."
     )
 
 

@@ -352,7 +352,7 @@ def too_large(text: str, excess: int) -> str:
     return (
         f"the page is {excess / 1000:.0f} kB larger than its limit of {LARGEST_PAGE / 1e6} MB, its plots already without what"
         f" makes them interactive. Its largest parts: {parts}. Lower plots.POINTS or plots.PANELS (scatter plots),"
-        " plots.TRAININGS (training curves), page.LARGEST_DRAWING (figures) or table_view.PARAMETERS (way back) in rescore.reporting."
+        " plots.TRAININGS (training curves), page.LARGEST_DRAWING (figures) or table_view.PARAMETERS (way back)."
     )
 
 
