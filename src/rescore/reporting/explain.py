@@ -34,6 +34,8 @@ def choose(result: pd.DataFrame, table: Path, row: str, column: str, protocol: s
     Raises:
         RescoreError: the table has no such cell; the nearest names are given.
     """
+    if not {"row", "column", "protocol", "reproduced"} <= set(result.columns):
+        raise RescoreError(f"{table}: no table with rows and columns. Tables are <paper>_<table>.csv beside it.")
     if row not in set(result["row"]):
         raise RescoreError(f"{table}: no row '{row}', {nearest(row, set(result['row']))}")
     mine = result[(result["row"] == row) & (result["column"] == column)]
