@@ -178,6 +178,13 @@ def test_scores_may_name_their_members(tree):
     text = explain(copy, "All-action C3D-LSTM", "Diving", "last_iteration")
     assert "members: all" in text
     assert "as in the table" in text
+    # Several are joined; an action that is left out is the only one that the member was tested on.
+    one = pd.read_csv(tree / "runs/demo/scores/aqa7_table2.csv").query("row == 'All-action C3D-LSTM'").iloc[:1]
+    one.assign(member="svr/diving|svr/skiing").to_csv(scores, index=False)
+    assert members_behind(place_of(copy), "All-action C3D-LSTM", "Diving") == ["svr/diving", "svr/skiing"]
+    text = explain(copy, "All-action C3D-LSTM", "Diving", "last_iteration")
+    assert "members: svr/diving, svr/skiing" in text
+    assert "the number is an average over 2 such cells" in text
 
 
 def test_bad_questions_are_answered_with_what_there_is(demo_tree, tmp_path, capsys):
@@ -190,6 +197,9 @@ def test_bad_questions_are_answered_with_what_there_is(demo_tree, tmp_path, caps
         explain(table, "All-action C3D-LSTM", "Diving", "last")
     with pytest.raises(RescoreError, match="no such file"):
         explain(table.with_name("aqa7_table7.csv"), "a", "b")
+    claims = demo_tree / "results/demo/tables/aqa7_claims.csv"
+    with pytest.raises(RescoreError, match="no table with rows and columns"):
+        explain(claims, "a", "b")
     with pytest.raises(RescoreError, match="not a table of results"):
         explain(tmp_path / "x.csv", "a", "b")
     assert main(["explain", str(table), "--cell", "All-action C3D-LSTM", "Diving"]) == 0

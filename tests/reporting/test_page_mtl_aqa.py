@@ -89,13 +89,14 @@ def test_a_cell_leads_to_its_own_members_alone(tree):
     assert "runs/paper/mtl_aqa/mscadc/score/1059/0/predictions.parquet" in text
     assert "runs/paper/mtl_aqa/mscadc/score/1059/1/weights.safetensors" in text
     assert "c3d_avg" not in text.split("made from:")[1]
-    assert text.count("(in percent), as in the table") == 2
+    assert text.count("(in percent), as in the table") == 3
+    # Yardsticks, baselines, differences, and every protocol's choice.
     for line in result[result["reproduced"] != ""].itertuples():
         seeds = seeds_behind(place, line.row, line.column, line.protocol)
-        if line.protocol in ("last_iteration", "best_iteration_on_test") and members_behind(
-            place, line.row, line.column
-        ):
-            assert f"{100 * mean_of(seeds):.2f}" == line.reproduced
+        assert f"{round(100 * mean_of(seeds), 10):.2f}" == line.reproduced
+        sides = 2 if line.row == "Three tasks less one" else 1
+        assert len(seeds) == sides * int(line.seeds)
+    assert "difference of the means over seeds" in explain(table, "Three tasks less one", "MSCADC")
 
 
 def test_the_overview_has_it(tree, tmp_path):

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from scipy.stats import spearmanr
 
 from rescore.errors import RescoreError
@@ -145,3 +146,20 @@ def test_the_library_assigns_what_the_page_calls():
     assert "window.vegaEmbed=" in text.replace(" ", "")
     assert "</script" not in text
     assert len(text) < 1_200_000
+
+
+def test_the_still_picture_loses_bytes_but_no_pixel(predictions):
+    vl_convert = pytest.importorskip("vl_convert")
+    for plot in (
+        plots.scatter("x", "Table 2", [predictions], CELLS),
+        plots.correlation_curves("x", "Table 2", [predictions], CELLS),
+    ):
+        whole = vl_convert.vegalite_to_svg(plot.specification, vl_version=plots.VEGA_LITE)
+        small = plots.shorter(whole)
+        assert len(small) < 0.6 * len(whole)
+        pictures = [
+            np.asarray(Image.open(io.BytesIO(vl_convert.svg_to_png(svg))).convert("RGB")).astype(int)
+            for svg in (whole, small)
+        ]
+        assert pictures[0].shape == pictures[1].shape
+        assert np.abs(pictures[0] - pictures[1]).max() <= 12  # coordinates to a tenth, dots the pointer alone finds

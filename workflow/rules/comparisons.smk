@@ -1,4 +1,5 @@
-# scoring: rows of our own tables against each other on the same test samples, where the paper holds them against each other.
+# scoring: rows of our own tables against each other on the same test samples, where the paper holds them against each other;
+# and the errors of every member that predicts scores.
 
 
 rule aqa7_comparisons:
@@ -58,4 +59,56 @@ rule mtl_aqa_comparisons:
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} scoring.comparisons.compare_rows"
         " --comparisons {input.comparisons} --predictions {input.predictions} --rows {input.rows} --output {output}"
+        " --settings {params.settings:q} > {log} 2>&1"
+
+
+# A family of systems that predicts scores adds its predictions here, before this file is included or after: the list is read
+# when the rule is looked at. Its samples must stand in one of the tables of rows.
+ERROR_PREDICTIONS = [
+    f"{RUNS}/{experiment}/predictions.parquet"
+    for experiment in ("all_action", "zero_shot", "fine_tuning", "mtl_aqa_baselines")
+] + expand("{member}/predictions.parquet", member=MTL_AQA_MEMBERS)
+ERROR_ROWS = [f"{DATA}/features/aqa7.parquet", f"{DATA}/clips/mtl_aqa.parquet"]
+
+
+rule error_measures_scores:
+    input:
+        predictions=lambda wildcards: ERROR_PREDICTIONS,
+        rows=lambda wildcards: ERROR_ROWS,
+    output:
+        scores=f"{RUNS}/scores/error_measures.csv",
+    log:
+        f"{LOGS}/error_measures_scores.log",
+    conda:
+        "../../environment.yml"
+    params:
+        settings=settings("seed", "scoring"),
+        code=code("scoring.error_measures.measure_errors"),
+    shell:
+        "rescore step --rule {rule} --log {log} --code {params.code} scoring.error_measures.measure_errors"
+        " --predictions {input.predictions} --rows {input.rows} --scores {output.scores}"
+        " --settings {params.settings:q} > {log} 2>&1"
+
+
+rule error_measures:
+    input:
+        scores=f"{RUNS}/scores/error_measures.csv",
+    output:
+        csv=report(
+            f"{RESULTS}/tables/error_measures.csv",
+            caption="../report/error_measures.rst",
+            category="Errors",
+            subcategory="tables",
+        ),
+        markdown=f"{RESULTS}/tables/error_measures.md",
+    log:
+        f"{LOGS}/error_measures.log",
+    conda:
+        "../../environment.yml"
+    params:
+        settings=settings("scale", "sources", "scoring"),
+        code=code("reporting.error_table.make_error_table"),
+    shell:
+        "rescore step --rule {rule} --log {log} --code {params.code} reporting.error_table.make_error_table"
+        " --scores {input.scores} --csv {output.csv} --markdown-file {output.markdown}"
         " --settings {params.settings:q} > {log} 2>&1"

@@ -268,6 +268,7 @@ rule page:
         + S4AQA_EVIDENCE,
         dropped=[f"{DATA}/clips/aqa7.dropped.csv", f"{DATA}/clips/mtl_aqa.dropped.csv"],
         audit=f"{RESULTS}/audit.csv",
+        errors=f"{RESULTS}/tables/error_measures.csv",
         # Made along with the page: figures that it draws itself, and the tables for a paper's appendix.
         beside=[f"{RESULTS}/tables.md", f"{RESULTS}/figures/mtl_aqa_curves.svg"]
         + (
@@ -289,5 +290,5 @@ rule page:
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} reporting.page.page --tables {input.tables}"
         " --figures {input.figures} --claims {input.claims} --dropped {input.dropped} --curves {input.curves}"
-        " --comparisons {input.comparisons} --audit {input.audit} --runs {params.runs} --step-records {params.runs}/records"
+        " --comparisons {input.comparisons} --errors {input.errors} --audit {input.audit} --runs {params.runs} --step-records {params.runs}/records"
         " --not-run {params.not_run:q} --output {output} --settings {params.settings:q} > {log} 2>&1"

@@ -13,11 +13,12 @@ from rescore.storage import sha256_file
 KEYS = (
     ("row", "column", "protocol"),
     ("experiment", "row", "column", "statistic", "protocol", "iteration"),
+    ("experiment", "member", "dataset", "action", "protocol"),
     ("comparison", "table", "left_cell", "right_cell", "protocol"),
     ("id", "source"),
     ("id",),
 )
-"""What names a line of tables, scores, comparisons, claims and the audit: the longest whose columns are all there."""
+"""What names a line of tables, scores, errors, comparisons, claims and the audit: the longest whose columns are all there."""
 SAYING = ("reason", "found")
 """Columns whose words repeat numbers: a difference in them alone is a note."""
 SHOWN = 12

@@ -8,6 +8,7 @@ are read from the files themselves; rule, log, code version, device and run time
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,11 @@ SEGMENTS = {("s4aqa", "mtl_aqa"): "mtl_aqa_segments"}
 LOCKS = Path("workflow/provenance")
 HASHED = 64 * 2**20
 """Bytes: a larger file is not hashed to show it; the lock or a checkpoint's header has its hash."""
+PREDICTIONS = "predictions.parquet"
+BASELINES = "_baselines"
+"""Ends the name of the experiment that holds another's baselines."""
+BESIDE = {"mtl_aqa_table5": {"classes": "classes.parquet", "captions": "captions.parquet"}}
+"""Tables that read more than predicted scores, and the files that it stands in."""
 CHECKPOINTS = ("members.safetensors", "weights.safetensors")
 NOT_RECORDED = "not recorded"
 
@@ -208,27 +214,40 @@ def scores_path(place: Place) -> Path | None:
 
 
 def experiments_of(scores: Path | None) -> list[str]:
-    """Names of the experiments that a table of scores rests on; none for a summary."""
+    """Names of the experiments that a table of scores rests on, each followed by that of its baselines; none for a summary."""
     table = pd.DataFrame() if scores is None else read_table(scores)
     named = list(table["experiment"].dropna().astype(str)) if "experiment" in table.columns else []
-    return list(dict.fromkeys(name for text in named for name in text.split(", ")))
+    names = dict.fromkeys(name for text in named for name in text.split(", "))
+    return list(dict.fromkeys(found for name in names for found in (name, name + BASELINES)))
 
 
-def prediction_files(place: Place, experiment: str, members: Iterable[str] | None = None) -> list[Path]:
-    """Files of predictions of an experiment, which has one or one a member; those that hold the given members alone."""
-    found = sorted((place.runs / experiment).rglob("predictions.parquet"))
+def prediction_files(
+    place: Place, experiment: str, members: Iterable[str] | None = None, name: str = PREDICTIONS
+) -> list[Path]:
+    """Files of predictions of an experiment, which has one or one a member; those that hold the given members alone.
+
+    `name` is another file's that stands beside them (BESIDE).
+    """
+    found = sorted((place.runs / experiment).rglob(name))
     wanted = None if members is None else set(members)
     return [path for path in found if wanted is None or wanted & column_values(path, "member")]
 
 
 def column_values(path: Path, column: str) -> set[str]:
     """Every value that a column of a Parquet file takes."""
-    return set(pd.read_parquet(path, columns=[column])[column].unique())
+    state = path.stat()
+    return set(values_of_state(path, column, state.st_mtime_ns, state.st_size))
+
+
+@cache
+def values_of_state(path: Path, column: str, changed: int, size: int) -> frozenset[str]:
+    """`column_values` of a file as it is now: every cell of every table asks which files hold its members."""
+    return frozenset(pd.read_parquet(path, columns=[column])[column].unique())
 
 
 def prediction_facts(path: Path) -> dict[str, Any]:
-    """Size and contents of a predictions file."""
-    table = pd.read_parquet(path, columns=["member", "seed", "iteration", "dataset", "sample", "unit"])
+    """Size and contents of a file of predictions, classes or captions."""
+    table = pd.read_parquet(path)
     return {
         "rows": len(table),
         "members": table["member"].nunique(),
@@ -236,7 +255,7 @@ def prediction_facts(path: Path) -> dict[str, Any]:
         "iterations": table["iteration"].nunique(),
         "samples": table["sample"].nunique(),
         "dataset": ", ".join(sorted(table["dataset"].unique())),
-        "unit": ", ".join(sorted(table["unit"].unique())),
+        "unit": ", ".join(sorted(table["unit"].unique())) if "unit" in table else "",
     }
 
 
@@ -293,15 +312,24 @@ def files(place: Place, members: Iterable[str] | None) -> Iterator[tuple[str, Pa
     yield "scores" if scores.parent.name == "scores" else "characteristics", scores, table_facts
     experiments, datasets = experiments_of(scores), set()
     wanted = None if members is None else list(members)
-    for path in (path for experiment in experiments for path in prediction_files(place, experiment, wanted)):
-        yield "predictions", path, prediction_facts
-        datasets |= column_values(path, "dataset")
+    kinds = {"predictions": PREDICTIONS} | BESIDE.get(place.stem, {})
+    read = {
+        path: kind
+        for experiment in experiments
+        for kind, name in kinds.items()
+        for path in prediction_files(place, experiment, wanted, name)
+    }
+    for folder in dict.fromkeys(path.parent for path in read):
+        for path in (path for path in read if path.parent == folder):
+            yield read[path], path, prediction_facts
+            datasets |= column_values(path, "dataset")
         for name in CHECKPOINTS:
-            yield "checkpoint", path.parent / name, checkpoint_facts
+            yield "checkpoint", folder / name, checkpoint_facts
         for name in ("choice.json", "rule.json"):
             yield "choice", path.parent / name, None
         if path.parts[-3] == linear_probes.EXPERIMENT:
             yield from probed_files(place, wanted or sorted(column_values(path, "member")))
+            yield "choice", folder / name, None
     if place.scale == "open":
         yield from source_files(place, experiments)
     else:

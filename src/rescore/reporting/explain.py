@@ -8,8 +8,9 @@ from tabulate import tabulate
 
 from rescore.errors import RescoreError
 from rescore.parameters import nearest
-from rescore.reporting.cells import UNITS, Seed, mean_of, members_behind, seeds_behind
+from rescore.reporting.cells import Seed, cannot_take, mean_of, members_behind, seeds_behind
 from rescore.reporting.evidence import (
+    BESIDE,
     NOT_RECORDED,
     PAPERS,
     Link,
@@ -33,6 +34,8 @@ def choose(result: pd.DataFrame, table: Path, row: str, column: str, protocol: s
     Raises:
         RescoreError: the table has no such cell; the nearest names are given.
     """
+    if not {"row", "column", "protocol", "reproduced"} <= set(result.columns):
+        raise RescoreError(f"{table}: no table with rows and columns. Tables are <paper>_<table>.csv beside it.")
     if row not in set(result["row"]):
         raise RescoreError(f"{table}: no row '{row}', {nearest(row, set(result['row']))}")
     mine = result[(result["row"] == row) & (result["column"] == column)]
@@ -80,21 +83,23 @@ def shown(text: str, place: Place) -> str:
     return text.replace(f"{place.root}/", "")
 
 
-def seed_lines(seeds: list[Seed], line: dict[str, Any], unit: float) -> list[str]:
-    """Every seed's iteration and correlation, taken from the predictions again, and whether their mean is the table's number."""
+def seed_lines(seeds: list[Seed], line: dict[str, Any], why_none: str) -> list[str]:
+    """Every seed's iteration and number, taken from the predictions again, and whether their mean is the table's number."""
     if not seeds:
-        return [f"  by seed     {NOT_RECORDED}: not a mean of correlations that can be taken from predictions alone"]
-    rows = [(seed.member, seed.action, seed.seed, seed.iteration, seed.n, f"{seed.rho:.4f}") for seed in seeds]
-    table = tabulate(
-        rows, ["member", "action", "seed", "iteration", "n", "rho"], tablefmt="plain", disable_numparse=True
-    )
+        reason = why_none or "not a mean over seeds that can be taken from predictions alone"
+        return [f"  by seed     {NOT_RECORDED}: {reason}"]
+    rows = [(seed.member, seed.action, seed.seed, seed.iteration, seed.n, f"{seed.value:.4f}") for seed in seeds]
+    head = ["member", "action", "seed", "iteration", "n", seeds[0].measure]
+    table = tabulate(rows, head, tablefmt="plain", disable_numparse=True)
     text = ["  from the predictions, just now:", *[f"    {part}" for part in table.splitlines()]]
-    if len({(seed.member, seed.action) for seed in seeds}) > 1:
-        return [*text, f"    the number is an average over {len({(s.member, s.action) for s in seeds})} such cells"]
+    unit, less = seeds[0].unit, any(seed.sign < 0 for seed in seeds)
+    if not less and (count := len({(seed.member, seed.action) for seed in seeds})) > 1:
+        return [*text, f"    the number is an average over {count} such cells"]
     digits = len(line["reproduced"].partition(".")[2])
-    found = f"{mean_of(seeds) * unit:.{digits}f}"
+    found = f"{round(mean_of(seeds) * unit, 10):.{digits}f}"
     agrees = "as in the table" if found == line["reproduced"] else f"NOT what the table says: {line['reproduced']}"
-    return [*text, f"    mean over seeds {found}{' (in percent)' if unit == 100 else ''}, {agrees}"]
+    what = "difference of the means over seeds" if less else "mean over seeds"
+    return [*text, f"    {what} {found}{' (in percent)' if unit == 100 else ''}, {agrees}"]
 
 
 def fact_lines(facts: dict[str, Any], members: list[str]) -> list[str]:
@@ -152,10 +157,14 @@ def explain(
     members = members_behind(place, row, column)
     text = [f"{place.paper} {place.table} ({PAPERS.get(place.paper, place.paper)}), scale {place.scale}"]
     text += [f"row '{row}', column '{column}'"]
+    why_none = cannot_take(place, row, column)
     for line in lines:
         text += ["", PROTOCOLS.get(line["protocol"], line["protocol"]), *number_lines(place, line)]
         if line["reproduced"]:
-            text += seed_lines(seeds_behind(place, row, column, line["protocol"]), line, UNITS.get(place.paper, 1.0))
+            seeds = seeds_behind(place, row, column, line["protocol"])
+            text += seed_lines(seeds, line, why_none)
+            # Where a twin trained without the validation samples is scored in a member's place, its files belong to the chain.
+            members = list(dict.fromkeys([*members, *(seed.member for seed in seeds)]))
     chain = links(place, provenance, members or None)
     text += ["", f"members: {member_line(row, members)}", "", "made from:"]
     for number, link in enumerate(chain, 1):
@@ -166,14 +175,15 @@ def explain(
 
 def member_line(row: str, members: list[str]) -> str:
     """Who fills a cell."""
-    if row in YARDSTICKS:
+    if row in YARDSTICKS and not members:
         return f"none; a yardstick, the column `{YARDSTICKS[row]}` of the samples against their scores"
     return ", ".join(members) or f"{NOT_RECORDED}; the files below are the whole table's"
 
 
 def entering_lines(place: Place, link: Link, members: list[str]) -> list[str]:
-    """How many rows of a predictions file belong to the cell's members."""
-    if link.what != "predictions" or not members:
+    """How many rows of a file of predictions, classes or captions belong to the cell's members."""
+    kinds = {"predictions", *BESIDE.get(place.stem, {})}
+    if link.what not in kinds or not members:
         return []
     table = read_table(place.root / link.path)
     mine = table[table["member"].isin(members) & (table["split"] == "test")]

@@ -6,7 +6,8 @@ differs between two runs that give equal results (run times, devices) stands bet
 
 import base64
 import json
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,13 @@ from markupsafe import Markup
 from PIL import Image
 
 from rescore.errors import RescoreError, raise_together
+from rescore.measured import without_measured
 from rescore.reporting import plots
 from rescore.reporting.cells import cells_behind
+from rescore.reporting.error_table import HEADINGS as ERROR_HEADINGS
+from rescore.reporting.error_table import TITLE as ERRORS
+from rescore.reporting.error_table import error_lines
+from rescore.reporting.error_table import note as error_note
 from rescore.reporting.evidence import (
     NOT_RECORDED,
     PAPERS,
@@ -60,6 +66,9 @@ FOLDED = 12
 """A scatter plot with more panels than this waits behind a line of text."""
 LARGEST_DRAWING = 60_000
 """Bytes of an SVG above which the page takes the PNG beside it: pages have at most 5 MB."""
+LARGEST_PAGE = 4_900_000
+"""Bytes of a page without what was measured of its run, which has room up to 5 MB."""
+STILL = "Shown as still pictures alone, so that the page stays below 5 MB"
 CURVES = ("loss", "accuracy", "rho", "correlation")
 """Last words of the columns of a training curve that are shown; speed and utilisation differ between equal runs."""
 
@@ -205,6 +214,19 @@ def audit_view(path: Path) -> dict[str, Any]:
     }
 
 
+def errors_view(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """The errors of every member, with the words that filter them."""
+    lines = error_lines(read_result(path))
+    return {
+        "title": ERRORS,
+        "note": error_note(settings),
+        "headings": ERROR_HEADINGS,
+        "lines": lines,
+        "synthetic": all(line["synthetic"] for line in lines),
+        "data": [(word, word) for word in dict.fromkeys(line["data"] for line in lines)],
+    }
+
+
 def dropped_samples(paths: list[Path]) -> list[dict[str, Any]]:
     """Every sample that clips left out, with its reason."""
     parts = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in paths]
@@ -290,7 +312,48 @@ def plot_view(plot: plots.Plot) -> dict[str, Any]:
         "folded": plot.id.endswith("-scatter") and plot.panels > FOLDED,
         "picture": Markup(plot.svg),
         "specification": Markup(plot.json),
+        "interactive": True,
     }
+
+
+def fitted(render: Callable[[], str], papers: list[dict[str, Any]], made: list[tuple[str, list[Any]]]) -> str:
+    """The page below its limit: as many plots as needed, the one with the most panels first, lose what makes them interactive.
+
+    Args:
+        render: gives the page's text from `papers` and `made`.
+        papers: what is shown of each paper; their plots are changed.
+        made: how the page was made; it grows by a line that names the plots changed.
+
+    Raises:
+        RescoreError: still pictures alone do not fit; what takes how much, and what to lower.
+    """
+    views = [plot for paper in papers for plot in paper["plots"]]
+    waiting = sorted(views, key=lambda view: (-view["panels"], -len(view["specification"]), view["id"]))
+    changed: list[str] = []
+    # What was measured must not decide: equal results give equal pages.
+    while excess := max(0, len(without_measured(text := render()).encode()) - LARGEST_PAGE):
+        if not waiting:
+            raise RescoreError(too_large(text, excess))
+        while waiting and excess > 0:
+            view = waiting.pop(0)
+            view["interactive"] = False
+            excess -= len(view["specification"].encode())
+            changed.append(view["title"])
+        made[:] = [*(line for line in made if line[0] != "Plots"), ("Plots", [f"{STILL}: {'; '.join(changed)}"])]
+    return text
+
+
+def too_large(text: str, excess: int) -> str:
+    """How much too large a page is, its largest parts, and the constants that make them smaller."""
+    starts = [(found.start(), found[1]) for found in re.finditer(r'<(?:section|figure)[^>]* id="([^"]+)"', text)]
+    ends = [start for start, _ in starts[1:]] + [len(text)]
+    sizes = sorted(((end - start, name) for (start, name), end in zip(starts, ends, strict=True)), reverse=True)
+    parts = ", ".join(f"{name} {size / 1000:.0f} kB" for size, name in sizes[:8])
+    return (
+        f"the page is {excess / 1000:.0f} kB larger than its limit of {LARGEST_PAGE / 1e6} MB, its plots already without what"
+        f" makes them interactive. Its largest parts: {parts}. Lower plots.POINTS or plots.PANELS (scatter plots),"
+        " plots.TRAININGS (training curves), page.LARGEST_DRAWING (figures) or table_view.PARAMETERS (way back)."
+    )
 
 
 def measured(values: Iterable[str]) -> Markup:
@@ -340,6 +403,8 @@ def sections(papers: list[dict[str, Any]], shown: dict[str, Any]) -> list[tuple[
         inner += [(f"{paper['id']}-comparisons", "Comparisons")] if paper["comparisons"] else []
         inner += [(f"{paper['id']}-claims", "Claims")] if paper["claims"] else []
         listed.append((paper["id"], SHORT_PAPERS.get(paper["id"], paper["id"]), inner))
+    if shown["errors"]:
+        listed.append(("errors", "Errors in points", []))
     inner = [("audit", "Audit")] if shown["audit"] else []
     inner += [(name, title) for name, title, _ in shown["records"]]
     inner += [("findings", "Contradictions")] if shown["findings"] else []
@@ -410,6 +475,7 @@ def page(
     lock: Path | None = None,
     version: str = "",
     comparisons: list[Path] | None = None,
+    errors: Path | None = None,
 ) -> None:
     """Write the page of one scale.
 
@@ -431,6 +497,7 @@ def page(
         lock: the provenance lock.
         version: code version shown at the top; empty: what the steps recorded.
         comparisons: `<paper>_comparisons.csv` of scoring.comparisons: which rows are above which, and whether by chance.
+        errors: `error_measures.csv` of reporting.error_table; shown folded.
 
     Raises:
         RescoreError: inputs are missing or not what they should be.
@@ -443,6 +510,7 @@ def page(
         *(comparisons or []),
         *(curves or []),
         *([audit] if audit else []),
+        *([errors] if errors else []),
     ]
     require(given)
     provenance = read_provenance(step_records, lock)
@@ -467,41 +535,44 @@ def page(
     }
     shown: dict[str, Any] = {
         "audit": audit_view(audit) if audit else None,
+        "errors": errors_view(errors, settings) if errors else None,
         "findings": [line for path in findings or [] for line in records_of(read_result(path))],
         "records": [record_section(path) for path in records or []],
         "dropped": dropped_samples(dropped) if dropped else None,
     }
-    text = (
-        environment()
-        .get_template("page.html.j2")
-        .render(
-            **shown,
-            papers=papers,
-            sections=sections(papers, shown),
-            scale=settings["scale"],
-            scale_line=scale_line(settings),
-            synthetic=synthetic,
-            heading=heading(settings["scale"], papers),
-            made=made(settings, provenance, version, most_seeds(tables)),
-            data=[link_view(link) for link in data.values()],
-            steps=step_lines(provenance),
-            verdicts=VERDICTS,
-            symbols=SYMBOLS,
-            counts=counts,
-            totals=totals_of(counts),
-            compared=sum(sum(line["numbers"]) for line in counts),
-            printed=printed_numbers(tables),
-            results=RESULTS,
-            claim_counts=[
-                line for path in claims or [] for line in claim_counts(path, "", split_stem(path.stem)[0] in fictitious)
-            ],
-            reported_source=REPORTED,
-            finding_sources=[(name, name) for name in dict.fromkeys(line["source"] for line in shown["findings"])],
-            not_run=json.loads(not_run),
-            script=Markup(plots.bundle()) if drawn else "",
-        )
-    )
-    write_text(output, text)
+    told = made(settings, provenance, version, most_seeds(tables))
+    named: dict[str, Any] = {
+        **shown,
+        "papers": papers,
+        "sections": sections(papers, shown),
+        "scale": settings["scale"],
+        "scale_line": scale_line(settings),
+        "synthetic": synthetic,
+        "heading": heading(settings["scale"], papers),
+        "made": told,
+        "data": [link_view(link) for link in data.values()],
+        "steps": step_lines(provenance),
+        "verdicts": VERDICTS,
+        "symbols": SYMBOLS,
+        "counts": counts,
+        "totals": totals_of(counts),
+        "compared": sum(sum(line["numbers"]) for line in counts),
+        "printed": printed_numbers(tables),
+        "results": RESULTS,
+        "claim_counts": [
+            line for path in claims or [] for line in claim_counts(path, "", split_stem(path.stem)[0] in fictitious)
+        ],
+        "reported_source": REPORTED,
+        "finding_sources": [(name, name) for name in dict.fromkeys(line["source"] for line in shown["findings"])],
+        "not_run": json.loads(not_run),
+    }
+    template = environment().get_template("page.html.j2")
+
+    def render() -> str:
+        interactive = any(plot["interactive"] for paper in papers for plot in paper["plots"])
+        return template.render(**named, script=Markup(plots.bundle()) if interactive else "")
+
+    write_text(output, fitted(render, papers, told))
 
 
 def scale_view(folder: Path) -> dict[str, Any] | None:

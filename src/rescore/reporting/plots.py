@@ -4,6 +4,7 @@ A page carries the specification (JSON) and the picture (SVG): without JavaScrip
 Equal numbers give equal bytes: identifiers in the pictures are numbered anew, in order of appearance.
 """
 
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -27,6 +28,8 @@ POINTS = 200
 LEAST = 20
 """Points that a panel keeps at least."""
 PANELS = 40
+UNSEEN = 0.01
+"""Opacity of what only the pointer finds; a still picture has no pointer."""
 TRAININGS = 12
 """Lines in one plot of training curves at most."""
 BREAK = " | "
@@ -107,9 +110,12 @@ def shorter(svg: str) -> str:
     svg = re.sub(r'<path class="(?:fore|back)ground"[^>]* d="(?:M0,0h0v0h0Z)?"[^>]*/>', "", svg)
     svg = re.sub(r' (?:aria-roledescription|role|class|pointer-events)="[^"]*"| aria-hidden="true"', "", svg)
     svg = re.sub(r' (?:font-family="[^"]*"|(?:opacity|stroke-width)="1"| pointer-events="none")', "", svg)
+    svg = re.sub(rf'<path [^>]* opacity="{UNSEEN:g}"/>|(?<=<g) aria-label="[^"]*"', "", svg)
     svg = re.sub(r"(\d+\.\d)\d+", r"\1", svg).replace(".0,", ",").replace(".0)", ")")
     svg = re.sub(rf"(?:{DOT}){{2,}}", one_path, svg)
-    while (less := re.sub(r"<g>\s*</g>", "", svg)) != svg:
+    svg = re.sub(rf"(?:{LINE}){{2,}}", fewer_lines, without_bare_groups(svg))
+    svg = re.sub(rf"(?:{WORD}){{2,}}", words_together, svg)
+    while (less := re.sub(r"<g[^>]*>\s*</g>", "", svg)) != svg:
         svg = less
     return svg
 
@@ -119,6 +125,49 @@ DOT = (
     r' opacity="[^"]*"/>'
 )
 """A filled circle as Vega writes it."""
+
+
+LINE = r'<line transform="translate\((?:[-\d.]+),(?:[-\d.]+)\)" x2="[-\d.]+" y2="[-\d.]+" [^>]*/>'
+"""A straight line as Vega writes it."""
+WORD = r'<text (?:text-anchor="\w+" )?transform="translate\([-\d.,]+\)" [^>]*>[^<]*</text>'
+"""A label as Vega writes it, not rotated."""
+
+
+def without_bare_groups(svg: str) -> str:
+    """The picture without groups that say nothing of what they hold."""
+    parts, kept = [], []
+    for part in re.split(r"(<g(?: [^>]*)?>|</g>)", svg):
+        if part == "<g>":
+            kept.append(False)
+            continue
+        if part.startswith("<g "):
+            kept.append(not part.endswith("/>"))
+        elif part == "</g>" and not kept.pop():
+            continue
+        parts.append(part)
+    return "".join(parts)
+
+
+def fewer_lines(lines: re.Match[str]) -> str:
+    """Lines of one style, one after the other, as one path."""
+    found = re.findall(r'\(([-\d.]+),([-\d.]+)\)" x2="([-\d.]+)" y2="([-\d.]+)" ([^>]*)/>', lines[0])
+    text = ""
+    for style, group in itertools.groupby(found, key=lambda line: line[4]):
+        steps = (f"M{x} {y}" + (f"v{down}" if right == "0" else f"l{right} {down}") for x, y, right, down, _ in group)
+        text += f'<path d="{"".join(steps)}" {style}/>'
+    return text
+
+
+def words_together(words: re.Match[str]) -> str:
+    """Labels of one style, one after the other, in a group that says it once."""
+    found = re.findall(
+        r'<text ((?:text-anchor="\w+" )?)transform="translate\(([-\d.]+),([-\d.]+)\)" ([^>]*)>([^<]*)<', words[0]
+    )
+    text = ""
+    for (anchor, style), group in itertools.groupby(found, key=lambda word: (word[0], word[3])):
+        text += f"<g {anchor}{style}>" + "".join(f'<text x="{x}" y="{y}">{word}</text>' for _, x, y, _, word in group)
+        text += "</g>"
+    return text
 
 
 def one_path(dots: re.Match[str]) -> str:
@@ -314,7 +363,7 @@ def curve_layers(data: pd.DataFrame, y: str, dash: dict[str, Any]) -> Iterator[d
     tooltip = [{"field": "series", "type": "nominal"}, quantity("iteration", "iteration"), quantity("value", y)]
     yield {"mark": {"type": "line", "strokeWidth": 1.6}, "encoding": {"y": value, "strokeDash": dash}}
     yield {
-        "mark": {"type": "point", "filled": True, "size": 24, "opacity": 0.01},
+        "mark": {"type": "point", "filled": True, "size": 24, "opacity": UNSEEN},
         "encoding": {"y": value, "tooltip": tooltip},
     }
     if "reported" in data.columns and data["reported"].notna().any():

@@ -104,12 +104,13 @@ def run_java(arguments: Sequence[str], text: str) -> list[str]:
     return done.stdout.decode().split("\n")[:-1]
 
 
-def tokenise(captions: Sequence[str]) -> list[str]:
+def tokenise(captions: Sequence[str], treebank: bool = True) -> list[str]:
     """Captions as tokens with single spaces, lower case, without punctuation.
 
-    With Java they are the Penn Treebank's, as in pycocoevalcap; without it `plain_tokens` stands in (PLAIN_TOKENS says so).
+    With Java they are the Penn Treebank's, as in pycocoevalcap; without it, or where `treebank` is False, `plain_tokens` stands
+    in (PLAIN_TOKENS says so).
     """
-    if not has_java():
+    if not (treebank and has_java()):
         return [plain_tokens(caption) for caption in captions]
     from pycocoevalcap.tokenizer.ptbtokenizer import PUNCTUATIONS
 
@@ -129,12 +130,14 @@ def plain_tokens(caption: str) -> str:
 
 
 def caption_statistics(
-    pairs: Sequence[tuple[Sequence[str], Sequence[str]]],
+    pairs: Sequence[tuple[Sequence[str], Sequence[str]]], treebank: bool = True, meteor: bool = True
 ) -> list[CaptionStatistics]:
     """Statistics of several sets of captions; each Java program is started once for all of them.
 
     Args:
         pairs: (references, candidates) of each set, as written; one reference a candidate, none empty.
+        treebank: whether Java's tokeniser is used where Java is.
+        meteor: whether METEOR's alignments are made where Java is.
 
     Raises:
         RescoreError: unequal numbers, an empty set or reference, or a Java program that fails.
@@ -148,9 +151,10 @@ def caption_statistics(
     if not pairs:
         return []
     texts = sorted({text for pair in pairs for side in pair for text in side})
-    tokens = dict(zip(texts, tokenise(texts), strict=True))
+    tokens = dict(zip(texts, tokenise(texts, treebank), strict=True))
     tokenised = [([tokens[text] for text in left], [tokens[text] for text in right]) for left, right in pairs]
-    aligned = meteor_alignments({match for left, right in tokenised for match in zip(left, right, strict=True)})
+    matches = {match for left, right in tokenised for match in zip(left, right, strict=True)}
+    aligned = meteor_alignments(matches) if meteor else None
     return [statistics_of(left, right, aligned) for left, right in tokenised]
 
 

@@ -441,7 +441,9 @@ def read_blocks(
         merged = merged[merged["experiment"].isin(experiments)]
     merged = merged.reset_index(drop=True)
     if merged.empty:
-        return Read({}, Outputs())  # other sizes than the paper's were trained; each cell says that it has no predictions
+        return Read(
+            {}, Outputs()
+        )  # other sizes than the paper's were trained; each cell says that it has no predictions
     problems = [*value_problems(merged), *target_problems(merged, rows), *seed_problems(merged, seeds)]
     names = ", ".join(map(str, paths))
     raise_together(f"{names}: bad predictions", problems, "rerun the experiments that write them.")

@@ -132,6 +132,11 @@ def read_outputs(
         *label_problems(spoken, [], with_commentary(expected, rows), seeds, empty=True),
     ]
     raise_together("the files of MTL-AQA's members cannot be scored", problems, REMEDY)
+    return outputs_of(scored, labelled, spoken, rows)
+
+
+def outputs_of(scored: pd.DataFrame, labelled: pd.DataFrame, spoken: pd.DataFrame, rows: pd.DataFrame) -> Outputs:
+    """Checked predictions, classes and captions as arrays; members with one action each."""
     outputs = Outputs()
     for split in SPLITS:
         part = scored[scored["split"] == split].sort_values(KEY)
