@@ -1,7 +1,7 @@
 """The other systems of MTL-AQA's Table 7 (What and How Well You Performed?, Section 6), and variants of them that are ours.
 
-No framework is imported: scoring and the workflow read this. Each system writes `runs/<scale>/<experiment>/predictions.parquet` with
-members `<system>/<training set>`.
+No framework is imported: scoring and the workflow read this. Each system writes `runs/<scale>/<experiment>/predictions.parquet`
+with members `<system>/<training set>`.
 """
 
 from dataclasses import dataclass
@@ -29,9 +29,7 @@ SYSTEMS = {
     "c3d_svr": System("C3D-SVR", "c3d_svr"),
     "c3d_lstm": System("C3D-LSTM", "c3d_lstm", iterative=True, seeded=True),
     "c3d_lstm_svr": System("C3D-LSTM-SVR", "c3d_lstm_svr", seeded=True),
-    "c3d_lstm_incremental": System(
-        "C3D-LSTM, incremental label", "c3d_lstm_incremental", iterative=True, seeded=True
-    ),
+    "c3d_lstm_incremental": System("C3D-LSTM, incremental label", "c3d_lstm_incremental", iterative=True, seeded=True),
     "s3d": System("S3D", "s3d", iterative=True, seeded=True),
     "li": System("Li et al.", "li", iterative=True, seeded=True),
 }

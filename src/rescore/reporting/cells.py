@@ -8,11 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rescore.reporting.evidence import Place, experiments_of, prediction_files, scores_path
-from rescore.scoring import mtl_aqa, s4aqa
 from rescore.experiments.mtl_aqa_members import VALIDATED
 from rescore.reporting.evidence import BESIDE, PREDICTIONS, Place, experiments_of, prediction_files, scores_path
-from rescore.scoring import mtl_aqa
+from rescore.scoring import mtl_aqa, s4aqa
 from rescore.scoring.aqa7 import (
     AVERAGE,
     TABLE4_ROWS,
@@ -25,8 +23,6 @@ from rescore.scoring.aqa7 import (
     choose_iterations,
     correlations,
 )
-from rescore.scoring.open import FIXED_ROWS, LABEL_ROWS, S4AQA_ROWS
-from rescore.scoring.predictions import KEY
 from rescore.scoring.caption_metrics import (
     METRICS,
     NO_JAVA,
@@ -38,7 +34,7 @@ from rescore.scoring.caption_metrics import (
 )
 from rescore.scoring.correlation import spearman
 from rescore.scoring.mtl_aqa_outputs import Outputs, Said, is_trained, outputs_of
-from rescore.scoring.open import FIXED_ROWS, LABEL_ROWS
+from rescore.scoring.open import FIXED_ROWS, LABEL_ROWS, S4AQA_ROWS
 from rescore.scoring.predictions import COLUMNS, KEY
 from rescore.storage import read_table
 

@@ -263,7 +263,7 @@ def checkpoint_facts(path: Path) -> dict[str, Any]:
     """A checkpoint's header; its list of members as their names and seeds."""
     facts = header_of(path)
     members = facts.get("members")
-    if isinstance(members, list):
+    if isinstance(members, list) and all(isinstance(member, dict) for member in members):
         names = dict.fromkeys(str(member["member"]) for member in members)
         facts["members"] = {
             name: sorted(member["seed"] for member in members if member["member"] == name) for name in names
@@ -326,10 +326,9 @@ def files(place: Place, members: Iterable[str] | None) -> Iterator[tuple[str, Pa
         for name in CHECKPOINTS:
             yield "checkpoint", folder / name, checkpoint_facts
         for name in ("choice.json", "rule.json"):
-            yield "choice", path.parent / name, None
-        if path.parts[-3] == linear_probes.EXPERIMENT:
-            yield from probed_files(place, wanted or sorted(column_values(path, "member")))
             yield "choice", folder / name, None
+        if folder.parts[-2] == linear_probes.EXPERIMENT:
+            yield from probed_files(place, wanted or sorted(column_values(folder / PREDICTIONS, "member")))
     if place.scale == "open":
         yield from source_files(place, experiments)
     else:
