@@ -68,6 +68,8 @@ ERROR_PREDICTIONS = [
     f"{RUNS}/{experiment}/predictions.parquet"
     for experiment in ("all_action", "zero_shot", "fine_tuning", "mtl_aqa_baselines")
 ] + expand("{member}/predictions.parquet", member=MTL_AQA_MEMBERS)
+ERROR_PREDICTIONS += SYSTEM_PREDICTIONS + [f"{RUNS}/pose_aqa7/predictions.parquet"]
+ERROR_PREDICTIONS += expand("{member}/predictions.parquet", member=EXTENSION_MEMBERS)
 ERROR_ROWS = [f"{DATA}/features/aqa7.parquet", f"{DATA}/clips/mtl_aqa.parquet"]
 
 

@@ -388,6 +388,7 @@ MTL_AQA_FIGURES = [
         "table5_forest.svg",
         "table6_frames.png",
         "table7_forest.svg",
+        "increments.png",
         "table8_forest.svg",
         "table9_forest.svg",
         "table10_forest.svg",

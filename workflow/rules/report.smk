@@ -40,6 +40,7 @@ rule all_tables:
         expand(f"{RESULTS}/tables/aqa7_{{table}}.md", table=AQA7_TABLES),
         expand(f"{RESULTS}/tables/mtl_aqa_{{table}}.md", table=MTL_AQA_TABLES),
         expand(f"{RESULTS}/tables/s4aqa_{{table}}.md", table=S4AQA_TABLES),
+        f"{RESULTS}/tables/extensions_table.md",
     output:
         f"{RESULTS}/tables.md",
     log:
@@ -207,6 +208,7 @@ rule metrics:
         expand(f"{RESULTS}/tables/aqa7_{{table}}.csv", table=AQA7_TABLES),
         expand(f"{RESULTS}/tables/mtl_aqa_{{table}}.csv", table=MTL_AQA_TABLES),
         expand(f"{RESULTS}/tables/s4aqa_{{table}}.csv", table=S4AQA_TABLES),
+        f"{RESULTS}/tables/extensions_table.csv",
     output:
         f"{RESULTS}/metrics.json",
     log:
@@ -224,7 +226,8 @@ rule page:
     input:
         tables=expand(f"{RESULTS}/tables/aqa7_{{table}}.csv", table=AQA7_TABLES)
         + expand(f"{RESULTS}/tables/mtl_aqa_{{table}}.csv", table=MTL_AQA_TABLES)
-        + expand(f"{RESULTS}/tables/s4aqa_{{table}}.csv", table=S4AQA_TABLES),
+        + expand(f"{RESULTS}/tables/s4aqa_{{table}}.csv", table=S4AQA_TABLES)
+        + [f"{RESULTS}/tables/extensions_table.csv"],
         claims=[
             f"{RESULTS}/tables/aqa7_claims.csv",
             f"{RESULTS}/tables/mtl_aqa_claims.csv",
@@ -245,7 +248,8 @@ rule page:
             )
         ]
         + MTL_AQA_FIGURES
-        + S4AQA_FIGURES,
+        + S4AQA_FIGURES
+        + [f"{RESULTS}/figures/extensions_table_forest.svg"],
         # Scores by iteration under the name of the paper's figure, and training curves below runs/<scale>.
         curves=[f"{RUNS}/scores/aqa7_figure3.csv"]
         + (
@@ -265,6 +269,8 @@ rule page:
             member=MTL_AQA_MEMBERS,
             name=["predictions.parquet", "weights.safetensors"],
         )
+        + SYSTEM_PREDICTIONS
+        + expand("{member}/predictions.parquet", member=EXTENSION_MEMBERS)
         + S4AQA_EVIDENCE,
         dropped=[f"{DATA}/clips/aqa7.dropped.csv", f"{DATA}/clips/mtl_aqa.dropped.csv"],
         audit=f"{RESULTS}/audit.csv",
