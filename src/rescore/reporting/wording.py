@@ -266,6 +266,7 @@ FIGURES = {
     "mtl_aqa_figure2": "MTL-AQA, Figure 2: C3D-AVG, read off the module itself",
     "mtl_aqa_mscadc": "MTL-AQA, Table 3 drawn: MSCADC, read off the module itself",
     "mtl_aqa_table6_frames": "MTL-AQA, Table 6: the four dives",
+    "mtl_aqa_increments": "Incremental labels (Parmar and Morris 2017): in which clips points are lost",
     "mtl_aqa_curves": "MTL-AQA: learning curves",
     **{
         f"mtl_aqa_{name}_forest": f"{TABLES[f'mtl_aqa_{name}'].title}: {TABLES[f'mtl_aqa_{name}'].measure}"
