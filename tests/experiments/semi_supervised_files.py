@@ -32,6 +32,7 @@ SETTINGS: dict[str, Any] = {
         "usdl": {"bins": 21, "sd": 2, "widths": [6]},
         "c3d_avg": {"width": 6, "class_weight": 1.0},
         "coreg": {"neighbours": 3, "orders": [2, 5], "pool": 6, "rounds": 4},
+        "kernels": ["linear"],
         "threads": 1,
     },
     "support_vector_regression": {"kernels": ["linear"], "c": [1.0], "epsilon": [0.1], "folds": 3},

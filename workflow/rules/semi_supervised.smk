@@ -80,7 +80,7 @@ rule s4aqa_networks:
         "../../environment.yml"
     threads: SETTINGS["semi_supervised"]["threads"]
     resources:
-        gpu=1,
+        gpu=min(1, MULTITASK["gpus"]),
     params:
         settings=settings("seed", "semi_supervised"),
         code=code("experiments.s4aqa.run"),

@@ -65,7 +65,8 @@ def regressor_tables(experiment: str, videos: Videos, settings: Mapping[str, Any
     for task in tasks(videos, settings["semi_supervised"], seed):
         labelled, test = task.labelled, task.pool.test
         machine = settings["support_vector_regression"]
-        machine = machine | {"folds": min(machine["folds"], len(labelled))}
+        kernels = settings["semi_supervised"]["kernels"]
+        machine = machine | {"kernels": kernels, "folds": min(machine["folds"], len(labelled))}
         predicted, _ = fit_predict(means[labelled], videos.scores[labelled], means[test], machine, seed)
         yield prediction_rows(experiment, f"svr/{task.suffix}", videos, test, predicted, task.draw, 0)
         if len(task.unlabelled):

@@ -97,7 +97,7 @@ def read_videos(dataset: str, features: Path, rows: Path, splits: Path | None = 
     hashes = {"features": sha256_file(features), "rows": sha256_file(rows)}
     if splits is not None:
         hashes["splits"] = sha256_file(splits)
-        pools = (pool_of_splits(read_table(splits), table, splits),)
+        pools: tuple[Pool, ...] = (pool_of_splits(read_table(splits), table, splits),)
     else:
         pools = tuple(pools_of_actions(table))
     return make_videos(dataset, table, np.asarray(array[:, 0], np.float32), pools, hashes)
@@ -193,9 +193,9 @@ def prediction_rows(
 ) -> pd.DataFrame:
     """Rows of the predictions contract for one member at one iteration; `predicted` (rows,) in points."""
     table = videos.rows.loc[rows, ["dataset", "sample", "action"]].reset_index(drop=True)
-    for place, (name, value) in enumerate(
-        {"experiment": experiment, "member": member, "seed": seed, "iteration": iteration}.items()
-    ):
-        table.insert(place, name, value)
-    target = videos.scores[rows]
-    return table.assign(split="test", target=target, predicted=np.asarray(predicted, np.float64), unit="points")
+    about = pd.DataFrame(
+        {"experiment": experiment, "member": member, "seed": seed, "iteration": iteration}, index=table.index
+    )
+    values = np.asarray(predicted, np.float64)
+    found = table.assign(split="test", target=videos.scores[rows], predicted=values, unit="points")
+    return pd.concat([about, found], axis=1)

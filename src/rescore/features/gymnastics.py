@@ -158,11 +158,12 @@ def checked_labels(table: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 
 def label_problems(table: pd.DataFrame) -> Iterator[str]:
-    for row, line in enumerate(table.itertuples(index=False), 2):
-        if line.action not in APPARATUS or not re.fullmatch(r"\w+", str(line.sample)):
-            yield f"line {row} ({line.sample}): no video of {', '.join(APPARATUS)}"
-        if not np.isfinite(line.score) or line.score < 0:
-            yield f"line {row} ({line.sample}): total score {line.score}"
+    samples, actions, scores = (table[name].tolist() for name in ("sample", "action", "score"))
+    for line, (sample, action, score) in enumerate(zip(samples, actions, scores, strict=True), 2):
+        if action not in APPARATUS or not re.fullmatch(r"\w+", str(sample)):
+            yield f"line {line} ({sample}): no video of {', '.join(APPARATUS)}"
+        if not np.isfinite(score) or score < 0:
+            yield f"line {line} ({sample}): total score {score}"
     for name in table.loc[table["sample"].duplicated(), "sample"]:
         yield f"{name} stands twice"
 

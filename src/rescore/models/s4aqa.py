@@ -34,7 +34,7 @@ class ReversedGradient(torch.autograd.Function):
         return features.view_as(features)
 
     @staticmethod
-    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return -context.coefficient * gradient, None
 
 
