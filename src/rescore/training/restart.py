@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from rescore.models.c3d_lstm import Weights, weight_shapes
 from rescore.storage import load_arrays, save_arrays
 
-SLOTS = ("momentum_buffer", "step", "exp_avg", "exp_avg_sq")  # what SGD and Adam keep of each parameter
+SLOTS = ("step", "exp_avg", "exp_avg_sq")  # what Adam keeps of each parameter
 
 
 @dataclass
@@ -63,7 +63,7 @@ def read_restart(path: Path | None, identity: str, device: torch.device) -> Stac
 
 
 def network_arrays(network: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, np.ndarray]:
-    """A network's state as `network.<name>`, and what its optimiser keeps of each parameter as `optimiser.<slot>.<name>`."""
+    """A network's state as `network.<name>`, and what Adam keeps of each parameter as `optimiser.<slot>.<name>`."""
     arrays = {f"network.{name}": to_numpy(value) for name, value in network.state_dict().items()}
     for name, parameter in network.named_parameters():
         arrays |= {f"optimiser.{slot}.{name}": to_numpy(value) for slot, value in optimiser.state[parameter].items()}
@@ -71,14 +71,12 @@ def network_arrays(network: nn.Module, optimiser: torch.optim.Optimizer) -> dict
 
 
 def restore_network(arrays: Mapping[str, np.ndarray], network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
-    """Put a network and its optimiser (SGD or Adam), in place, where `network_arrays` found them."""
+    """Put a network and its Adam, in place, where `network_arrays` found them."""
     state = network.state_dict()
     for name, value in state.items():
         value.copy_(torch.from_numpy(arrays[f"network.{name}"]).view(value.shape))
     for name, parameter in network.named_parameters():
         for slot in SLOTS:
-            if f"optimiser.{slot}.{name}" not in arrays:
-                continue
             array = torch.from_numpy(arrays[f"optimiser.{slot}.{name}"])
             # Moments lie in memory as their parameter does, so that the same kernels round in the same way.
             like = torch.empty((), device=parameter.device) if slot == "step" else torch.empty_like(parameter)

@@ -36,9 +36,9 @@ from rescore.training.multitask import (
     open_place,
     save,
 )
-from rescore.training.restart import restore_network
 from rescore.training.schedule import annealed
 
+SLOTS = ("momentum_buffer", "step", "exp_avg", "exp_avg_sq")  # what SGD and Adam keep of each parameter
 CURVE_COLUMNS = ("epoch", "iteration", "learning_rate", "loss", "test_correlation", "validation_correlation")
 Loss = Callable[[Mapping[str, Tensor], Tensor, Mapping[str, Any]], Tensor]
 
@@ -167,8 +167,21 @@ def resume(path: Path, key: str, network: nn.Module, optimiser: torch.optim.Opti
     arrays, header = load_arrays(path)
     if header.get("key") != key:
         return Progress()
-    restore_network(arrays, network, optimiser)
+    restore(arrays, network, optimiser)
     return Progress(header["curve"], scores=[arrays[f"scores.{epoch}"] for epoch in range(len(header["curve"]))])
+
+
+def restore(arrays: Mapping[str, np.ndarray], network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    """Put a network and its SGD or Adam, in place, where `restart.network_arrays` found them."""
+    for name, value in network.state_dict().items():
+        value.copy_(torch.from_numpy(arrays[f"network.{name}"]).view(value.shape))
+    for name, parameter in network.named_parameters():
+        for slot in SLOTS:
+            if (array := arrays.get(f"optimiser.{slot}.{name}")) is None:
+                continue
+            # Moments lie in memory as their parameter does, so that the same kernels round in the same way.
+            like = torch.empty((), device=parameter.device) if slot == "step" else torch.empty_like(parameter)
+            optimiser.state[parameter][slot] = like.detach().copy_(torch.from_numpy(array).view(like.shape))
 
 
 def check_loss(mean: float, epoch: int, rate: float) -> None:
