@@ -74,7 +74,14 @@ def goes_to_cache(name: str) -> bool:
 def plots() -> list[dict[str, Any]]:
     """DVC's `plots`: learning curves, Figure 3, and reported against reproduced."""
     curve = "runs/${scale}/backbone/curve.csv"
-    tables = [f"results/${{scale}}/tables/aqa7_{table}.csv" for table in ("table2", "table3", "table4")]
+    members = [
+        f"{network}/{tasks}" for network in ("c3d_avg", "mscadc") for tasks in ("score", "score_classes_caption")
+    ]
+    curves = [f"runs/${{scale}}/mtl_aqa/{member}/1059/0/curve.csv" for member in members]
+    tables = [
+        f"results/${{scale}}/tables/{table}.csv"
+        for table in ("aqa7_table2", "aqa7_table3", "aqa7_table4", "mtl_aqa_table4", "mtl_aqa_table7", "mtl_aqa_table8")
+    ]
     return [
         {
             "pretraining loss": {
@@ -88,6 +95,20 @@ def plots() -> list[dict[str, Any]]:
                 "x": {curve: "iteration"},
                 "y": {curve: ["train_accuracy", "test_accuracy"]},
                 "title": "Pre-training of the backbone: accuracy",
+            }
+        },
+        {
+            "mtl_aqa loss": {
+                "x": "epoch",
+                "y": dict.fromkeys(curves, "loss"),
+                "title": "MTL-AQA, C3D-AVG and MSCADC (seed 0): loss",
+            }
+        },
+        {
+            "mtl_aqa correlation": {
+                "x": "epoch",
+                "y": dict.fromkeys(curves, "test_correlation"),
+                "title": "MTL-AQA, C3D-AVG and MSCADC (seed 0): Spearman correlation on the test dives",
             }
         },
         {
@@ -105,7 +126,7 @@ def plots() -> list[dict[str, Any]]:
                 "y": dict.fromkeys(tables, "reproduced"),
                 "x_label": "reported",
                 "y_label": "reproduced",
-                "title": "AQA-7, Tables 2 to 4: reported against reproduced",
+                "title": "Reported against reproduced (AQA-7: correlations; MTL-AQA: percent)",
             }
         },
     ]

@@ -23,10 +23,12 @@ RUN_VARIABLE = "RESCORE_RUN"
 def prepare_environment(cores: int) -> None:
     """What every job of a run inherits: `rescore` on the PATH, and numerical libraries that use no more than `cores` threads.
 
-    The command lies beside the Python that runs the workflow, whether or not its environment is activated.
+    The command lies beside the Python that runs the workflow, whether or not its environment is activated. Threads that wait for
+    each other sleep rather than spin: beside a third busy process a training on two cores is then twice as fast.
     """
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     os.environ.setdefault("OMP_NUM_THREADS", str(cores))
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 QUESTIONS = {

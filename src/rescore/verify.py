@@ -79,15 +79,16 @@ def workflow_faults(rooms: Sequence[str]) -> list[str]:
 
 
 def planned(text: str) -> list[str]:
-    """Rules of a dry run's jobs with their first output and reason."""
-    jobs: list[str] = []
+    """Rules of a dry run's jobs, outputs and reason; not those whose output no lock could describe (the overview)."""
+    jobs: list[dict[str, str]] = []
     for line in text.splitlines():
         word, _, rest = line.strip().partition(": ")
         if line.startswith(("rule ", "localrule ")):
-            jobs.append(line.rstrip(":").partition(" ")[2])
+            jobs.append({"rule": line.rstrip(":").partition(" ")[2]})
         elif jobs and word in ("output", "reason"):
-            jobs[-1] += f" ({rest}" if word == "output" else f": {rest})"
-    return [job for job in jobs if job != "all" and not job.startswith("all:")]
+            jobs[-1][word] = rest
+    recorded = [job for job in jobs if lock.room_of(job.get("output", "").partition(", ")[0]) is not None]
+    return [f"{job['rule']} ({job['output']}: {job.get('reason', 'no reason given')})" for job in recorded]
 
 
 def last_line(text: str) -> str:

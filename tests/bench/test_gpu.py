@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_the_gpu_benchmark_runs_on_small_networks(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "bench" / "gpu.py"), "--tiny", "--repeats", "1", "--training-batch", "2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

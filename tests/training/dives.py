@@ -44,7 +44,7 @@ def settings(**changes: Any) -> dict[str, Any]:
         **{"precision": "bfloat16", "compile": False, "accumulate": 1, "gpus": 0, "threads": 1, "tensorboard": False},
         **changes,
     }
-    return {"multitask": section, "backbone": BACKBONE}
+    return {"multitask": {"wide_epochs": section["epochs"], **section}, "backbone": BACKBONE}
 
 
 def write_dives(directory: Path, samples: int = 25) -> dict[str, Path]:

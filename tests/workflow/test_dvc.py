@@ -97,7 +97,12 @@ def test_metrics_parameters_and_plots_are_shown(repository, tmp_path):
     done = dvc(repository, "plots", "show", "--out", str(tmp_path / "plots"))
     assert done.returncode == 0, done.stdout
     page = (tmp_path / "plots/index.html").read_text()
-    for title in ("Pre-training of the backbone: loss", "AQA-7, Figure 3", "reported against reproduced"):
+    for title in (
+        "Pre-training of the backbone: loss",
+        "AQA-7, Figure 3",
+        "Reported against reproduced",
+        "C3D-AVG and MSCADC (seed 0): loss",
+    ):
         assert title in page
 
 

@@ -37,6 +37,7 @@ SMALL = """  paper:
       caption_hidden: 8
       caption_embedding: 8
       epochs: 1
+      wide_epochs: 1
       batch: 12
       gpus: 0
       precision: float32

@@ -1,23 +1,33 @@
 # audit: the papers' numbers and the released data against themselves and each other. No training, no framework, seconds; the
 # same at every scale. Released files take part where they are fetched or a mirror is set.
 
-AUDIT_SOURCES = {
-    name: f"data/raw/{name}/SOURCE.json"
-    for name in (
-        "aqa7-lists",
-        "mtl-aqa-annotations",
-        "unlv-dive-s3d",
-        "rhythmic-gymnastics",
-    )
-    if SETTINGS["open"] != "never"
-    and fetch.locate(name, Path("data/raw"), MIRROR) is not None
-}
 AUDIT_OPTIONS = {
     "aqa7-lists": "--aqa7-lists",
     "mtl-aqa-annotations": "--mtl-aqa",
     "unlv-dive-s3d": "--unlv-dive",
     "rhythmic-gymnastics": "--rhythmic-gymnastics",
 }
+
+
+def audited_sources(room):
+    """Released files by source: those at hand, and where the recorded audit is here, those that it read."""
+    audit = f"results/{room}/audit.csv"
+    recorded = (
+        lock.read_lock(room).get(audit, {}).get("input", [])
+        if Path(audit).is_file()
+        else []
+    )
+    files = {name: f"data/raw/{name}/SOURCE.json" for name in AUDIT_OPTIONS}
+    return {
+        name: file
+        for name, file in files.items()
+        if file in recorded
+        or SETTINGS["open"] != "never"
+        and fetch.locate(name, Path("data/raw"), MIRROR) is not None
+    }
+
+
+AUDIT_SOURCES = {room: audited_sources(room) for room in {SCALE, "open"}}
 
 
 rule audit:
@@ -28,29 +38,35 @@ rule audit:
             for path in Path(f"reported/{paper}").iterdir()
             if path.suffix in (".csv", ".yaml")
         ),
-        sources=list(AUDIT_SOURCES.values()),
+        sources=lambda wildcards: list(AUDIT_SOURCES[wildcards.room].values()),
     output:
-        report("results/audit.csv", caption="../report/audit.rst", category="Audit"),
+        report(
+            "results/{room}/audit.csv", caption="../report/audit.rst", category="Audit"
+        ),
     log:
-        "logs/open/audit.log",
+        "logs/{room}/audit.log",
+    wildcard_constraints:
+        room="|".join(AUDIT_SOURCES),
     conda:
         "../../environment.yml"
     params:
-        settings=settings("scoring"),
+        settings=settings("scoring.confidence"),
         code=code("scoring.audit.run.write_audit"),
-        folders=" ".join(
-            f"{AUDIT_OPTIONS[name]} data/raw/{name}" for name in AUDIT_SOURCES
+        folders=lambda wildcards: " ".join(
+            f"{AUDIT_OPTIONS[name]} data/raw/{name}"
+            for name in AUDIT_SOURCES[wildcards.room]
         ),
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} scoring.audit.run.write_audit --reported reported {params.folders}"
         " --output {output} --settings {params.settings:q} > {log} 2>&1"
 
 
-# One page over all scales. It reads the tables of every scale that is there, so it follows this run's pages.
+# One page over all scales that were run in this directory: it reads all their tables, so it follows this run's pages. It belongs
+# to no scale, so no lock has it, and a clone makes its own.
 rule overview:
     input:
         pages=PAGES,
-        audit="results/audit.csv",
+        audit=f"{RESULTS}/audit.csv",
     output:
         report("results/index.html", caption="../report/page.rst", category="Pages"),
     log:

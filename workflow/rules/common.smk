@@ -82,7 +82,7 @@ PAGES = [f"{RESULTS}/index.html"]
 PAGES += ["results/open/index.html"] if REAL_DATA and SCALE != "open" else []
 # What sums up every scale that was run here; only where a scale has tables.
 OVERVIEW = (
-    ["results/index.html"] if SCALE != "open" or REAL_DATA else ["results/audit.csv"]
+    ["results/index.html"] if SCALE != "open" or REAL_DATA else [f"{RESULTS}/audit.csv"]
 )
 # What `dvc metrics` speaks of: the same numbers as the tables', few enough to compare.
 METRICS = [f"{RESULTS}/metrics.json"] if SCALE != "open" or REAL_DATA else []

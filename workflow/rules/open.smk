@@ -190,7 +190,7 @@ rule open_page:
             for name in REAL_DATA
             if name != "real_dive"
         ],
-        audit="results/audit.csv",
+        audit="results/open/audit.csv",
     output:
         report(
             "results/open/index.html",

@@ -262,7 +262,7 @@ rule page:
             name=["predictions.parquet", "weights.safetensors"],
         ),
         dropped=[f"{DATA}/clips/aqa7.dropped.csv", f"{DATA}/clips/mtl_aqa.dropped.csv"],
-        audit="results/audit.csv",
+        audit=f"{RESULTS}/audit.csv",
         # Made along with the page: figures that it draws itself, and the tables for a paper's appendix.
         beside=[f"{RESULTS}/tables.md", f"{RESULTS}/figures/mtl_aqa_curves.svg"]
         + (

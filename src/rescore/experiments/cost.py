@@ -95,14 +95,14 @@ def multitask_steps(settings: Settings, members: Mapping[str, float]) -> list[St
     clips = knobs["clips"]
     frames = clips["frames"] + 2 * clips["shift"]
     sizes = {
-        "c3d_avg": (knobs["width"], clips["crop"], 112),
-        "mscadc": (knobs["wide_width"], clips["wide_crop"], 180),
+        "c3d_avg": (knobs["width"], clips["crop"], 112, knobs["epochs"]),
+        "mscadc": (knobs["wide_width"], clips["wide_crop"], 180, knobs["wide_epochs"]),
     }
-    stores = {name: frames_bytes(SAMPLES["mtl_aqa"], frames, crop) for name, (_, crop, _) in sizes.items()}
+    stores = {name: frames_bytes(SAMPLES["mtl_aqa"], frames, crop) for name, (_, crop, _, _) in sizes.items()}
     found = [
         Step("mtl_aqa_clips", 1, "MTL-AQA's broadcasts and annotations", disk=sum(stores.values()), memory=2e9),
     ]
-    for name, (width, crop, full) in sizes.items():
+    for name, (width, crop, full, epochs) in sizes.items():
         forward = FORWARD_OPERATIONS[name] * width**2 * (crop / full) ** 2
         # An epoch trains on the training set and evaluates on the test set, a third of its size.
         epoch = SAMPLES["mtl_aqa_training"] * forward * (3 + 1 / 3)
@@ -113,7 +113,7 @@ def multitask_steps(settings: Settings, members: Mapping[str, float]) -> list[St
                 f"{name} members",
                 jobs,
                 needs,
-                members.get(name, 0.0) * knobs["epochs"] * epoch,
+                members.get(name, 0.0) * epochs * epoch,
                 jobs * (0.35e9 if name == "c3d_avg" else 0.09e9),
                 stores[name] + 12e9,
             )

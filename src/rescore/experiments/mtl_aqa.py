@@ -112,7 +112,7 @@ def train_member(
     restart = weights.with_name(f"{weights.stem}.restart.safetensors")
     key = sha256_text(canonical_json(header))
     colour = network_colour(network, settings)
-    progress = train(module, dives, settings["multitask"], colour, seed, restart, key)
+    progress = train(module, dives, network_settings(network, settings), colour, seed, restart, key)
     if not first_process():
         return
     about = {"experiment": EXPERIMENT, "member": f"{network}/{tasks}/{training_set}", "seed": seed}
@@ -124,6 +124,12 @@ def train_member(
     write_table(curve.with_name("speed.csv"), pd.DataFrame(progress.speed, columns=list(SPEED_COLUMNS)))
     save_arrays(weights, {name: to_numpy(value) for name, value in module.state_dict().items()}, header)
     restart.unlink(missing_ok=True)
+
+
+def network_settings(network: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The `multitask` section as a network's training reads it: MSCADC has epochs of its own."""
+    multitask = settings["multitask"]
+    return {**multitask, "epochs": multitask["wide_epochs" if network == "mscadc" else "epochs"]}
 
 
 def network_colour(network: str, settings: Mapping[str, Any]) -> str:

@@ -1,0 +1,38 @@
+"""Test processes share the machine: a file's tests stay together (fixtures are made once), the longest files go first."""
+
+import os
+from pathlib import PurePosixPath
+
+import pytest
+
+LONGEST = (
+    "test_workflow.py",
+    "test_dvc.py",
+    "test_matrix.py",
+    "test_remotes.py",
+    "test_official.py",
+    "test_gpu.py",
+    "test_multitask.py",
+    "test_page_browser.py",
+)
+SHARED = {"test_dvc.py": "test_workflow.py"}
+"""Files that stay with another one, because they share a finished run of the whole workflow."""
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the processes fill the machine by themselves
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from xdist.scheduler import LoadScopeScheduling
+
+    class FilesTogether(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            name = PurePosixPath(nodeid.split("::")[0]).name
+            return SHARED.get(name, name)
+
+    return FilesTogether(config, log)
