@@ -58,6 +58,9 @@ def train(directory: Path, data: dict[str, Path], wanted: dict[str, str], **chan
         if name in ("predictions", "weights", "curve")
     }
     settings = {**dives.settings(**changes), "extensions": EXTENSIONS}
+    settings["multitask"] = {  # what the workflow hands over: neither MSCADC's sizes nor the captioner's
+        name: value for name, value in settings["multitask"].items() if not name.startswith(("wide", "caption"))
+    }
     inputs = {name: path for name, path in data.items() if name in ("clips", "rows", "splits", "judges")}
     backbone = data["backbone"] if wanted["backbone"] == "c3d" else None
     train_member(**inputs, **written, backbone=backbone, system=wanted, training_set="1059", seed=0, settings=settings)

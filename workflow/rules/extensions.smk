@@ -10,9 +10,17 @@ EXTENSION_MEMBERS = [
     for training_set in extensions_members.training_sets(SETTINGS)
     for seed in range(MULTITASK["seeds"])
 ]
-# What a training reads beside its own line of the list: a further system leaves the others alone.
+# What a training reads beside its own line of the list: a further system leaves the others alone, and so do MSCADC's sizes and
+# the captioner's.
 EXTENSION_TRAINING = [
-    f"extensions.{name}" for name in SETTINGS["extensions"] if name != "systems"
+    *[f"extensions.{name}" for name in SETTINGS["extensions"] if name != "systems"],
+    *[
+        name
+        for name in MTL_AQA_TRAINING
+        if not name.startswith(
+            ("multitask.wide", "multitask.caption", "multitask.vocabulary")
+        )
+    ],
 ]
 # The row to beat: trained here, or MTL-AQA's own member where these systems are trained as it is.
 EXTENSION_REFERENCE = (
@@ -117,7 +125,7 @@ rule extensions_member:
     resources:
         gpu=MULTITASK["gpus"],
     params:
-        settings=settings("backbone", *MTL_AQA_TRAINING, *EXTENSION_TRAINING),
+        settings=settings("backbone", *EXTENSION_TRAINING),
         code=code("experiments.extensions.train_member"),
         system=lambda wildcards: canonical_json(EXTENSIONS[wildcards.system].settings),
         launch=(
