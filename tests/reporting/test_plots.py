@@ -164,6 +164,6 @@ def test_the_still_picture_loses_bytes_and_nothing_that_is_seen(predictions):
         small = plots.shorter(whole)
         assert len(small) < 0.5 * len(whole)
         difference = np.abs(drawn_pixels(whole) - drawn_pixels(small))
-        # Coordinates are cut to a tenth of a pixel; a lost dot or word differs by more than 90 of 255, a lost grid by 0.3 on average.
+        # Coordinates are cut to a tenth of a pixel. A lost dot or word differs by more than 90 of 255, a lost grid by 0.3.
         assert difference.max() <= 60
         assert difference.mean() < 0.3
