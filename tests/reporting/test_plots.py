@@ -148,7 +148,13 @@ def test_the_library_assigns_what_the_page_calls():
     assert len(text) < 1_200_000
 
 
-def test_the_still_picture_loses_bytes_but_no_pixel(predictions):
+def drawn_pixels(svg):
+    vl_convert = pytest.importorskip("vl_convert")
+    plain = re.sub(r' font-family="[^"]*"', "", svg)  # the page names the font once, around the picture
+    return np.asarray(Image.open(io.BytesIO(vl_convert.svg_to_png(plain))).convert("RGB")).astype(int)
+
+
+def test_the_still_picture_loses_bytes_and_nothing_that_is_seen(predictions):
     vl_convert = pytest.importorskip("vl_convert")
     for plot in (
         plots.scatter("x", "Table 2", [predictions], CELLS),
@@ -156,10 +162,8 @@ def test_the_still_picture_loses_bytes_but_no_pixel(predictions):
     ):
         whole = vl_convert.vegalite_to_svg(plot.specification, vl_version=plots.VEGA_LITE)
         small = plots.shorter(whole)
-        assert len(small) < 0.6 * len(whole)
-        pictures = [
-            np.asarray(Image.open(io.BytesIO(vl_convert.svg_to_png(svg))).convert("RGB")).astype(int)
-            for svg in (whole, small)
-        ]
-        assert pictures[0].shape == pictures[1].shape
-        assert np.abs(pictures[0] - pictures[1]).max() <= 12  # coordinates to a tenth, dots the pointer alone finds
+        assert len(small) < 0.5 * len(whole)
+        difference = np.abs(drawn_pixels(whole) - drawn_pixels(small))
+        # Coordinates are cut to a tenth of a pixel. A lost dot or word differs by more than 90 of 255, a lost grid by 0.3.
+        assert difference.max() <= 60
+        assert difference.mean() < 0.3

@@ -217,11 +217,12 @@ def multitask_seeds(place: Place, row: str, cells: list[Cell], protocol: str) ->
     """`seeds_behind` for members whose iteration is chosen once for all that they predict (scoring.mtl_aqa.choose)."""
     members = list(dict.fromkeys(cell.member for cell in cells))
     wanted = [*members, *(member + VALIDATED for member in members)]
-    tables = {name: read_members(place, wanted, name) for name in (PREDICTIONS, *BESIDE["mtl_aqa_table5"].values())}
     path = place.data / "clips" / "mtl_aqa.parquet"
     rows = read_table(path) if path.is_file() else None
-    outputs = outputs_of(*(of_kept_samples(table, rows) for table in tables.values()), rows_or_none(rows))
-    repetitions = pd.concat([table[["member", "seed"]] for table in tables.values()]).drop_duplicates()
+    names = (PREDICTIONS, *BESIDE["mtl_aqa_table5"].values())
+    scored, labelled, spoken = (of_kept_samples(read_members(place, wanted, name), rows) for name in names)
+    outputs = outputs_of(scored, labelled, spoken, rows_or_none(rows))
+    repetitions = pd.concat([table[["member", "seed"]] for table in (scored, labelled, spoken)]).drop_duplicates()
     taken_away = mtl_aqa.DIFFERENCES.get(place.table, ("", "", ""))
     found = []
     for cell in cells:
