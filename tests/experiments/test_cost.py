@@ -10,7 +10,9 @@ from rescore import parameters
 from rescore.experiments import cost
 from rescore.models.c3d import C3DClassifier
 from rescore.models.c3d_avg import C3DAverage
+from rescore.models.li_network import LiNetwork
 from rescore.models.mscadc import MSCADC
+from rescore.models.s3d import S3D
 
 SETTINGS = parameters.load(scale="paper")[1]
 MEMBERS = {"c3d_avg": 10.0, "mscadc": 6.0, "c3d_avg jobs": 12, "mscadc jobs": 8}
@@ -29,6 +31,8 @@ def test_forward_operations_are_those_of_the_modules():
             "c3d": operations(C3DClassifier(101), torch.zeros(1, 3, 16, 112, 112)),
             "c3d_avg": operations(C3DAverage(), torch.zeros(1, 3, 96, 112, 112), tokens),
             "mscadc": operations(MSCADC(), torch.zeros(1, 3, 16, 180, 180), tokens),
+            "s3d": operations(S3D(), torch.zeros(1, 3, 4 * 16, 112, 112)),
+            "li": operations(LiNetwork(), torch.zeros(1, 3, 9 * 16, 112, 112)),
         }
     assert pytest.approx(counted, rel=1e-4) == cost.FORWARD_OPERATIONS
 

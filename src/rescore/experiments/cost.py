@@ -14,10 +14,13 @@ from typing import Any
 
 from tabulate import tabulate
 
+from rescore.experiments import extensions_members
+
 Settings = Mapping[str, Any]
 
-FORWARD_OPERATIONS = {"c3d": 77.095e9, "c3d_avg": 466.576e9, "mscadc": 72.423e9}
-"""Additions and multiplications: C3D a clip of 16 frames, C3D-AVG (six clips) and MSCADC a video, with all three tasks."""
+FORWARD_OPERATIONS = {"c3d": 77.095e9, "c3d_avg": 466.576e9, "mscadc": 72.423e9, "s3d": 71.707e9, "li": 693.189e9}
+"""Additions and multiplications: C3D a clip of 16 frames, C3D-AVG (six clips) and MSCADC a video, with all three tasks; S3D (its
+P3Ds on four stages) and Li et al. (nine clips) a video."""
 SAMPLES = {"aqa7": 1106, "vaults": 176, "mtl_aqa": 1412, "mtl_aqa_training": 1059, "ucf101": 13320}
 """AQA-7's six actions and its vaults, MTL-AQA, its training set, UCF-101's videos."""
 TRAINING_DIVES = {"1059": 1059, "450": 443, "280": 279, "140": 143, "unlv_dive": 300}
@@ -53,7 +56,12 @@ def steps(settings: Settings, members: Mapping[str, float]) -> list[Step]:
         members: by network (`c3d_avg`, `mscadc`) the number of full trainings that its members amount to: each counts as
             its share of MTL-AQA's training set.
     """
-    return [*aqa7_steps(settings), *multitask_steps(settings, members), linear_probe_step(settings)]
+    return [
+        *aqa7_steps(settings),
+        *multitask_steps(settings, members),
+        linear_probe_step(settings),
+        *system_steps(settings),
+    ]
 
 
 def aqa7_steps(settings: Settings) -> list[Step]:
@@ -118,6 +126,36 @@ def multitask_steps(settings: Settings, members: Mapping[str, float]) -> list[St
                 stores[name] + 12e9,
             )
         )
+    return found
+
+
+def system_steps(settings: Settings) -> list[Step]:
+    """Other systems that train end to end: S3D and Li et al. on two training sets, and the extensions of C3D-AVG.
+
+    A 3D ResNet with 18 layers takes about as many operations a clip as C3D, so each extension counts as C3D-AVG; CoRe's two
+    videos a step count once.
+    """
+    knobs, stages = settings["multitask"], settings["stages"]
+    dives = {"s3d": 1059 + 300, "li": 1059 + 300, "extensions": SAMPLES["mtl_aqa_training"]}
+    own = extensions_members.systems(settings)
+    rows = {
+        "s3d": (2, stages["s3d"]["width"], stages["s3d"]["epochs"], FORWARD_OPERATIONS["s3d"]),
+        "li": (2, stages["li"]["width"], stages["li"]["epochs"], FORWARD_OPERATIONS["li"]),
+        "extensions": (
+            len(own) * len(extensions_members.training_sets(settings)),
+            knobs["width"],
+            {**knobs, **settings["extensions"]["training"]}["epochs"],
+            FORWARD_OPERATIONS["c3d_avg"],
+        ),
+    }
+    found = []
+    for name, (trainings, width, epochs, forward) in rows.items():
+        forward *= width**2 * (knobs["clips"]["crop"] / 112) ** 2
+        times = trainings if name == "extensions" else 1  # the two training sets of the others are in `dives` already
+        operations = times * knobs["seeds"] * epochs * dives[name] * forward * (3 + 1 / 3)
+        jobs = trainings * knobs["seeds"] if name == "extensions" else 1
+        needs = "mtl_aqa_clips" + ("" if name == "s3d" else ", pretrain")
+        found.append(Step(name, jobs, needs, operations, trainings * knobs["seeds"] * 0.35e9, memory=20e9))
     return found
 
 

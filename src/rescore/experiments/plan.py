@@ -8,7 +8,7 @@ from typing import Any
 from tabulate import tabulate
 
 from rescore.actions import BY_NAME, EXPERIMENT_ACTIONS
-from rescore.experiments import cost, linear_probes, mtl_aqa_members
+from rescore.experiments import cost, extensions_members, linear_probes, mtl_aqa_members, mtl_aqa_systems
 
 Settings = Mapping[str, Any]
 
@@ -47,6 +47,19 @@ def open_members(settings: Settings) -> int:
     return settings["label_draws"] * sum(4 if percent == 100 else 11 for percent in settings["labels"]["unlv_dive"])
 
 
+def titles_of(experiment: str) -> list[str]:
+    """Rows of MTL-AQA's Table 7 that an experiment of another system fills."""
+    return [system.title for system in mtl_aqa_systems.SYSTEMS.values() if system.experiment == experiment]
+
+
+def systems_members(experiment: str) -> Callable[[Settings], int]:
+    """How many models an experiment of another system consists of; rows on true joints exist for synthetic videos alone."""
+    mine = [system for system in mtl_aqa_systems.SYSTEMS.values() if system.experiment == experiment]
+    repeated = [system.seeded for system in mine if "true" not in system.title]
+    sets = len(mtl_aqa_systems.TRAINING_SETS)
+    return lambda settings: sets * sum(settings["multitask"]["seeds"] if seeded else 1 for seeded in repeated)
+
+
 ON_VIDEOS = (
     Experiment("backbone", "AQA-7, 5: the frozen C3D", lambda settings: 1),
     Experiment("all_action", "AQA-7, 5.1, Table 2", lambda settings: 6 + 7 * settings["seeds"]),
@@ -66,6 +79,20 @@ ON_VIDEOS = (
         "s4aqa",
         "S4AQA and what it is held against: MTL-AQA at 10% and 40% labels, Rhythmic Gymnastics at 40%",
         lambda settings: semi_supervised_members(settings["semi_supervised"]),
+    ),
+    Experiment("pose_aqa7", "AQA-7, Table 2: Pose+DCT, Pose+ApEn", lambda settings: 2 * len(EXPERIMENT_ACTIONS)),
+    *(
+        Experiment(name, f"MTL-AQA, Table 7: {', '.join(titles_of(name))}", systems_members(name))
+        for name in dict.fromkeys(system.experiment for system in mtl_aqa_systems.SYSTEMS.values())
+    ),
+    Experiment(
+        "extensions",
+        "other aggregations, backbones and heads in C3D-AVG",
+        lambda settings: (
+            len(extensions_members.systems(settings))
+            * len(extensions_members.training_sets(settings))
+            * settings["multitask"]["seeds"]
+        ),
     ),
     Experiment("mtl_aqa_baselines", "MTL-AQA: what the labels and the commentary alone give", lambda settings: 4 * 5),
 )
@@ -97,16 +124,6 @@ NOT_WRITTEN = (
     {
         "what": "ACTION-NET (S4AQA, Rhythmic Gymnastics)",
         "why": "reported alone: a two-stream network on videos that are not part of this project",
-        "command": "",
-    },
-    {
-        "what": "Pose+DCT (AQA-7, Table 2)",
-        "why": "the pose baseline is not part of this version",
-        "command": "",
-    },
-    {
-        "what": "Pose+DCT, C3D-SVR, C3D-LSTM, S3D and Li et al. (MTL-AQA, Table 7)",
-        "why": "on MTL-AQA's videos these systems are not part of this version; S3D's released features are (scale open)",
         "command": "",
     },
 )
