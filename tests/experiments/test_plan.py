@@ -24,6 +24,9 @@ def test_members_of_the_papers_experiments():
         "mtl_aqa": 117,
         "linear_probes": 5 * (7 + 2 * 3 * 3),
         "mtl_aqa_baselines": 20,
+        # Two training sets of MTL-AQA each, 3 seeds where a system is trained; 10 extensions and their twins, 3 seeds.
+        **{"pose_aqa7": 12, "pose_dct": 2, "pose_apen": 2, "c3d_svr": 2, "c3d_lstm": 6, "c3d_lstm_svr": 6},
+        **{"c3d_lstm_incremental": 6, "s3d": 6, "li": 6, "extensions": 60},
         "s4aqa": 310,  # 5 draws of 13 systems at 2 shares, and of 9 on each of 4 apparatus
     }
 
