@@ -84,3 +84,18 @@ def test_trainings_count_smaller_sets_by_their_share():
     assert found["c3d_avg jobs"] == 13
     # five task sets on everything; single task and multitask on three smaller sets and on UNLV-Dive
     assert found["c3d_avg"] == pytest.approx(5 + 2 * (443 + 279 + 143 + 300) / 1059)
+
+
+def test_weights_to_be_fetched_are_those_that_the_networks_read(tmp_path, monkeypatch):
+    from rescore.models.backbones import BackboneWeights
+    from rescore.models.keypoints import PUBLISHED
+
+    published = [PUBLISHED, *(weights.value for weights in BackboneWeights)]
+    names = {each.network: each.filename for each in published if each.directory is None}
+    assert names == plan.PUBLISHED_WEIGHTS
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    assert len(plan.missing_weights(settings_of("paper"))) == 4
+    assert plan.missing_weights(settings_of("demo")) == []
+    (tmp_path / "hub/checkpoints").mkdir(parents=True)
+    (tmp_path / "hub/checkpoints" / names["r3d_18"]).touch()
+    assert len(plan.missing_weights(settings_of("paper"))) == 3

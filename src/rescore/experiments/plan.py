@@ -1,5 +1,6 @@
 """What there is to run: every experiment, its members, what it needs, and what of it is done. No framework is imported."""
 
+import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -200,6 +201,29 @@ def not_run(scale: str, settings: Settings, mirror: Path | None, done: Collectio
     return rows + list(NOT_WRITTEN)
 
 
+PUBLISHED_WEIGHTS = {
+    "keypoint_rcnn": "keypointrcnn_resnet50_fpn_coco-fc266e95.pth",
+    "r3d_18": "r3d_18-b3b3357e.pth",
+    "mc3_18": "mc3_18-a90a0ba3.pth",
+    "r2plus1d_18": "r2plus1d_18-91a641e6.pth",
+}
+"""Files of torchvision's, by network; models.keypoints and models.backbones read them (a test holds the names equal)."""
+
+
+def missing_weights(settings: Settings) -> list[str]:
+    """Published weights that the scale's systems start from and that are not in torch's cache."""
+    systems = extensions_members.systems(settings)
+    networks = {system.backbone for system in systems if settings["extensions"]["resnet_weights"] == "kinetics400"}
+    networks |= {settings["poses"]["estimator"], settings["backbone"]["network"]}
+    home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "torch")
+    cache = Path(home, "hub", "checkpoints")
+    return [
+        f"https://download.pytorch.org/models/{name} to {cache}"
+        for network, name in PUBLISHED_WEIGHTS.items()
+        if network in networks and not (cache / name).is_file()
+    ]
+
+
 def trainings(settings: Settings) -> dict[str, float]:
     """What the end-to-end members amount to, by network: jobs (`<network> jobs`) and trainings on the whole of MTL-AQA."""
     found = dict.fromkeys([f"{name}{part}" for name in mtl_aqa_members.NETWORKS for part in ("", " jobs")], 0.0)
@@ -217,6 +241,7 @@ def describe_cost(settings: Settings, mirror: Path | None) -> str:
     absent = [name for name in sources if not at_hand(name, mirror)]
     first = [f"rescore fetch {' '.join(absent)}"] if absent else []
     first += [f"{item} (docs/data.md)" for item in missing_videos(settings)]
+    first += [f"{item} (docs/systems)" for item in missing_weights(settings)]
     needed = "\n".join(f"  {item}" for item in first) or "  nothing: all is there"
     return f"{cost.describe(cost.steps(settings, trainings(settings)))}\n\nTo be fetched first:\n{needed}\n"
 
