@@ -69,6 +69,8 @@ LARGEST_DRAWING = 60_000
 LARGEST_PAGE = 4_900_000
 """Bytes of a page without what was measured of its run, which has room up to 5 MB."""
 STILL = "Shown as still pictures alone, so that the page stays below 5 MB"
+LARGEST_PICTURE = (1100, 4000)
+"""Pixels, width and height, that a picture is shrunk to; pages are about as wide."""
 CURVES = ("loss", "accuracy", "rho", "correlation")
 """Last words of the columns of a training curve that are shown; speed and utilisation differ between equal runs."""
 
@@ -82,7 +84,9 @@ def smaller_picture(path: Path) -> bytes:
     buffer = BytesIO()
     try:
         with Image.open(path) as picture:
-            picture.convert("RGB").save(buffer, "WEBP", quality=75)
+            shown = picture.convert("RGB")
+            shown.thumbnail(LARGEST_PICTURE)
+            shown.save(buffer, "WEBP", quality=65)
     except OSError as error:  # Pillow's own errors are OSErrors
         raise RescoreError(f"{path}: not a picture ({error}). Run the workflow, which makes it again.") from error
     return buffer.getvalue()

@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from rescore.reporting.cells import members_behind
 from rescore.reporting.evidence import (
     SHORT_PAPERS,
     Link,
+    Place,
     Provenance,
     hash_problems,
     links,
@@ -129,6 +131,16 @@ def reasons_of(result: pd.DataFrame) -> list[dict[str, Any]]:
     return records(counted[(counted["count"] >= OFTEN) & (counted["reason"] != "")])
 
 
+NO_WAY_BACK: dict[str, Any] = {"members": [], "command": ""}
+
+
+def way_back(path: Path, place: Place, line: Mapping[str, Any]) -> dict[str, Any]:
+    """The members behind a cell, and the command that prints the whole chain."""
+    members = members_behind(place, line["row"], line["column"]) if line["reproduced"] else []
+    command = f'rescore explain {shown_path(path)} --cell "{line["row"]}" "{line["column"]}"'
+    return {"members": members, "command": command}
+
+
 def table_section(
     path: Path, settings: dict[str, Any], provenance: Provenance, with_runs: bool, numbers_alone: bool = False
 ) -> dict[str, Any]:
@@ -146,6 +158,9 @@ def table_section(
     numbered = {(reason["verdict"], reason["reason"]): number for number, reason in enumerate(reasons, 1)}
     axes = {} if table.characteristics else spans(lines)
     place = place_of(path) if with_runs else None
+    # The way back stands once a cell, in its first line with a number: the page is as large as it may be.
+    leading = {(line["row"], line["column"]): line for line in reversed(lines)}
+    leading |= {(line["row"], line["column"]): line for line in reversed(lines) if line["reproduced"]}
     shown = [
         {
             **line,
@@ -153,8 +168,7 @@ def table_section(
             "marks": marks(line, axes[line["column"]]) if line["column"] in axes else marks(line, (0.0, 1.0)),
             "difference": difference(line),
             "footnote": numbered.get((line["verdict"], line["reason"])),
-            "members": members_behind(place, line["row"], line["column"]) if place and line["reproduced"] else [],
-            "command": f'rescore explain {shown_path(path)} --cell "{line["row"]}" "{line["column"]}"' if place else "",
+            **(way_back(path, place, line) if place and line is leading[line["row"], line["column"]] else NO_WAY_BACK),
         }
         for line in lines
     ]
