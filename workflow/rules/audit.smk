@@ -70,7 +70,7 @@ rule overview:
     output:
         report("results/index.html", caption="../report/page.rst", category="Pages"),
     log:
-        "logs/overview.log",  # no scale's: what a clone makes must leave the scales' records as they are
+        "logs/all/overview.log",  # no scale's: what a clone makes must leave the scales' records as they are
     conda:
         "../../environment.yml"
     params:
