@@ -140,7 +140,11 @@ def test_command_line(files: dict[str, Any], tmp_path: Path, monkeypatch: pytest
         folder = tmp_path / "runs/demo" / {"members": "zero_shot", "weights": "backbone"}[name]
         folder.mkdir(parents=True)
         shutil.copy(files["paths"][name], folder)
-    text = (ROOT / "params.yaml").read_text().replace("width: 0.125,", "width: 0.03125, weights: random,")
+    text = (
+        (ROOT / "params.yaml")
+        .read_text()
+        .replace("backbone: {width: 0.125,", "backbone: {width: 0.03125, weights: random,")
+    )
     (tmp_path / "params.yaml").write_text(text)
     (tmp_path / "workflow").symlink_to(ROOT / "workflow")
     monkeypatch.chdir(tmp_path)

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from rescore.reporting.tables import verdict
-from rescore.reporting.wording import PROTOCOLS, TABLES
+from rescore.reporting.wording import PROTOCOLS, TABLES, VIDEOS
 
 SOURCES = ("aqa7_videos", "mtl_aqa_videos", "pretraining_videos")
 OFFICIAL = dict.fromkeys(SOURCES, "official")
@@ -36,7 +36,7 @@ def test_synthetic_never_earns_a_verdict(table):
 @pytest.mark.parametrize("table", [name for name, table in TABLES.items() if not table.characteristics])
 def test_one_synthetic_source_of_its_own_is_enough(table):
     assert "reproduced" in judged(table, {"scale": "paper", "sources": OFFICIAL})
-    mine = "mtl_aqa_videos" if TABLES[table].paper == "mtl_aqa" else "aqa7_videos"
+    mine = VIDEOS.get(TABLES[table].paper, "aqa7_videos")
     for source in (mine, "pretraining_videos"):
         found = judged(table, {"scale": "paper", "sources": OFFICIAL | {source: "synthetic"}})
         assert not found & {"reproduced", "differs"}
