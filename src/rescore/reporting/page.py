@@ -462,6 +462,16 @@ def require(paths: Iterable[Path]) -> None:
     raise_together("the page lacks inputs", missing, "run the workflow, which writes them.")
 
 
+def details_once(views: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave a file's parameters and data hashes to the first table that lists it: tables share most of their files."""
+    listed: set[str] = set()
+    for link in (link for view in views for link in view["back"]):
+        if link["path"] in listed:
+            link["details"] = ""
+        listed.add(link["path"])
+    return views
+
+
 def page(
     tables: list[Path],
     figures: list[Path],
@@ -519,7 +529,7 @@ def page(
     require(given)
     provenance = read_provenance(step_records, lock)
     synthetic, seen = is_synthetic(settings), set[tuple[str, str]]()
-    views = [table_section(path, settings, provenance, runs is not None) for path in tables]
+    views = details_once([table_section(path, settings, provenance, runs is not None) for path in tables])
     drawn = list(curve_plots(curves or [], tables, runs))
     stems = {path.stem for path in curves or []}
     figures = [path for path in figures if path.stem not in stems]  # drawn from its numbers instead
