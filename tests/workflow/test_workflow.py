@@ -95,15 +95,27 @@ def test_kill_9_again_and_again_ends_with_the_same_bytes(finished, tmp_path):
 @pytest.mark.parametrize(
     ("section", "old", "new", "reruns", "keeps"),
     [
-        ("scoring", "bootstrap: 100}", "bootstrap: 120}", {"aqa7_scores"}, {"all_action", "aqa7_features"}),
+        (
+            "scoring",
+            "scoring: {bootstrap: 100}",
+            "scoring: {bootstrap: 120}",
+            {"aqa7_scores"},
+            {"all_action", "aqa7_features"},
+        ),
         (
             "lstm",
-            "width: 16",
-            "width: 12",
+            "lstm: {width: 16",
+            "lstm: {width: 12",
             {"all_action", "zero_shot", "fine_tuning"},
             {"pretrain", "aqa7_features", "aqa7_clips"},
         ),
-        ("multitask", "epochs: 2,", "epochs: 3,", {"mtl_aqa_member"}, {"mtl_aqa_clips", "pretrain", "all_action"}),
+        (
+            "multitask",
+            "multitask: {epochs: 2,",
+            "multitask: {epochs: 3,",
+            {"mtl_aqa_member"},
+            {"mtl_aqa_clips", "pretrain", "all_action"},
+        ),
         ("clips", "crop: 56", "crop: 48", {"aqa7_clips", "pretrain", "aqa7_features"}, {"aqa7_videos"}),
     ],
 )
