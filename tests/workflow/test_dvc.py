@@ -49,6 +49,7 @@ def test_every_input_that_no_rule_makes_is_a_dependency_and_every_kept_output_an
     records = [json.loads(line) for line in text.splitlines()]
     made = {record["path"] for record in records}
     leaves = {path for record in records for path in record["input"]} - made
+    leaves = {path for path in leaves if not path.startswith("data/raw/")}  # fetched; a DVC project of its own
     assert leaves
     assert [path for path in leaves if not path.startswith(tuple(stage()["deps"]))] == []
     outs = [next(iter(out)).replace("${scale}", "smoke") for out in stage()["outs"]]
