@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rescore import __version__, processes
+from rescore import __version__, processes, step_server
 from rescore.errors import RescoreError
 
 DESCRIPTION = """Rerun the experiments of action-quality-assessment papers and hold each reported number against a recomputed one.
@@ -348,8 +348,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         if options.command == "step":
-            run_step(options.function, options.arguments, options.rule, options.log, options.code)
-            return 0
+            status = step_server.forward(options.function, sys.argv[1:] if arguments is None else arguments)
+            if status is None:
+                run_step(options.function, options.arguments, options.rule, options.log, options.code)
+            return status or 0
         return COMMANDS[options.command](options)
     except RescoreError as error:
         if options.verbose:

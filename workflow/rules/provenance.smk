@@ -1,7 +1,7 @@
 # Included last, when every rule is known: the engine is told what the records say (rescore.lock), and afterwards what it
 # made is recorded. Nothing here is a rule.
 
-from rescore import provenance, repair
+from rescore import provenance, repair, step_server
 
 # The room `open` counts where all of it can be made: its lock describes the whole, and what is missing of it would be asked
 # of origins that may be out of reach.
@@ -41,6 +41,11 @@ if workflow.is_main_process and not ONLY_ASKS:
     for room in ("runs/open", "results/open"):
         # DVC's stage names them at every scale; empty where the real data is not at hand.
         Path(room).mkdir(parents=True, exist_ok=True)
+
+
+onstart:
+    if not ONLY_ASKS:
+        step_server.start(Path(".snakemake"))
 
 
 onsuccess:
