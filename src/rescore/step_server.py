@@ -94,7 +94,12 @@ def forward(function: str, arguments: Sequence[str]) -> int | None:
         return None
     kind = "framework" if function.split(".")[0] in FRAMEWORK_ROOMS else "plain"
     environment = {name: value for name, value in os.environ.items() if name != VARIABLE}
-    request = {"arguments": list(arguments), "environment": environment, "directory": os.getcwd(), "caller": os.getpid()}
+    request = {
+        "arguments": list(arguments),
+        "environment": environment,
+        "directory": os.getcwd(),
+        "caller": os.getpid(),
+    }
     body = json.dumps(request).encode()
     with socket.socket(socket.AF_UNIX) as connection:
         try:

@@ -1,0 +1,149 @@
+"""Steps that a run's server runs do what they do without it, and end with whoever asked for them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rescore import step_record, step_server
+
+RUN = """
+import os, sys, time
+from pathlib import Path
+from rescore import step_server
+step_server.start(Path(".snakemake"))
+print(os.environ[step_server.VARIABLE], flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run with its server: the process and the environment of its jobs."""
+    (tmp_path / ".snakemake").mkdir()
+    process = subprocess.Popen([sys.executable, "-c", RUN], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    yield process, os.environ | {step_server.VARIABLE: process.stdout.readline().strip()}
+    process.kill()
+    process.wait()
+
+
+def call(words, directory, environment):
+    command = [sys.executable, "-m", "rescore", "step", *words]
+    return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def recorded(function, directory, environment, name):
+    """The record of a step."""
+    log = Path("logs", "demo", f"{name}.log")
+    words = ["--rule", "some", "--log", str(log), function, "--path", str(Path(__file__))]
+    done = call(words, directory, environment)
+    assert done.returncode == 0, done.stderr
+    return json.loads((directory / step_record.record_path(log)).read_text())
+
+
+def test_a_step_gives_the_same_record_with_and_without_a_server(tmp_path, run):
+    _, environment = run
+    served = recorded("storage.sha256_file", tmp_path, environment, "served")
+    alone = recorded("storage.sha256_file", tmp_path, dict(os.environ), "alone")
+    changing = {"seconds", "versions"}
+    assert {k: v for k, v in served.items() if k not in changing} == {
+        k: v for k, v in alone.items() if k not in changing
+    }
+    assert "pandas" in served["versions"]
+    assert served["versions"].keys() > alone["versions"].keys(), "no server ran the first"
+
+
+def test_steps_of_rooms_without_the_framework_never_have_it_in_memory(tmp_path, run):
+    _, environment = run
+    code = "from rescore import step_server; import sys; sys.exit(step_server.forward(sys.argv[1], sys.argv[2:]) or 0)"
+    for room, loaded in (("scoring", False), ("experiments", True), ("reporting", False)):
+        # The command is what is run; the room that is asked for decides by which server.
+        words = ["step", "--log", f"logs/demo/{room}.log", "storage.sha256_file", "--path", str(Path(__file__))]
+        subprocess.run(
+            [sys.executable, "-c", code, f"{room}.some", *words], cwd=tmp_path, env=environment, check=True, timeout=60
+        )
+        record = json.loads((tmp_path / step_record.record_path(Path("logs", "demo", f"{room}.log"))).read_text())
+        assert ("torch" in record["versions"]) is loaded
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["scoring.no_such.step"], 1, "no such step"),
+        (["storage.sha256_file"], 2, "--path"),
+        (["storage.sha256_file", "--path", "nowhere"], 1, "FileNotFoundError"),
+    ],
+)
+def test_errors_come_back_with_their_status_and_words(tmp_path, run, words, status, said):
+    _, environment = run
+    done = call(words, tmp_path, environment)
+    assert (done.returncode, said in done.stderr) == (status, True), done.stderr
+
+
+def started_step(tmp_path, environment):
+    """A step that waits for a named pipe's content: its caller, and the pipe's other end."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    command = [sys.executable, "-m", "rescore", "step", "storage.sha256_file", "--path", str(pipe)]
+    caller = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    return caller, pipe.open("wb", buffering=0)  # opens when the step has opened it too
+
+
+def forks():
+    """Processes of all step servers and their steps, by process number: that of their parent."""
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes()
+            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        if b"rescore.step_server" in words:
+            found[int(entry.name)] = parent
+    return found
+
+
+def until(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_step_ends_with_its_caller(tmp_path, run):
+    _, environment = run
+    caller, pipe = started_step(tmp_path, environment)
+    caller.send_signal(signal.SIGKILL)
+    caller.wait()
+    with pytest.raises(BrokenPipeError):  # nobody reads any more
+        until(lambda: pipe.write(b"more") == 0)
+
+
+def test_a_step_that_is_killed_fails_and_says_what_may_help(tmp_path, run):
+    process, environment = run
+    caller, pipe = started_step(tmp_path, environment)
+    server = next(number for number, parent in forks().items() if parent == process.pid)
+    (step,) = (number for number, parent in forks().items() if parent == server)
+    os.kill(step, signal.SIGKILL)
+    _, said = caller.communicate(timeout=20)
+    pipe.close()
+    assert caller.returncode == step_server.ENDED
+    assert "storage.sha256_file" in said
+    assert "memory" in said
+
+
+def test_servers_end_with_their_run_and_steps_go_on_without(tmp_path, run):
+    process, environment = run
+    assert call(["storage.sha256_file", "--path", str(Path(__file__))], tmp_path, environment).returncode == 0
+    children = {number for number, parent in forks().items() if parent == process.pid}
+    assert children
+    process.kill()
+    process.wait()
+    until(lambda: not children & forks().keys())
+    assert not list((tmp_path / ".snakemake").glob("steps-*")), "sockets are left"
+    assert call(["storage.sha256_file", "--path", str(Path(__file__))], tmp_path, environment).returncode == 0
