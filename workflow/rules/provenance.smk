@@ -44,7 +44,8 @@ if workflow.is_main_process and not ONLY_ASKS:
 
 
 onstart:
-    if not ONLY_ASKS:
+    # A cluster's jobs are to stay within what the cluster gave them, not to be forks of a process outside.
+    if not (ONLY_ASKS or workflow.non_local_exec):
         step_server.start(Path(".snakemake"))
 
 
