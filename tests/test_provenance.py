@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rescore import provenance
+from rescore import provenance, step_server
 
 ROOMS = ["sources", "manifests", "clips", "models", "features", "training", "experiments", "scoring", "reporting"]
 
@@ -26,16 +26,18 @@ def package(tmp_path, monkeypatch):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     monkeypatch.setattr(provenance, "ROOT", tmp_path / "rescore")
-    provenance.import_closure.cache_clear()
-    provenance.code_hash.cache_clear()
+    forget()
     yield tmp_path / "rescore"
-    provenance.import_closure.cache_clear()
-    provenance.code_hash.cache_clear()
+    forget()
+
+
+def forget():
+    for cached in (provenance.imported_files, provenance.import_closure, provenance.code_hash):
+        cached.cache_clear()
 
 
 def rehash(module):
-    provenance.import_closure.cache_clear()
-    provenance.code_hash.cache_clear()
+    forget()
     return provenance.code_hash(module)
 
 
@@ -75,12 +77,9 @@ def room_of(path: Path) -> int:
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(provenance.ROOT)))
 def test_no_module_imports_from_its_right(path):
-    targets = {provenance.module_path(name) for name in provenance.imported_modules(path)} - {None}
+    targets = provenance.imported_files(path)
     wrong = [str(target.relative_to(provenance.ROOT)) for target in targets if room_of(target) > room_of(path)]
     assert not wrong
-
-
-FRAMEWORK_ROOMS = {"models", "features", "training", "experiments"}
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(provenance.ROOT)))
@@ -97,4 +96,4 @@ def test_only_the_rooms_that_compute_import_torch(path):
         )
     }
     room = path.relative_to(provenance.ROOT).parts[0]
-    assert room in FRAMEWORK_ROOMS or not names & {"torch", "torchvision"}
+    assert room in step_server.FRAMEWORK_ROOMS or not names & {"torch", "torchvision"}

@@ -8,7 +8,7 @@ reading the sources (nothing is imported, so no framework is loaded to answer).
 import ast
 import functools
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 PACKAGE = "rescore"
@@ -20,21 +20,25 @@ IGNORED = {"__pycache__", ".pyc", ".swp"}
 
 def module_path(module: str) -> Path | None:
     """The source file of a module of this package, or None where the name is no module (an attribute, say)."""
+    if module.split(".")[0] != PACKAGE:
+        return None
     base = ROOT.joinpath(*module.split(".")[1:])
     for candidate in (base.with_suffix(".py"), base / "__init__.py"):
-        if candidate.is_file() and module.split(".")[0] == PACKAGE:
+        if candidate.is_file():
             return candidate
     return None
 
 
-def imported_modules(path: Path) -> Iterator[str]:
-    """Names of modules that a file imports anywhere, inside functions too (imports are lazy where they are slow)."""
+@functools.cache
+def imported_files(path: Path) -> frozenset[Path]:
+    """Source files of this package that a file imports anywhere, inside functions too (imports are lazy where they are slow)."""
+    names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names.update([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
+    return frozenset(target for name in names if (target := module_path(name)))
 
 
 @functools.cache
@@ -52,7 +56,7 @@ def import_closure(module: str) -> tuple[Path, ...]:
         path = waiting.pop()
         if path not in found:
             found.add(path)
-            waiting += [target for name in imported_modules(path) if (target := module_path(name))]
+            waiting += imported_files(path)
     templates = {file for path in found for file in path.parent.glob("templates/*") if file.is_file()}
     return tuple(sorted(found | templates))
 

@@ -25,7 +25,6 @@ from typing import Any
 
 import numpy as np
 from scipy.linalg import eigh, solve
-from sklearn.model_selection import KFold
 
 from rescore.errors import RescoreError
 
@@ -89,6 +88,8 @@ def choose_and_fit(inputs: np.ndarray, targets: np.ndarray, settings: Mapping[st
     varies = deviation > 1e-12 * np.abs(mean)
     scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=varies)
     spectrum = decompose((inputs - mean) * scale)
+    from sklearn.model_selection import KFold  # a second to import, and planning a run imports this module
+
     folds = [held for _, held in KFold(settings["folds"], shuffle=True, random_state=seed).split(inputs)]
     unit = float(varies.sum())
     errors = [cross_validate(spectrum, targets, folds, unit * penalty) for penalty in settings["penalties"]]
