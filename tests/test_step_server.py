@@ -103,7 +103,7 @@ def forks():
             parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
         except OSError:
             continue
-        if b"rescore.step_server" in words:
+        if b"\0serve\0" in words:
             found[int(entry.name)] = parent
     return found
 

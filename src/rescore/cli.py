@@ -100,6 +100,11 @@ def build_parser() -> argparse.ArgumentParser:
     step.add_argument("--code", default="", help="hash of the code that the rule was planned with")
     step.add_argument("function", help="a function of the package, for example clips.store.write_clips")
     step.add_argument("arguments", nargs=argparse.REMAINDER, help="its parameters, as --name value")
+
+    # No help: the workflow's own, see step_server.
+    serve = commands.add_parser("serve", add_help=False)
+    for name in ("run", "plain", "framework"):
+        serve.add_argument(name, type=int)
     return parser
 
 
@@ -313,6 +318,10 @@ def run_dvc_yaml(options: argparse.Namespace) -> int:
     return 0
 
 
+def run_serve(options: argparse.Namespace) -> int:
+    return step_server.be_server(options.run, options.plain, options.framework, main)
+
+
 def run_explain(options: argparse.Namespace) -> int:
     from rescore.reporting.explain import explain
 
@@ -339,6 +348,7 @@ COMMANDS = {
     "verify": run_verify,
     "dvc-yaml": run_dvc_yaml,
     "explain": run_explain,
+    "serve": run_serve,
     "compare": run_compare,
 }
 

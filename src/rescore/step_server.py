@@ -24,7 +24,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rescore import processes
@@ -66,7 +66,7 @@ def start(engine_directory: Path) -> None:
     with contextlib.ExitStack() as opened:
         sockets = [opened.enter_context(listening(directory / kind)) for kind in ("plain", "framework")]
         numbers = [str(found.fileno()) for found in sockets]
-        command = [sys.executable, "-m", "rescore.step_server", str(os.getpid()), *numbers]
+        command = [sys.executable, "-m", "rescore", "serve", str(os.getpid()), *numbers]
         subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[found.fileno() for found in sockets])
     os.environ[VARIABLE] = f"{directory}{os.pathsep}{sys.prefix}"
 
@@ -190,34 +190,35 @@ def _reaped() -> bool:
         return False
 
 
-def main(arguments: Sequence[str]) -> int:
-    """`python -m rescore.step_server RUN PLAIN FRAMEWORK`: the run's process number and two listening sockets' descriptors."""
-    run, *numbers = (int(word) for word in arguments)
+def be_server(run: int, plain_number: int, framework_number: int, command_line: Callable[[Sequence[str]], int]) -> int:
+    """What `rescore serve` does, and what its forks do.
+
+    Args:
+        run: the run's process number.
+        plain_number, framework_number: descriptors of two listening sockets.
+        command_line: what runs a command line, `rescore.cli.main`.
+
+    Returns:
+        Exit status: of the server, or in a fork of the step.
+    """
     # An interrupt reaches the whole group of processes; it is meant for the steps, and the server ends with the run.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    plain, framework = (socket.socket(fileno=number) for number in numbers)
-    load(PLAIN)
+    plain, framework = (socket.socket(fileno=number) for number in (plain_number, framework_number))
     directory = Path(plain.getsockname()).parent
+    load(PLAIN)
     connection = serve(run, plain, framework)
     if connection is None:
         shutil.rmtree(directory, ignore_errors=True)  # both servers try, in any order
         return 0
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    words, caller = receive(connection)
+    sys.argv[1:], caller = receive(connection)
     processes.exit_with(caller)
-    from rescore import cli
-
-    sys.argv[1:] = words
     status = 1  # of an error that nobody expected; its traceback follows
     try:
-        status = cli.main(words)
+        status = command_line(sys.argv[1:])
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else 1
         raise
     finally:
         connection.sendall(bytes([status]))
     return status
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
