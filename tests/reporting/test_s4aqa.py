@@ -3,7 +3,7 @@
 import pytest
 
 from rescore.reporting.cells import mean_of, members_behind, seeds_behind
-from rescore.reporting.evidence import place_of
+from rescore.reporting.evidence import Provenance, links, place_of
 from rescore.reporting.explain import explain
 from rescore.reporting.figures import forest
 from rescore.reporting.page import page
@@ -77,6 +77,18 @@ def test_an_average_names_its_four_members(tree):
         place = place_of(tree / f"results/paper/tables/s4aqa_{table}.csv")
         found = members_behind(place, row, s4aqa.average_of(table))
         assert found == [f"{system}/rhythmic_gymnastics/40/{name}" for name in s4aqa.APPARATUS.values()]
+
+
+def test_action_nets_way_back_names_its_second_stream(tmp_path):
+    make_tree(tmp_path, ["rhythmic_gymnastics"], {})
+    place = place_of(tmp_path / "results/paper/tables/s4aqa_rhythmic_gymnastics.csv")
+    second = tmp_path / "data/paper/features/rhythmic_gymnastics_static.npy"
+    second.parent.mkdir(parents=True)
+    second.write_bytes(b"moments")
+    for system, wanted in (("action_net", [second.relative_to(tmp_path).as_posix()]), ("vat", [])):
+        chain = links(place, Provenance(), [f"{system}/rhythmic_gymnastics/40/ball"])
+        assert [link.path for link in chain if link.what == "features of moments"] == wanted
+        assert any(link.what == "predictions" for link in chain)
 
 
 def test_without_gymnastics_the_table_says_why(tmp_path):

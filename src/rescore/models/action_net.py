@@ -112,5 +112,5 @@ def start_as_xavier(network: nn.Module) -> None:
     for layer in network.modules():
         if isinstance(layer, StackedLinear):
             _, inputs, outputs = layer.weight.shape
-            layer.weight *= (6 * inputs / (inputs + outputs)) ** 0.5  # drawn in +-1 / sqrt(in)
+            layer.weight.mul_((6 * inputs / (inputs + outputs)) ** 0.5)  # drawn in +-1 / sqrt(in)
             layer.bias.zero_()
