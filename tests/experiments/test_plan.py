@@ -28,6 +28,7 @@ def test_members_of_the_papers_experiments():
         **{"pose_aqa7": 12, "pose_dct": 2, "pose_apen": 2, "c3d_svr": 2, "c3d_lstm": 6, "c3d_lstm_svr": 6},
         **{"c3d_lstm_incremental": 6, "s3d": 6, "li": 6, "extensions": 60},
         "s4aqa": 310,  # 5 draws of 13 systems at 2 shares, and of 9 on each of 4 apparatus
+        "action_net": 20,  # 5 draws, 4 apparatus
     }
 
 
@@ -37,6 +38,7 @@ def test_what_is_not_fetched_is_named_with_its_command(tmp_path, monkeypatch):
     commands = [row["command"] for row in rows]
     assert "rescore fetch unlv-dive-s3d mtl-aqa-annotations && snakemake --cores all" in commands
     assert plan.runnable(settings_of("demo"), None) == []
+    assert not [row for row in rows if "ACTION-NET" in row["what"]]  # it runs wherever its features are
 
 
 def test_a_mirror_makes_every_open_experiment_runnable(tmp_path):

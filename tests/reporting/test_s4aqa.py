@@ -3,7 +3,7 @@
 import pytest
 
 from rescore.reporting.cells import mean_of, members_behind, seeds_behind
-from rescore.reporting.evidence import place_of
+from rescore.reporting.evidence import Provenance, links, place_of
 from rescore.reporting.explain import explain
 from rescore.reporting.figures import forest
 from rescore.reporting.page import page
@@ -20,11 +20,13 @@ SETTINGS = {"scale": "paper", "sources": SOURCES, "scoring": {"confidence": 0.95
 
 def make_tree(root, datasets, sources):
     """Predictions, scores, tables and forests as the workflow leaves them."""
-    files = {dataset: write(root / "runs/paper/s4aqa", dataset) for dataset in datasets}
+    files = {dataset: write(root / "runs/paper", dataset) for dataset in datasets}
     for table in TABLES:
         mine = [pair for dataset, pair in files.items() if table in ("ablation", dataset)]
         scores = root / f"runs/paper/scores/s4aqa_{table}.csv"
-        s4aqa.score_s4aqa(table, [pair[0] for pair in mine], [pair[1] for pair in mine], scores, SCORING)
+        s4aqa.score_s4aqa(
+            table, [path for pair in mine for path in pair[0]], [pair[1] for pair in mine], scores, SCORING
+        )
         outputs = [root / f"results/paper/tables/s4aqa_{table}.{suffix}" for suffix in ("csv", "md", "tex")]
         settings = SETTINGS | {"sources": SOURCES | sources}
         make_table(f"s4aqa_{table}", ROOT / f"reported/s4aqa/{table}.csv", *outputs, settings, scores)
@@ -67,10 +69,26 @@ def test_the_way_back_gives_the_number_again(tree):
 
 
 def test_an_average_names_its_four_members(tree):
-    for table, row in (("rhythmic_gymnastics", "S4AQA"), ("ablation", "All")):
+    for table, row, system in (
+        ("rhythmic_gymnastics", "S4AQA", "s4aqa"),
+        ("rhythmic_gymnastics", "ACTION-NET", "action_net"),
+        ("ablation", "All", "s4aqa"),
+    ):
         place = place_of(tree / f"results/paper/tables/s4aqa_{table}.csv")
         found = members_behind(place, row, s4aqa.average_of(table))
-        assert found == [f"s4aqa/rhythmic_gymnastics/40/{name}" for name in s4aqa.APPARATUS.values()]
+        assert found == [f"{system}/rhythmic_gymnastics/40/{name}" for name in s4aqa.APPARATUS.values()]
+
+
+def test_action_nets_way_back_names_its_second_stream(tmp_path):
+    make_tree(tmp_path, ["rhythmic_gymnastics"], {})
+    place = place_of(tmp_path / "results/paper/tables/s4aqa_rhythmic_gymnastics.csv")
+    second = tmp_path / "data/paper/features/rhythmic_gymnastics_static.npy"
+    second.parent.mkdir(parents=True)
+    second.write_bytes(b"moments")
+    for system, wanted in (("action_net", [second.relative_to(tmp_path).as_posix()]), ("vat", [])):
+        chain = links(place, Provenance(), [f"{system}/rhythmic_gymnastics/40/ball"])
+        assert [link.path for link in chain if link.what == "features of moments"] == wanted
+        assert any(link.what == "predictions" for link in chain)
 
 
 def test_without_gymnastics_the_table_says_why(tmp_path):

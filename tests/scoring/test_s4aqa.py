@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[2]
 TABLES = ("mtl_aqa", "rhythmic_gymnastics", "ablation")
 
 
-def write(folder: Path, dataset: str, draws: int = 2) -> tuple[Path, Path]:
-    """Predictions of every member of a data set with noise of its own, and the rows."""
+def write(folder: Path, dataset: str, draws: int = 2) -> tuple[list[Path], Path]:
+    """Predictions of every member of a data set with noise of its own, ACTION-NET's in a file of its own, and the rows."""
     random = np.random.default_rng(1)
     actions = ["diving"] if dataset == "mtl_aqa" else list(s4aqa.APPARATUS.values())
     rows = pd.DataFrame(
@@ -42,15 +42,19 @@ def write(folder: Path, dataset: str, draws: int = 2) -> tuple[Path, Path]:
                 parts.append(
                     mine.drop(columns="score").assign(target=mine["score"], predicted=mine["score"] + noise, **about)
                 )
-    path = folder / dataset / "predictions.parquet"
-    path.parent.mkdir(parents=True)
-    pd.concat(parts).to_parquet(path)
+    table, paths = pd.concat(parts), []
+    is_own = table["member"].str.startswith("action_net/")
+    for experiment, mine in (("s4aqa", table[~is_own]), ("action_net", table[is_own].assign(experiment="action_net"))):
+        if len(mine):
+            paths.append(folder / experiment / dataset / "predictions.parquet")
+            paths[-1].parent.mkdir(parents=True)
+            mine.to_parquet(paths[-1])
     rows.to_parquet(folder / f"{dataset}.parquet")
-    return path, folder / f"{dataset}.parquet"
+    return paths, folder / f"{dataset}.parquet"
 
 
-def scored(table: str, files: list[tuple[Path, Path]], out: Path) -> pd.DataFrame:
-    s4aqa.score_s4aqa(table, [file[0] for file in files], [file[1] for file in files], out, SETTINGS)
+def scored(table: str, files: list[tuple[list[Path], Path]], out: Path) -> pd.DataFrame:
+    s4aqa.score_s4aqa(table, [path for file in files for path in file[0]], [file[1] for file in files], out, SETTINGS)
     return pd.read_csv(out, dtype={"protocol": str, "reason": str}).fillna({"protocol": "", "reason": ""})
 
 
@@ -60,7 +64,7 @@ def rho(table: pd.DataFrame, member: str, iteration: int, seed: int) -> float:
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Path]]:
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[list[Path], Path]]:
     folder = tmp_path_factory.mktemp("s4aqa")
     return {dataset: write(folder, dataset) for dataset in ("mtl_aqa", "rhythmic_gymnastics")}
 
@@ -71,7 +75,6 @@ def test_every_reported_cell_that_can_be_run_is_scored(files, tmp_path):
         found = scored(table, mine, tmp_path / f"{table}.csv")
         reported = pd.read_csv(ROOT / f"reported/s4aqa/{table}.csv", dtype=str)
         wanted = set(zip(reported["row"], reported["column"], strict=True))
-        wanted = {cell for cell in wanted if cell[0] != "ACTION-NET"}
         assert wanted <= set(zip(found["row"], found["column"], strict=True))
         assert found["value"].notna().all()
         assert (found["low"] <= found["value"]).all()
@@ -80,7 +83,7 @@ def test_every_reported_cell_that_can_be_run_is_scored(files, tmp_path):
 
 def test_a_cell_is_the_mean_of_its_draws(files, tmp_path):
     found = scored("mtl_aqa", [files["mtl_aqa"]], tmp_path / "s.csv").set_index(["row", "column", "protocol"])
-    table = pd.read_parquet(files["mtl_aqa"][0])
+    table = pd.read_parquet(files["mtl_aqa"][0][0])
     last = np.mean([rho(table, "s4aqa/mtl_aqa/10", 10, seed) for seed in (0, 1)])
     best = np.mean([max(rho(table, "s4aqa/mtl_aqa/10", at, seed) for at in (5, 10)) for seed in (0, 1)])
     assert found.loc[("S4AQA", "10%", "last_iteration"), "value"] == pytest.approx(last)
@@ -109,7 +112,7 @@ def test_the_printed_averages_are_fishers_too():
 
 def test_without_gymnastics_its_cells_say_why(files, tmp_path):
     found = scored("rhythmic_gymnastics", [], tmp_path / "s.csv")
-    assert len(found) == 30  # six systems, four apparatus and the average
+    assert len(found) == 35  # seven systems, four apparatus and the average
     assert found["value"].isna().all()
     assert found["reason"].str.contains("not part of this project").all()
     ablation = scored("ablation", [files["mtl_aqa"]], tmp_path / "a.csv")
@@ -118,8 +121,26 @@ def test_without_gymnastics_its_cells_say_why(files, tmp_path):
     assert len(empty) == 4
 
 
+def test_without_the_static_stream_action_net_says_why_and_the_others_are_scored(files, tmp_path):
+    paths, rows = files["rhythmic_gymnastics"]
+    found = scored("rhythmic_gymnastics", [(paths[:1], rows)], tmp_path / "s.csv")
+    own = found["row"] == "ACTION-NET"
+    assert set(found.loc[own, "column"]) == {*s4aqa.APPARATUS, "Avg"}
+    assert found.loc[own, "value"].isna().all()
+    assert found.loc[own, "reason"].str.contains("single moments.*action_net.static.directory").all()
+    assert found.loc[~own, "value"].notna().all()
+    whole = scored("rhythmic_gymnastics", [(paths, rows)], tmp_path / "w.csv")
+    others = [table[table["row"] != "ACTION-NET"].drop(columns="experiment") for table in (found, whole)]
+    # No row reads another's; empty cells make counts floating point numbers.
+    pd.testing.assert_frame_equal(*(table.reset_index(drop=True) for table in others), check_dtype=False)
+    scored_own = whole[whole["row"] == "ACTION-NET"].set_index(["column", "protocol"])["value"]
+    table = pd.read_parquet(paths[1])
+    last = np.mean([rho(table, "action_net/rhythmic_gymnastics/40/ball", 10, seed) for seed in (0, 1)])
+    assert scored_own["Ball", "last_iteration"] == pytest.approx(last)
+
+
 def test_what_is_wrong_is_said_together(files, tmp_path):
-    table = pd.read_parquet(files["mtl_aqa"][0])
+    table = pd.read_parquet(files["mtl_aqa"][0][0])
     table = table[~((table["member"] == "vat/mtl_aqa/10") & (table["seed"] == 1))]
     table = table[table["member"] != "s4l/mtl_aqa/40"]
     table.loc[table["member"] == "usdl/mtl_aqa/10", "target"] /= 100
@@ -129,6 +150,6 @@ def test_what_is_wrong_is_said_together(files, tmp_path):
     with pytest.raises(
         RescoreError, match=r"(?s)s4l/mtl_aqa/40: no predictions.*vat/mtl_aqa/10: 1 draws.*targets differ"
     ):
-        scored("mtl_aqa", [(path, files["mtl_aqa"][1])], tmp_path / "s.csv")
+        scored("mtl_aqa", [([path], files["mtl_aqa"][1])], tmp_path / "s.csv")
     with pytest.raises(RescoreError, match="no scores are defined"):
         scored("table9", [], tmp_path / "s.csv")

@@ -9,6 +9,12 @@ S4AQA_FEATURES = {
     "rhythmic_gymnastics": f"{DATA}/features/rhythmic_gymnastics",
 }
 S4AQA_EXPERIMENTS = ["s4aqa", "coreg"]
+# ACTION-NET reads features of single moments besides: made up, or where the user put them.
+STATIC_DIRECTORY = SETTINGS["action_net"]["static"]["directory"]
+STATIC_STREAM = GYMNASTICS == "synthetic" or (
+    GYMNASTICS == "official" and Path(STATIC_DIRECTORY).is_dir()
+)
+ACTION_NET = f"{RUNS}/action_net/rhythmic_gymnastics"
 
 
 rule mtl_aqa_segments:
@@ -58,6 +64,57 @@ if GYMNASTICS != "none":
         shell:
             "rescore step --rule {rule} --log {log} --code {params.code} features.gymnastics.write_features"
             " --features {output.features} --rows {output.rows} {params.directory} --settings {params.settings:q} > {log} 2>&1"
+
+
+if STATIC_STREAM:
+
+    rule gymnastics_static:
+        input:
+            rows=f"{DATA}/features/rhythmic_gymnastics.parquet",
+        output:
+            features=f"{DATA}/features/rhythmic_gymnastics_static.npy",
+        log:
+            f"{LOGS}/gymnastics_static.log",
+        conda:
+            "../../environment.yml"
+        params:
+            settings=settings("seed", "action_net.static"),
+            code=code("features.gymnastics_static.write_static_features"),
+            directory=(
+                f"--directory {STATIC_DIRECTORY}" if GYMNASTICS == "official" else ""
+            ),
+        shell:
+            "rescore step --rule {rule} --log {log} --code {params.code} features.gymnastics_static.write_static_features"
+            " --rows {input.rows} --features {output.features} {params.directory} --settings {params.settings:q} > {log} 2>&1"
+
+    rule action_net:
+        input:
+            features=f"{DATA}/features/rhythmic_gymnastics.npy",
+            rows=f"{DATA}/features/rhythmic_gymnastics.parquet",
+            static=f"{DATA}/features/rhythmic_gymnastics_static.npy",
+        output:
+            predictions=f"{ACTION_NET}/predictions.parquet",
+            members=f"{ACTION_NET}/members.safetensors",
+        log:
+            f"{LOGS}/action_net.log",
+        conda:
+            "../../environment.yml"
+        threads: SETTINGS["semi_supervised"]["threads"]
+        resources:
+            gpu=min(1, MULTITASK["gpus"]),
+        params:
+            settings=settings(
+                "seed",
+                "semi_supervised.labels",
+                "semi_supervised.label_draws",
+                "semi_supervised.threads",
+                "action_net",
+            ),
+            code=code("experiments.action_net.run"),
+        shell:
+            "rescore step --rule {rule} --log {log} --code {params.code} experiments.action_net.run --features {input.features}"
+            " --rows {input.rows} --static {input.static} --predictions {output.predictions} --members {output.members}"
+            " --settings {params.settings:q} > {log} 2>&1"
 
 
 rule s4aqa_networks:
@@ -141,6 +198,11 @@ rule s4aqa_scores:
                 ["s4aqa"] if wildcards.table == "ablation" else S4AQA_EXPERIMENTS
             ),
             dataset=s4aqa_datasets(wildcards.table),
+        )
+        + (
+            [f"{ACTION_NET}/predictions.parquet"]
+            if wildcards.table == "rhythmic_gymnastics" and STATIC_STREAM
+            else []
         ),
         rows=lambda wildcards: [
             f"{S4AQA_FEATURES[name]}.parquet"
@@ -226,3 +288,8 @@ S4AQA_EVIDENCE = expand(
     experiment=S4AQA_EXPERIMENTS,
     dataset=S4AQA_DATASETS,
 ) + expand(f"{RUNS}/s4aqa/{{dataset}}/members.safetensors", dataset=S4AQA_DATASETS)
+if STATIC_STREAM:
+    S4AQA_EVIDENCE += [
+        f"{ACTION_NET}/predictions.parquet",
+        f"{ACTION_NET}/members.safetensors",
+    ]

@@ -17,6 +17,7 @@ import pandas as pd
 from rescore.errors import RescoreError
 from rescore.experiments import linear_probes
 from rescore.experiments.plan import ON_REAL_DATA
+from rescore.scoring.s4aqa import ACTION_NET
 from rescore.storage import HEADER_KEY, read_table, sha256_file
 
 PAPERS = {
@@ -327,6 +328,8 @@ def files(place: Place, members: Iterable[str] | None) -> Iterator[tuple[str, Pa
             yield "checkpoint", folder / name, checkpoint_facts
         for name in ("choice.json", "rule.json"):
             yield "choice", folder / name, None
+        if folder.parts[-2] == ACTION_NET:
+            yield "features of moments", place.data / "features" / f"{folder.name}_static.npy", None
         if folder.parts[-2] == linear_probes.EXPERIMENT:
             yield from probed_files(place, wanted or sorted(column_values(folder / PREDICTIONS, "member")))
     if place.scale == "open":
@@ -404,6 +407,7 @@ def hash_problems(chain: list[Link], provenance: Provenance) -> list[str]:
         "features_sha256": "features",
         "rows_sha256": "samples of the features",
         "backbone_sha256": "backbone",
+        "static_sha256": "features of moments",
     }
     said = [
         (link.path, str(provenance.lock[link.path].get("sha256")), "the lock")

@@ -48,7 +48,10 @@ SYSTEMS = {
     "S4AQA": "s4aqa",
 }
 """Rows of the tables, and the first part of their members' names."""
-GYMNASTICS_SYSTEMS = ("SVR", "COREG", "Pseudo-labels", "VAT", "S4L", "S4AQA")
+ACTION_NET = "action_net"
+GYMNASTICS_SYSTEMS = {"SVR": "svr", "ACTION-NET": ACTION_NET} | {
+    row: SYSTEMS[row] for row in ("COREG", "Pseudo-labels", "VAT", "S4L", "S4AQA")
+}
 ABLATION = {"AA": "aa", "+ RDA": "rda", "+ MSFR": "msfr", "All": "s4aqa"}
 APPARATUS = {"Ball": "ball", "Clubs": "clubs", "Hoop": "hoop", "Ribbon": "ribbon"}
 PERCENTS = (10, 40)
@@ -61,6 +64,9 @@ NO_GYMNASTICS = (
     "not run: features of the videos of Rhythmic Gymnastics are not part of this project;"
     " sources.rhythmic_gymnastics names others"
 )
+NO_STATIC_STREAM = (
+    "not run: features of single moments, its static stream, are not at hand; put them into action_net.static.directory"
+)
 
 
 def score_s4aqa(table: str, predictions: list[Path], rows: list[Path], scores: Path, settings: dict[str, Any]) -> None:
@@ -68,7 +74,8 @@ def score_s4aqa(table: str, predictions: list[Path], rows: list[Path], scores: P
 
     Args:
         table: mtl_aqa | rhythmic_gymnastics | ablation.
-        predictions: predictions.parquet of `experiments.s4aqa` and `experiments.coreg` on the data sets that there are.
+        predictions: `<experiment>/<data set>/predictions.parquet` of `experiments.s4aqa`, `experiments.coreg` and, where both
+            streams are at hand, `experiments.action_net`, on the data sets that there are.
         rows: tables of those data sets' features.
         scores: output CSV, with a column `reason` that says why a cell is empty.
         settings: `seed`, `scoring`, `semi_supervised.label_draws`.
@@ -77,12 +84,12 @@ def score_s4aqa(table: str, predictions: list[Path], rows: list[Path], scores: P
         RescoreError: no such table, or predictions that are not what it needs; every reason together.
     """
     cells = cells_of(table)
-    there = {str(path.parent.name) for path in predictions}
-    mine = [cell for cell in cells if cell.member.split("/")[1] in there]
+    missing = {cell: reason for cell in cells if (reason := why_missing(cell, predictions))}
+    mine = [cell for cell in cells if cell not in missing]
     found = read_predictions(mine, predictions, [read_table(path) for path in rows], settings)
     blocks = blocks_of(found) if len(found) else {}
     mine = [cell for cell in mine if (cell.member, cell.action) in blocks]  # a data set may lack a yardstick
-    lines = [*score_lines(mine, blocks, settings), *missing_lines(table, cells, there)]
+    lines = [*score_lines(mine, blocks, settings), *missing_lines(table, missing)]
     experiment = ", ".join(sorted(map(str, found["experiment"].unique()))) if len(found) else "s4aqa"
     write_scores(scores, experiment, lines, more=("reason",))
 
@@ -100,7 +107,7 @@ def cells_of(table: str) -> list[Cell]:
         ]
         return learned + [Cell(OBSERVER, f"{percent}%", f"observer/{MTL_AQA}", "diving") for percent in PERCENTS]
     if table == "rhythmic_gymnastics":
-        learned = [cell for row in GYMNASTICS_SYSTEMS for cell in gymnastics_cells(row, SYSTEMS[row])]
+        learned = [cell for row, system in GYMNASTICS_SYSTEMS.items() for cell in gymnastics_cells(row, system)]
         return learned + gymnastics_cells(OBSERVER, "observer", percent=None)
     if table == "ablation":
         return [cell for row, system in ABLATION.items() for cell in ablation_cells(row, system)]
@@ -212,20 +219,31 @@ def line_of(
     return score_row(row, column, statistic, protocol, estimate, interval) | {"reason": estimate.reason}
 
 
-def missing_lines(table: str, cells: Sequence[Cell], there: set[str]) -> Iterator[dict[str, Any]]:
-    """Cells of a data set that is not at hand, with the reason; yardsticks are left out."""
-    absent = [cell for cell in cells if cell.member.split("/")[1] not in there and cell.row != OBSERVER]
-    columns = dict.fromkeys(
-        (cell.row, cell.column) for cell in absent if not (table == "ablation" and cell.column in APPARATUS)
-    )
-    columns |= dict.fromkeys((cell.row, average_of(table)) for cell in absent if cell.column in APPARATUS)
+def why_missing(cell: Cell, predictions: Sequence[Path]) -> str:
+    """Why a cell has no predictions: its data set, or one of its streams, is not at hand. Empty where it has."""
+    system, dataset = cell.member.split("/")[:2]
+    experiments = {path.parent.parent.name for path in predictions if path.parent.name == dataset}
+    if not experiments:
+        return NO_GYMNASTICS
+    return NO_STATIC_STREAM if system == ACTION_NET and ACTION_NET not in experiments else ""
+
+
+def missing_lines(table: str, missing: Mapping[Cell, str]) -> Iterator[dict[str, Any]]:
+    """Cells of what is not at hand, with the reason; yardsticks are left out."""
+    absent = {cell: reason for cell, reason in missing.items() if cell.row != OBSERVER}
+    columns = {
+        (cell.row, cell.column): reason
+        for cell, reason in absent.items()
+        if not (table == "ablation" and cell.column in APPARATUS)
+    }
+    columns |= {(cell.row, average_of(table)): reason for cell, reason in absent.items() if cell.column in APPARATUS}
     nothing = {"value": np.nan, "low": np.nan, "high": np.nan, "n": None, "seeds": None}
-    for row, column in columns:
+    for (row, column), reason in columns.items():
         yield {
             "row": row,
             "column": column,
             "statistic": "spearman",
             "protocol": NOTHING_CHOSEN,
             **nothing,
-            "reason": NO_GYMNASTICS,
+            "reason": reason,
         }
