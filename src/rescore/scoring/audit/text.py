@@ -44,8 +44,8 @@ def contradiction(paper: Paper, source: str, entry: Entry, found: str) -> Findin
         subject=f"{paper.name}, Sec. {entry['section']}"
         if entry["section"][0].isdigit()
         else f"{paper.name}, {entry['section']}",
-        statement=f"“{entry['quote']}”" + (f", read as: {reading}" if reading else ""),
-        stated=entry["quote"],
+        statement=f"“{entry['quote']}”" + (f", read as: {reading}" if reading else "") if "quote" in entry else reading,
+        stated=entry.get("quote", reading),
         found=found,
         severity=ERROR if hard else NOTABLE,
         evidence=where + (f"; tables {', '.join(entry['tables'])}" if entry["tables"] else ""),
