@@ -19,7 +19,7 @@ KEYS = (
     ("id", "source"),
     ("id",),
 )
-"""What names a line of tables, scores, errors, comparisons, poses, claims and the audit: the longest whose columns are all there."""
+"""What names a line of tables, scores, errors, comparisons, poses, claims and audit: the longest whose columns are all there."""
 SAYING = ("reason", "found")
 """Columns whose words repeat numbers: a difference in them alone is a note."""
 SHOWN = 12

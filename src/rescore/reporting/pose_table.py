@@ -1,4 +1,4 @@
-"""What the pose estimator loses: its joints against the synthetic athlete's true ones, as a table and as a section of the page."""
+"""What the pose estimator loses: its joints against the synthetic athlete's true ones, as a table and a section of the page."""
 
 from pathlib import Path
 from typing import Any
@@ -47,5 +47,7 @@ def make_pose_table(accuracy: Path, csv: Path, markdown_file: Path, record: Path
     body = ["| " + " | ".join(line) + " |" for line in lines]
     text = [f"## {TITLE}", "", f"**{scale_line(settings)}**", "", NOTE, "", *head, *body]
     write_text(markdown_file, "\n".join(text) + "\n")
-    shown = {f"{line[1]}, {line[0]}": "; ".join(map(": ".join, zip(HEADINGS[2:], line[2:], strict=True))) for line in lines}
+    shown = {
+        f"{line[1]}, {line[0]}": "; ".join(map(": ".join, zip(HEADINGS[2:], line[2:], strict=True))) for line in lines
+    }
     write_json(record, {"how to read it": NOTE, **shown})

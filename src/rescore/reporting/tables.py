@@ -121,7 +121,7 @@ def join(table: Table, reported: pd.DataFrame, scores: pd.DataFrame | None, sett
     lines = theirs.merge(ours, how="outer", on=["row", "column"]).fillna("")
     lines["n"] = lines["n"].where(lines["n"] != "", lines["reported_n"])
     if "reason" in theirs:
-        said = lines["missing"] if "missing" in lines else ""
+        said = lines.get("missing", "")
         lines["missing"] = lines["reason"].where((lines["reproduced"] == "") & (said == ""), said)
     rows = list(dict.fromkeys([*theirs["row"], *ours["row"]]))
     columns = list(dict.fromkeys([*theirs["column"], *ours["column"]]))
