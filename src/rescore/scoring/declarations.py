@@ -65,11 +65,8 @@ def read_declarations(
 
 def place_of(steps: list[str | int], content: Any) -> str:
     """Where in a file a problem is: `state_of_the_art, statement.compare`; an entry without an id by its number, from 1."""
-    if not steps:
-        return "top level"
-    name = str(steps[0])
-    if isinstance(steps[0], int):
-        entry = content[steps[0]]
-        known = isinstance(entry, dict) and isinstance(entry.get("id"), str)
-        name = entry["id"] if known else f"entry {steps[0] + 1}"
-    return ", ".join([name, ".".join(map(str, steps[1:]))] if steps[1:] else [name])
+    if not steps or not isinstance(steps[0], int):
+        return ".".join(map(str, steps)) or "top level"
+    entry, rest = content[steps[0]], ".".join(map(str, steps[1:]))
+    known = isinstance(entry, dict) and isinstance(entry.get("id"), str)
+    return ", ".join(filter(None, [entry["id"] if known else f"entry {steps[0] + 1}", rest]))
