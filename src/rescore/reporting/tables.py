@@ -42,9 +42,9 @@ def verdict(table: Table, line: dict[str, str], settings: dict[str, Any]) -> tup
     if not line["reported"]:
         return "not comparable", line.get("missing") or table.own.get(line["column"], "the paper prints no such number")
     if not line["reproduced"] and not line["seeds"]:
-        reason = line.get("missing") or table.not_run.get(line["row"], NOT_RUN)
-        only = reason.startswith(REPORTED_ONLY)
-        return ("reported only", reason.removeprefix(REPORTED_ONLY)) if only else ("not run", reason)
+        why = line.get("missing") or table.not_run.get(line["row"], NOT_RUN)
+        only = why.startswith(REPORTED_ONLY)
+        return ("reported only", why.removeprefix(REPORTED_ONLY)) if only else ("not run", why)
     if reason := not_comparable(settings, table.paper) or table.other_input.get(line["row"]) or line.get("missing"):
         return "not comparable", reason
     if not line["reproduced"]:
