@@ -224,6 +224,35 @@ def test_claims_name_the_tables_that_they_read():
         assert read_tables == set(claim["tables"]), name
 
 
+S4AQA_NUMBERS = reported_numbers(S4AQA)
+S4AQA_CLAIMS = {claim["id"]: claim for claim in read_claims(S4AQA / "claims.yaml")}
+
+
+@pytest.mark.parametrize("name", S4AQA_CLAIMS)
+def test_each_claim_of_s4aqa_on_the_reported_numbers(name):
+    finding = evaluate(S4AQA_CLAIMS[name]["statement"], S4AQA_NUMBERS)
+    failing = name == "state_of_the_art_on_every_apparatus"
+    assert finding.result == ("does not hold" if failing else "holds"), finding.found
+
+
+def test_on_clubs_action_net_is_above_s4aqa():
+    statement = S4AQA_CLAIMS["state_of_the_art_on_every_apparatus"]["statement"]
+    assert "greater in 0 of 1 (0.388 : 0.403)" in evaluate(statement, S4AQA_NUMBERS).found
+    clubs = (S4AQA_NUMBERS["row"] == "S4AQA") & (S4AQA_NUMBERS["column"] == "Clubs")
+    edited = S4AQA_NUMBERS.assign(value=S4AQA_NUMBERS["value"].mask(clubs, ".404"))
+    assert evaluate(statement, edited).result == "holds"
+    assert evaluate(S4AQA_CLAIMS["action_net_is_above_on_clubs_alone"]["statement"], edited).result == "does not hold"
+
+
+def test_claims_of_s4aqa_quote_the_abstract_or_say_which_table_they_are_read_off():
+    for name, claim in S4AQA_CLAIMS.items():
+        read_tables = set(re.findall(r"'table': '(\w+)'", str(claim["statement"])))
+        assert read_tables == set(claim["tables"]), name
+        assert (claim["section"] == "Abstract") == ("quote" in claim), name
+        assert claim["section"].startswith(("Abstract", "table of ")), name
+        assert claim["interpretation"], name
+
+
 def claims_on_the_page(paper: str) -> str:
     """What docs/reported.md must say of a paper: counts, then each claim that its own numbers contradict or leave open."""
     directory = ROOT / "reported" / paper
@@ -239,8 +268,9 @@ def claims_on_the_page(paper: str) -> str:
             reading = f" Read as: {claim['interpretation']}." if "interpretation" in claim else ""
             place = f"Sec. {claim['section']}" if claim["section"][0].isdigit() else claim["section"]
             found = re.sub(r" \([^)]{60,}\)", "", finding.found)  # long lists of pairs stand in the table of claims
-            lines.append(f"- `{claim['id']}` ({place}): “{claim['quote']}”.{reading} Found: {found}.")
-    lines.append("\nUndecided:\n")
+            said = f"“{claim['quote']}”.{reading}" if "quote" in claim else f"{claim['interpretation']}."
+            lines.append(f"- `{claim['id']}` ({place}): {said} Found: {found}.")
+    lines += ["\nUndecided:\n"] if "undecided" in results else []
     lines += [
         f"- `{claim['id']}`: {finding.found.rstrip('. ')}."
         for claim, finding in findings
@@ -249,7 +279,7 @@ def claims_on_the_page(paper: str) -> str:
     return "\n".join(lines)
 
 
-@pytest.mark.parametrize("paper", ["aqa7", "mtl_aqa"])
+@pytest.mark.parametrize("paper", ["aqa7", "mtl_aqa", "s4aqa"])
 def test_the_page_lists_what_the_evaluator_finds(paper):
     """Where this fails, the assertion shows the text that belongs between the page's two marks."""
     stated = re.search(rf"<!-- claims {paper} -->\n(.*?)\n<!-- end -->", PAGE.read_text(encoding="utf-8"), re.DOTALL)

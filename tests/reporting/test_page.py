@@ -16,7 +16,7 @@ import pytest
 from rescore.errors import RescoreError
 from rescore.measured import without_measured
 from rescore.reporting.page import agreeing, overview, page
-from rescore.reporting.tables import make_table, read_result
+from rescore.reporting.tables import VERDICTS, make_table, read_result
 from tests.reporting.tree import TABLES, make_page, make_tree, settings_of, write_record
 
 SMALL = {"tables": ("table2",), "curves": []}
@@ -148,7 +148,16 @@ def test_a_screen_reader_finds_its_way(demo_page):
     assert all(len(description) > 10 for description in shown.pictures)
     levels = [int(tag[1]) for tag in shown.tags if re.fullmatch(r"h[1-6]", tag)]
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
-    for word in ("reproduced", "differs", "not comparable", "not run", "holds", "does not hold", "undecided"):
+    for word in (
+        "reproduced",
+        "differs",
+        "not comparable",
+        "not run",
+        "reported only",
+        "holds",
+        "does not hold",
+        "undecided",
+    ):
         assert re.search(rf'data-symbol="[^"·]">{word}</span>', text), word
 
 
@@ -184,7 +193,7 @@ def test_verdicts_are_counted_and_differences_are_exact(official_tree, official_
     results = [read_result(official_tree / "results/paper/tables" / f"aqa7_{table}.csv") for table in TABLES]
     reported = pd.concat([result[result["reported"] != ""] for result in results])
     text = official_page.read_text(encoding="utf-8")
-    for verdict in ("reproduced", "differs", "not comparable", "not run"):
+    for verdict in VERDICTS:
         count = (reported["verdict"] == verdict).sum()
         assert re.search(rf'<li class="{verdict.replace(" ", "-")}"><b>{count}</b>', text)
     assert (reported["verdict"] == "differs").any()

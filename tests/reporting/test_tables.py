@@ -88,15 +88,34 @@ def test_table1_from_a_summary(tmp_path, reported, paper):
     summary = pd.read_csv(reported / "table1.csv", dtype=str).query("row != 'Trampoline'").assign(reason="")
     summary.loc[(summary["row"] == "Big Air Skiing") & (summary["column"] == "# Samples"), "value"] = "174"
     judged = summary["column"] == "View Variation"
-    summary.loc[judged, ["value", "reason"]] = ["", "the paper's own judgement"]
+    summary.loc[judged, ["value", "reason"]] = ["", "reported only: the paper's own judgement"]
     summary.to_csv(tmp_path / "summary.csv", index=False)
-    result, _ = make(tmp_path, reported, "table1", tmp_path / "summary.csv", paper)
+    result, paths = make(tmp_path, reported, "table1", tmp_path / "summary.csv", paper)
     assert len(result) == 35
     verdicts = result.set_index(["row", "column"])["verdict"]
     assert verdicts["Big Air Skiing", "# Samples"] == "differs"
     assert verdicts["Big Air Skiing", "Score Range"] == "reproduced"
     assert verdicts["Trampoline", "# Samples"] == "not run"
-    assert result[result["column"] == "View Variation"]["reason"].iloc[0] == "the paper's own judgement"
+    alone = result[result["column"] == "View Variation"].set_index("row").loc["Big Air Skiing"]
+    assert alone[["verdict", "reason"]].tolist() == ["reported only", "the paper's own judgement"]
+    assert verdicts["Trampoline", "View Variation"] == "not run"  # its summary says nothing
+    for path in paths[1:]:
+        assert path.read_text().count("reported only") == 6
+
+
+def test_a_reported_file_says_which_cells_name_no_experiment(tmp_path, reported, scores, paper):
+    table = pd.read_csv(reported / "table2.csv", dtype=str).assign(reason="")
+    table.loc[table["row"].isin(["Pose+DCT", "All-action C3D-LSTM"]), "reason"] = "reported only: nobody's system"
+    table.to_csv(tmp_path / "table2.csv", index=False)
+    result, _ = make(tmp_path, tmp_path, "table2", scores["table2"], paper)
+    alone = result[result["verdict"] == "reported only"]
+    assert set(alone["row"]) == {"Pose+DCT"}  # what is there is judged, whatever the file says
+    assert set(alone["reason"]) == {"nobody's system"}
+    pd.read_csv(scores["table2"]).assign(reason=["", *[None] * (len(pd.read_csv(scores["table2"])) - 1)]).to_csv(
+        tmp_path / "scores.csv", index=False
+    )
+    again, _ = make(tmp_path, tmp_path, "table2", tmp_path / "scores.csv", paper)
+    assert again.equals(result)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from rescore.errors import RescoreError
 from rescore.scoring.claims import KINDS, evaluate, evaluate_claims, read_claims, reported_numbers
 
 REPORTED = Path(__file__).parents[2] / "reported" / "aqa7"
-PAPERS = [REPORTED, REPORTED.parent / "mtl_aqa"]
+PAPERS = [REPORTED.parent / name for name in ("aqa7", "mtl_aqa", "s4aqa")]
 NUMBERS = pd.DataFrame(
     [
         ("t", "ours", "a", "0.5", "50"),
@@ -73,7 +73,7 @@ def gap(*columns: str) -> dict:
 
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
-COUNTS_OF_CELLS = {"aqa7": ["seven_actions"], "mtl_aqa": ["five_subtasks"]}
+COUNTS_OF_CELLS = {"aqa7": ["seven_actions"], "mtl_aqa": ["five_subtasks"], "s4aqa": []}
 
 
 @pytest.mark.parametrize(
@@ -154,14 +154,17 @@ CLAIM = "- {id: a, quote: q, section: '1', tables: [], statement: %s}\n"
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (CLAIM % "{compares: {}}", "compares"),
+        (CLAIM % "{compares: {}}", r"a, statement: .*compares"),
         (CLAIM % "{}", "statement"),
         (CLAIM % "{unchecked: a, label: {}}", "statement"),
         (CLAIM % "{unchecked: a}" * 2, "a: two claims with this id"),
         (CLAIM % "{significant: {cells: {table: t, rows: all, columns: all}, level: 0.05, scale: 0}}", "statement"),
         (CLAIM % "{compare: {left: {median: {}}, right: {median: {}}, relation: less}}", "median"),
         (CLAIM % "{compare: {left: {difference: [{}]}, right: {}, relation: less}}", "statement"),
-        ("- {id: a}\n", "required"),
+        ("- {id: a}\n", "a: .*required"),
+        ("- {quote: q}\n", "entry 1: "),
+        ("- 3\n", "entry 1: "),
+        ("- {id: a, section: '1', tables: [], statement: {unchecked: b}}\n", "a: "),
         ("a: [", "not a readable YAML"),
     ],
 )
@@ -235,3 +238,42 @@ def test_figure3_is_read_from_curves(tmp_path):
     table = pd.read_csv(tmp_path / "claims.csv").set_index(["id", "source"])
     assert table.loc[("blue_above_red", "last_iteration"), "result"] == HOLDS
     assert table.loc[("blue_above_red", "reported"), "result"] == UNDECIDED
+
+
+def s4aqa_results(folder: Path, **edited: str) -> list[Path]:
+    """S4AQA's printed numbers as ours, under the protocols that its systems have, a cell of S4AQA's at 10% edited."""
+    paths = []
+    for name in ("mtl_aqa", "rhythmic_gymnastics", "ablation"):
+        table = pd.read_csv(REPORTED.parent / "s4aqa" / f"{name}.csv", dtype=str, keep_default_na=False)
+        once = {"SVR": "training_set", "COREG": ""}
+        parts = [
+            table.assign(protocol=table["row"].map(once).fillna(protocol))
+            for protocol in ("last_iteration", "best_iteration_on_test")
+        ]
+        ours = pd.concat(parts).drop_duplicates().rename(columns={"value": "reproduced"})
+        if name == "mtl_aqa":
+            mine = (ours["row"] == "S4AQA") & (ours["column"] == "10%")
+            for protocol, value in edited.items():
+                ours.loc[mine & (ours["protocol"] == protocol), "reproduced"] = value
+        paths.append(folder / f"s4aqa_{name}.csv")
+        ours.to_csv(paths[-1], index=False)
+    return paths
+
+
+def test_an_edited_number_of_s4aqa_flips_a_claim_and_systems_without_iterations_count(tmp_path):
+    paper = REPORTED.parent / "s4aqa"
+    evaluate_claims(paper / "claims.yaml", paper, s4aqa_results(tmp_path), tmp_path / "a.csv")
+    table = pd.read_csv(tmp_path / "a.csv", keep_default_na=False).set_index(["id", "source"])
+    assert set(table.index.get_level_values("source")) == {"reported", "last_iteration", "best_iteration_on_test"}
+    both = table.drop(index="averages_by_fishers_z", level="id")["result"].unstack()
+    assert (both["last_iteration"] == both["reported"]).all()  # SVR, chosen in training, and COREG stand there too
+    edited = s4aqa_results(tmp_path, last_iteration=".634")  # VAT has .635
+    evaluate_claims(paper / "claims.yaml", paper, edited, tmp_path / "b.csv")
+    after = pd.read_csv(tmp_path / "b.csv", keep_default_na=False).set_index(["id", "source"])["result"].unstack()
+    flipped = after.index[after["last_iteration"] != after["reported"]]
+    assert {"state_of_the_art", "lead_is_larger_with_fewer_labels"} == {*flipped} - {"averages_by_fishers_z"}
+    assert after.loc["state_of_the_art"].to_dict() == {
+        "reported": HOLDS,
+        "last_iteration": FAILS,
+        "best_iteration_on_test": HOLDS,
+    }

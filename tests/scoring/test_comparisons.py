@@ -12,6 +12,7 @@ from scipy.stats import spearmanr
 from rescore.errors import RescoreError
 from rescore.experiments.mtl_aqa_members import members
 from rescore.scoring.comparisons import (
+    averaged_permutation_test,
     cell_pairs,
     compare_rows,
     dependent_power,
@@ -31,7 +32,10 @@ from rescore.scoring.comparisons import (
     steiger_z,
     williams_t,
 )
+from rescore.scoring.s4aqa import score_s4aqa
 from tests import mtl_aqa_files as dives
+from tests.scoring.test_s4aqa import SETTINGS as S4AQA_SETTINGS
+from tests.scoring.test_s4aqa import write as write_s4aqa
 
 REPORTED = Path(__file__).parents[2] / "reported"
 
@@ -197,7 +201,7 @@ def test_errors_by_hand():
         relative_l2(np.array([1, np.inf]), np.array([1.0, 2.0]))
 
 
-@pytest.mark.parametrize("paper", ["aqa7", "mtl_aqa"])
+@pytest.mark.parametrize("paper", ["aqa7", "mtl_aqa", "s4aqa"])
 def test_declared_comparisons_name_printed_cells(paper):
     for entry in read_comparisons(REPORTED / paper / "comparisons.yaml"):
         table = pd.read_csv(REPORTED / paper / f"{entry['table']}.csv", dtype=str, keep_default_na=False)
@@ -210,6 +214,11 @@ def test_bad_comparisons_are_named_together(tmp_path):
     side = "{rows: [a], columns: [x, y]}"
     path.write_text(f"- {{id: one, table: t, left: {side}, right: {{rows: [a, b, c], columns: [x]}}}}\n")
     with pytest.raises(RescoreError, match="one: sides of unequal length"):
+        read_comparisons(path)
+    path.write_text(
+        f"- {{id: one, table: t, averages: {{x: [p, q]}}, left: {side}, right: {{rows: [b], columns: [y, y]}}}}\n"
+    )
+    with pytest.raises(RescoreError, match="one: x and y rest on unequal numbers of columns"):
         read_comparisons(path)
     path.write_text(f"- {{id: one, table: t, left: {side}, wrong: 1}}\n")
     with pytest.raises(RescoreError, match="wrong"):
@@ -261,7 +270,7 @@ def compared(tmp_path):
     samples.to_parquet(tmp_path / "rows.parquet")
     table.sample(frac=1, random_state=0).to_parquet(tmp_path / "predictions.parquet")
     (tmp_path / "comparisons.yaml").write_text(DECLARED)
-    files = (tmp_path / "comparisons.yaml", [tmp_path / "predictions.parquet"], tmp_path / "rows.parquet")
+    files = (tmp_path / "comparisons.yaml", [tmp_path / "predictions.parquet"], [tmp_path / "rows.parquet"])
     compare_rows(*files, tmp_path / "out.csv", SETTINGS)
     return files, tmp_path / "out.csv", table
 
@@ -335,6 +344,105 @@ def test_an_entry_that_names_an_experiment_is_answered_from_it_alone(compared, t
     assert (tmp_path / "both.csv").read_bytes() == (tmp_path / "alone.csv").read_bytes()
 
 
+def test_shared_draws_are_resampled_together(compared, tmp_path):
+    files, _, table = compared
+    twin = table[table["member"] == "good"].assign(member="twin")
+    pd.concat([table, twin]).to_parquet(tmp_path / "twins.parquet")
+    side = "{{rows: [{0}], columns: [Diving], member: {0}, action: diving}}"
+    spread = {}
+    for seeds in ("", "seeds: shared, "):
+        files[0].write_text(
+            f"- {{id: one, table: t, {seeds}left: {side.format('good')}, right: {side.format('twin')}}}\n"
+        )
+        compare_rows(files[0], [tmp_path / "twins.parquet"], files[2], tmp_path / "twins.csv", SETTINGS)
+        last = pd.read_csv(tmp_path / "twins.csv").iloc[0]
+        assert last["difference"] == 0
+        spread[seeds] = last["high"] - last["low"]
+    assert spread["seeds: shared, "] == 0 < spread[""]
+
+
+S4AQA = REPORTED / "s4aqa" / "comparisons.yaml"
+
+
+@pytest.fixture(scope="module")
+def semi_supervised(tmp_path_factory):
+    """S4AQA's comparisons on predictions of every member, and the scores of its tables."""
+    folder = tmp_path_factory.mktemp("s4aqa")
+    files = {dataset: write_s4aqa(folder, dataset) for dataset in ("mtl_aqa", "rhythmic_gymnastics")}
+    settings = SETTINGS | {"scoring": {"bootstrap": 60, "confidence": 0.95}}
+    predictions = [path for paths, _ in files.values() for path in paths]
+    rows = [path for _, path in files.values()]
+    compare_rows(S4AQA, predictions, rows, folder / "out.csv", settings)
+    scores = []
+    for table in ("mtl_aqa", "rhythmic_gymnastics", "ablation"):
+        mine = [pair for dataset, pair in files.items() if table in ("ablation", dataset)]
+        score_s4aqa(
+            table,
+            [path for pair in mine for path in pair[0]],
+            [pair[1] for pair in mine],
+            folder / "s.csv",
+            S4AQA_SETTINGS,
+        )
+        scores.append(pd.read_csv(folder / "s.csv", keep_default_na=False).assign(table=table))
+    return pd.read_csv(folder / "out.csv", keep_default_na=False, na_values={"holm_p": [""]}), pd.concat(scores), files
+
+
+def test_s4aqas_sides_are_the_cells_of_its_tables_averages_too(semi_supervised):
+    found, scores, _ = semi_supervised
+    once = scores["protocol"].isin(["", "training_set"])
+    value = {
+        (line.table, f"{line.row} / {line.column}", line.protocol): line.value for line in scores[~once].itertuples()
+    }
+    for line in scores[once].itertuples():
+        value |= {
+            (line.table, f"{line.row} / {line.column}", protocol): line.value
+            for protocol in ("last_iteration", "best_iteration_on_test")
+        }
+    kept = found[found["left_cell"] != ""]
+    assert len(kept) == 2 * (16 + 9 + 24 + 6 + 6 + 4 + 3 + 2)
+    for line in kept.itertuples():
+        left, right = (float(value[line.table, cell, line.protocol]) for cell in (line.left_cell, line.right_cell))
+        assert float(line.left) == pytest.approx(left, abs=1e-9), line
+        assert float(line.right) == pytest.approx(right, abs=1e-9), line
+        assert float(line.difference) == pytest.approx(left - right, abs=1e-9), line
+        assert float(line.low) <= float(line.high)
+        assert line.seeds in (2, "2", "2.0")
+    average = kept[kept["left_cell"].str.endswith("Avg")]
+    assert set(average["steiger_z"]) == {""}
+    assert (average["permutation_p"].astype(float) > 0).all()
+    assert set(average["n"].astype(float)) == {80}
+
+
+def test_holm_is_over_a_table_and_protocol_of_s4aqa(semi_supervised):
+    found, _, _ = semi_supervised
+    for _, group in found[found["left_cell"] != ""].groupby(["table", "protocol"]):
+        p = pd.to_numeric(group["permutation_p"])
+        assert group["holm_p"].to_numpy() == pytest.approx(holm(p.to_list()), nan_ok=True)
+
+
+def test_a_missing_draw_of_labels_is_an_error(semi_supervised, tmp_path):
+    _, _, files = semi_supervised
+    table = pd.read_parquet(files["mtl_aqa"][0][0])
+    table[(table["member"] != "svr/mtl_aqa/10") | (table["seed"] == 0)].to_parquet(tmp_path / "predictions.parquet")
+    with pytest.raises(RescoreError, match="svr/mtl_aqa/10: 1 draws of labels, declared 2"):
+        compare_rows(S4AQA, [tmp_path / "predictions.parquet"], [files["mtl_aqa"][1]], tmp_path / "out.csv", SETTINGS)
+
+
+def test_an_average_of_one_set_is_the_set_and_of_two_fishers():
+    rng = np.random.default_rng(3)
+    target, left, right = rng.normal(size=(3, 2, 25))
+    one = averaged_permutation_test([(target, left, right, None)], 300, np.random.default_rng(1))
+    assert one == permutation_test(target, left, right, 300, np.random.default_rng(1))
+    strong = [(target, target + 0.1 * left, right, None), (left, left + 0.1 * target, right, None)]
+    found = averaged_permutation_test(strong, 300, np.random.default_rng(1))
+    rho = [
+        [np.mean([spearmanr(a, b).statistic for a, b in zip(part[0], part[side], strict=True)]) for part in strong]
+        for side in (1, 2)
+    ]
+    assert found.statistic == pytest.approx(float(np.subtract(*np.tanh(np.mean(np.arctanh(rho), axis=1)))))
+    assert found.p == pytest.approx(1 / 301)
+
+
 DIVES = """
 - id: all_against_one
   table: table4
@@ -364,7 +472,7 @@ def write_dives(folder, separate):
 
 def compare_dives(folder, table):
     table.to_parquet(folder / "predictions.parquet")
-    files = (folder / "dives.yaml", [folder / "predictions.parquet"], folder / "rows.parquet", folder / "out.csv")
+    files = (folder / "dives.yaml", [folder / "predictions.parquet"], [folder / "rows.parquet"], folder / "out.csv")
     compare_rows(*files, SETTINGS)
     return pd.read_csv(folder / "out.csv", keep_default_na=False).set_index(["comparison", "protocol"])
 

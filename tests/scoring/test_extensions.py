@@ -119,8 +119,10 @@ def test_the_table_has_reported_only_rows_with_their_reason(tmp_path: Path) -> N
     settings = {"scale": "demo", "sources": sources, "scoring": SETTINGS["scoring"]}
     make_table("extensions_table", reported, scores=files["scores"], settings=settings, **outputs)
     table = pd.read_csv(outputs["csv"], dtype=str, keep_default_na=False).set_index(["row", "column", "protocol"])
-    assert table.loc[("TPT", "Sp. Corr.", ""), "verdict"] == "not run"
-    assert "reported only" in table.loc[("TPT", "Sp. Corr.", ""), "reason"]
+    assert table.loc[("TPT", "Sp. Corr.", ""), "verdict"] == "reported only"
+    assert "its authors published" in table.loc[("TPT", "Sp. Corr.", ""), "reason"]
+    reasons = pd.read_csv(reported, keep_default_na=False).set_index("row")["reason"]
+    assert {row for row, _, _ in table.index[table["verdict"] == "reported only"]} == set(reasons.index[reasons != ""])
     assert table.loc[("USDL", "Sp. Corr.", "last_iteration"), "reported"] == "90.66"
     assert table.loc[("USDL", "Sp. Corr.", "last_iteration"), "verdict"] == "not comparable"
     real = {**settings, "scale": "paper", "sources": dict.fromkeys(sources, "official")}

@@ -1,11 +1,13 @@
 """Tables 1 to 3 of MTL-AQA and the counts of its text, from a manifest."""
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from rescore.errors import RescoreError
+from rescore.manifests.summary import REPORTED_ONLY
 from rescore.scoring.mtl_aqa_summary import (
     layer_lines,
     summarise_data,
@@ -14,6 +16,8 @@ from rescore.scoring.mtl_aqa_summary import (
     summarise_table3,
 )
 from tests.mtl_aqa_files import WORDS, make_dives, make_splits
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -43,8 +47,12 @@ def test_table1(paths):
     assert found.loc[("UNLV Dive", "# Samples"), "value"] == "32"  # 20 for training, 12 for testing
     assert found.loc[("UNLV Dive", "Height"), ["value", "reason"]].tolist() == [
         "",
-        "UNLV-Dive is at hand as a split of dives alone",
+        "reported only: UNLV-Dive is at hand as a split of dives alone",
     ]
+    absent = found.loc["MIT Dive"]
+    assert absent["reason"].str.startswith(REPORTED_ONLY).all()
+    printed = pd.read_csv(ROOT / "reported/mtl_aqa/table1.csv")
+    assert set(absent.index) == set(printed["column"])
 
 
 def test_what_the_manifest_does_not_say_is_not_guessed(paths):

@@ -62,6 +62,44 @@ rule mtl_aqa_comparisons:
         " --settings {params.settings:q} > {log} 2>&1"
 
 
+rule s4aqa_comparisons:
+    input:
+        comparisons="reported/s4aqa/comparisons.yaml",
+        predictions=expand(
+            f"{RUNS}/{{experiment}}/{{dataset}}/predictions.parquet",
+            experiment=S4AQA_EXPERIMENTS,
+            dataset=S4AQA_DATASETS,
+        )
+        + ([f"{ACTION_NET}/predictions.parquet"] if STATIC_STREAM else []),
+        rows=[f"{S4AQA_FEATURES[name]}.parquet" for name in S4AQA_DATASETS],
+    output:
+        report(
+            f"{RESULTS}/tables/s4aqa_comparisons.csv",
+            caption="../report/comparisons.rst",
+            category="S4AQA",
+            subcategory="tables",
+        ),
+    log:
+        f"{LOGS}/s4aqa_comparisons.log",
+    conda:
+        "../../environment.yml"
+    params:
+        # Its seeds are draws of labels.
+        settings=canonical_json(
+            parameters.section(
+                {**SETTINGS, "seeds": SETTINGS["semi_supervised"]["label_draws"]},
+                "seed",
+                "seeds",
+                "scoring",
+            )
+        ),
+        code=code("scoring.comparisons.compare_rows"),
+    shell:
+        "rescore step --rule {rule} --log {log} --code {params.code} scoring.comparisons.compare_rows"
+        " --comparisons {input.comparisons} --predictions {input.predictions} --rows {input.rows} --output {output}"
+        " --settings {params.settings:q} > {log} 2>&1"
+
+
 # A family of systems that predicts scores adds its predictions here, before this file is included or after: the list is read
 # when the rule is looked at. Its samples must stand in one of the tables of rows.
 ERROR_PREDICTIONS = [

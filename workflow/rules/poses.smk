@@ -190,6 +190,40 @@ rule pose_accuracy:
         " --true {input.true} --rows {input.rows} --accuracy {output.accuracy} > {log} 2>&1"
 
 
+rule pose_table:
+    input:
+        accuracy=f"{RUNS}/summary/pose_accuracy.csv",
+    output:
+        csv=report(
+            f"{RESULTS}/tables/pose_accuracy.csv",
+            caption="../report/pose_accuracy.rst",
+            category="Errors",
+            subcategory="tables",
+        ),
+        markdown=f"{RESULTS}/tables/pose_accuracy.md",
+        record=f"{RUNS}/pose_estimator_against_true_joints/record.json",
+    log:
+        f"{LOGS}/pose_table.log",
+    conda:
+        "../../environment.yml"
+    params:
+        settings=settings("scale", "sources"),
+        code=code("reporting.pose_table.make_pose_table"),
+    shell:
+        "rescore step --rule {rule} --log {log} --code {params.code} reporting.pose_table.make_pose_table"
+        " --accuracy {input.accuracy} --csv {output.csv} --markdown-file {output.markdown} --record {output.record}"
+        " --settings {params.settings:q} > {log} 2>&1"
+
+
+# What the page takes: only synthetic athletes have true joints.
+POSE_TABLES = [f"{RESULTS}/tables/pose_accuracy.md"] if SYNTHETIC_POSES else []
+POSE_RECORDS = (
+    [f"{RUNS}/pose_estimator_against_true_joints/record.json"]
+    if SYNTHETIC_POSES
+    else []
+)
+
+
 rule pose_mtl_aqa:
     input:
         poses=f"{DATA}/poses/mtl_aqa.npy",

@@ -41,6 +41,7 @@ rule all_tables:
         expand(f"{RESULTS}/tables/mtl_aqa_{{table}}.md", table=MTL_AQA_TABLES),
         expand(f"{RESULTS}/tables/s4aqa_{{table}}.md", table=S4AQA_TABLES),
         f"{RESULTS}/tables/extensions_table.md",
+        POSE_TABLES,
     output:
         f"{RESULTS}/tables.md",
     log:
@@ -231,10 +232,12 @@ rule page:
         claims=[
             f"{RESULTS}/tables/aqa7_claims.csv",
             f"{RESULTS}/tables/mtl_aqa_claims.csv",
+            f"{RESULTS}/tables/s4aqa_claims.csv",
         ],
         comparisons=[
             f"{RESULTS}/tables/aqa7_comparisons.csv",
             f"{RESULTS}/tables/mtl_aqa_comparisons.csv",
+            f"{RESULTS}/tables/s4aqa_comparisons.csv",
         ],
         figures=[
             f"{RESULTS}/figures/aqa7_{name}"
@@ -273,6 +276,7 @@ rule page:
         + expand("{member}/predictions.parquet", member=EXTENSION_MEMBERS)
         + S4AQA_EVIDENCE,
         dropped=[f"{DATA}/clips/aqa7.dropped.csv", f"{DATA}/clips/mtl_aqa.dropped.csv"],
+        records=POSE_RECORDS,
         audit=f"{RESULTS}/audit.csv",
         errors=f"{RESULTS}/tables/error_measures.csv",
         # Made along with the page: figures that it draws itself, and the tables for a paper's appendix.
@@ -296,5 +300,5 @@ rule page:
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} reporting.page.page --tables {input.tables}"
         " --figures {input.figures} --claims {input.claims} --dropped {input.dropped} --curves {input.curves}"
-        " --comparisons {input.comparisons} --errors {input.errors} --audit {input.audit} --runs {params.runs} --step-records {params.runs}/records"
+        " --comparisons {input.comparisons} --errors {input.errors} --records {input.records} --audit {input.audit} --runs {params.runs} --step-records {params.runs}/records"
         " --not-run {params.not_run:q} --output {output} --settings {params.settings:q} > {log} 2>&1"

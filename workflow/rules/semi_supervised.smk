@@ -253,6 +253,29 @@ rule s4aqa_table:
         " --latex-file {output.latex} --settings {params.settings:q} > {log} 2>&1"
 
 
+rule s4aqa_claims:
+    input:
+        claims="reported/s4aqa/claims.yaml",
+        reported=expand("reported/s4aqa/{table}.csv", table=S4AQA_TABLES),
+        tables=expand(f"{RESULTS}/tables/s4aqa_{{table}}.csv", table=S4AQA_TABLES),
+    output:
+        report(
+            f"{RESULTS}/tables/s4aqa_claims.csv",
+            caption="../report/s4aqa_claims.rst",
+            category="S4AQA",
+            subcategory="tables",
+        ),
+    log:
+        f"{LOGS}/s4aqa_claims.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code("scoring.claims.evaluate_claims"),
+    shell:
+        "rescore step --rule {rule} --log {log} --code {params.code} scoring.claims.evaluate_claims"
+        " --claims {input.claims} --reported $(dirname {input.claims}) --tables {input.tables} --output {output} > {log} 2>&1"
+
+
 rule s4aqa_forest:
     input:
         result=f"{RESULTS}/tables/s4aqa_{{table}}.csv",

@@ -19,8 +19,10 @@ TITLES = {
 }
 COLUMNS = ("Avg. Seq. Len.", "# Samples", "Score Range", "# Participants", "View Variation")
 
+REPORTED_ONLY = "reported only: "
+"""Begins the reason of a printed cell that names no experiment: nothing that could be run would fill it."""
 NO_VIDEO = "sequence lengths need the videos"
-NO_MEASURE = "the paper's own judgement (negligible, small, large); it names no measure"
+NO_MEASURE = f"{REPORTED_ONLY}the paper's own judgement (negligible, small, large); it names no measure"
 
 
 def sequence_length(rows: pd.DataFrame) -> str | None:

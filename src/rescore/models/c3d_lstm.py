@@ -130,8 +130,8 @@ def loss_and_gradients(
 def label_shares(clips: int, power: float) -> np.ndarray:
     """Share of the final score after each clip, float32 (clips,): (k / clips) ^ power, so that it ends at 1.
 
-    Incremental labels (Parmar and Morris, Learning to Score Olympic Events, CVPRW 2017): a score is taken to grow evenly
-    over the clips, power 1.
+    Incremental labels are the idea of Parmar and Morris, Learning to Score Olympic Events, CVPRW 2017. That they grow as k / n,
+    power 1, rests on the label lists released with it, not on the paper's text.
     """
     return (np.arange(1, clips + 1, dtype=np.float32) / np.float32(clips)) ** np.float32(power)
 

@@ -15,10 +15,11 @@ KEYS = (
     ("experiment", "row", "column", "statistic", "protocol", "iteration"),
     ("experiment", "member", "dataset", "action", "protocol"),
     ("comparison", "table", "left_cell", "right_cell", "protocol"),
+    ("dataset", "action"),
     ("id", "source"),
     ("id",),
 )
-"""What names a line of tables, scores, errors, comparisons, claims and the audit: the longest whose columns are all there."""
+"""What names a line of tables, scores, errors, comparisons, poses, claims and audit: the longest whose columns are all there."""
 SAYING = ("reason", "found")
 """Columns whose words repeat numbers: a difference in them alone is a note."""
 SHOWN = 12

@@ -57,7 +57,7 @@ SOURCES = {
 HEADINGS = {"open": "Real public data without video, recomputed"}
 SEVERITIES = ("error", "notable", "note")
 SYMBOLS = {
-    **dict(zip(VERDICTS, "✓≠⊘○", strict=True)),
+    **dict(zip(VERDICTS, "✓≠⊘○◇", strict=True)),
     **dict(zip(RESULTS, "✓✗?", strict=True)),
     **dict(zip(SEVERITIES, "‼!·", strict=True)),
 }

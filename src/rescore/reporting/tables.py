@@ -11,11 +11,12 @@ from typing import Any
 import pandas as pd
 
 from rescore.errors import RescoreError, raise_together
+from rescore.manifests.summary import REPORTED_ONLY
 from rescore.reporting.wording import NOT_RUN, PROTOCOLS, TABLES, Table, not_comparable, note, scale_line
 from rescore.storage import read_table, write_table, write_text
 
 COLUMNS = ["row", "column", "protocol", "reported", "reproduced", "low", "high", "n", "seeds", "verdict", "reason"]
-VERDICTS = ("reproduced", "differs", "not comparable", "not run")
+VERDICTS = ("reproduced", "differs", "not comparable", "not run", "reported only")
 SCORES = ["row", "column", "statistic", "protocol", "value", "low", "high", "n", "seeds"]
 SUMMARY = ["row", "column", "value", "n", "reason"]
 NUMBER = r"\d+(?:\.\d+)?"
@@ -41,7 +42,9 @@ def verdict(table: Table, line: dict[str, str], settings: dict[str, Any]) -> tup
     if not line["reported"]:
         return "not comparable", line.get("missing") or table.own.get(line["column"], "the paper prints no such number")
     if not line["reproduced"] and not line["seeds"]:
-        return "not run", line.get("missing") or table.not_run.get(line["row"], NOT_RUN)
+        why = line.get("missing") or table.not_run.get(line["row"], NOT_RUN)
+        only = why.startswith(REPORTED_ONLY)
+        return ("reported only", why.removeprefix(REPORTED_ONLY)) if only else ("not run", why)
     if reason := not_comparable(settings, table.paper) or table.other_input.get(line["row"]) or line.get("missing"):
         return "not comparable", reason
     if not line["reproduced"]:
@@ -93,7 +96,7 @@ def read_scores(table: Table, path: Path) -> pd.DataFrame:
 
 
 def read_reported(path: Path) -> pd.DataFrame:
-    """A reported table as text: row, column, value, n.
+    """A reported table as text: row, column, value, n, and where the file has it `reason`: why no experiment fills a cell.
 
     Raises:
         RescoreError: the file is missing, or a cell stands twice.
@@ -117,6 +120,9 @@ def join(table: Table, reported: pd.DataFrame, scores: pd.DataFrame | None, sett
     )
     lines = theirs.merge(ours, how="outer", on=["row", "column"]).fillna("")
     lines["n"] = lines["n"].where(lines["n"] != "", lines["reported_n"])
+    if "reason" in theirs:
+        said = lines.get("missing", "")
+        lines["missing"] = lines["reason"].where((lines["reproduced"] == "") & (said == ""), said)
     rows = list(dict.fromkeys([*theirs["row"], *ours["row"]]))
     columns = list(dict.fromkeys([*theirs["column"], *ours["column"]]))
     order = pd.DataFrame(
@@ -134,7 +140,7 @@ def join(table: Table, reported: pd.DataFrame, scores: pd.DataFrame | None, sett
 def cell_text(line: dict[str, str]) -> str:
     """`0.6478 [0.5512, 0.7203]`, the interval only where there is one; `undefined` for a correlation that is not."""
     if not line["reproduced"]:
-        return "undefined" if line["seeds"] else ""
+        return "undefined" if line["seeds"] else "reported only" if line["verdict"] == "reported only" else ""
     return f"{line['reproduced']} [{line['low']}, {line['high']}]" if line["low"] else line["reproduced"]
 
 

@@ -103,7 +103,6 @@ TABLES |= {
         "Counted in the manifest of all annotated dives; UNLV-Dive in the split that comes with the data.",
         characteristics=True,
         paper="mtl_aqa",
-        not_run={"MIT Dive": "not run: the data set is not part of this project"},
     ),
     "mtl_aqa_table2": Table(
         "MTL-AQA, Table 2: the parts of a dive's class",
@@ -180,7 +179,6 @@ TABLES |= {
     ),
 }
 OTHER_BACKBONE = "reported with an I3D pre-trained on Kinetics-400; here on the backbone of C3D-AVG"
-REPORTED_ONLY = "not part of this project: reported only (reported/extensions/README.md)"
 TABLES["extensions_table"] = Table(
     "Extensions: what C3D-AVG is asked to improve, and what came after it",
     f"{RHO_IN_PERCENT} All systems are trained and tested on MTL-AQA's 1059 and 353 dives as C3D-AVG-STL is, the row to beat;"
@@ -191,16 +189,6 @@ TABLES["extensions_table"] = Table(
     measure="Spearman's rho in percent",
     other_input={name: OTHER_BACKBONE for name in ("USDL", "MUSDL", "CoRe")},
     own={"Less C3D-AVG-STL": "a difference of ours"},
-    not_run={
-        name: REPORTED_ONLY
-        for name in (
-            "CoRe without difficulty",
-            "I3D + MLP with difficulty",
-            "TSA-Net",
-            "TPT",
-            "R(2+1)D-34 with weighted aggregation",
-        )
-    },
     forest_columns=("Sp. Corr.",),
 )
 OVER_DRAWS = (

@@ -24,15 +24,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 from scipy.stats import t as student_t
 
-from rescore.errors import RescoreError, raise_together
+from rescore.errors import RescoreError
 from rescore.scoring.correlation import arithmetic_mean, fisher_z_average
+from rescore.scoring.declarations import CELLS, NAMES, SHARE, TEXT, mapping, read_declarations
 from rescore.storage import read_table, write_table
 
 Statement = dict[str, Any]
 RESULTS = ("holds", "does not hold", "undecided")
+UNDER_EVERY_PROTOCOL = ("", "training_set")
+"""Protocols of numbers that have no iteration to choose: they stand beside those of each other protocol."""
 
 RELATIONS: dict[str, Callable[[float, float], bool]] = {
     "greater": lambda left, right: left > right,
@@ -52,19 +54,8 @@ RULES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "arithmetic_mean": arithmetic_mean,
 }
 
-NAMES = {"anyOf": [{"const": "all"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
-
-
-def mapping(required: dict[str, Any], optional: dict[str, Any] | None = None) -> Statement:
-    """JSON schema of a mapping with no other keys."""
-    properties = {**required, **(optional or {})}
-    return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
-
-
-CELLS = mapping({"table": {"type": "string"}, "rows": NAMES, "columns": NAMES})
 QUANTITY = {"$ref": "#/$defs/quantity"}
 NUMBERS = {"type": "array", "items": {"type": "number"}, "minItems": 2}
-SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 RELATION = {"enum": list(RELATIONS)}
 KINDS: dict[str, Any] = {
     "compare": mapping(
@@ -98,7 +89,6 @@ KINDS: dict[str, Any] = {
     "all": {"type": "array", "items": {"$ref": "#/$defs/statement"}, "minItems": 1},
     "unchecked": {"type": "string"},
 }
-TEXT = {"type": "string", "minLength": 1}
 SCHEMA = {
     "$defs": {
         "statement": mapping({}, KINDS) | {"minProperties": 1, "maxProperties": 1},
@@ -115,13 +105,14 @@ SCHEMA = {
     "items": mapping(
         {
             "id": TEXT,
-            "quote": TEXT,
             "section": TEXT,
             "tables": {"type": "array", "items": TEXT},
             "statement": {"$ref": "#/$defs/statement"},
         },
-        {"interpretation": TEXT, "concerns": {"const": "reported"}},
-    ),
+        {"quote": TEXT, "interpretation": TEXT, "concerns": {"const": "reported"}},
+    )
+    # Where a paper's words are not at hand, what its table says is put in words of ours.
+    | {"anyOf": [{"required": ["quote"]}, {"required": ["interpretation"]}]},
 }
 
 
@@ -142,23 +133,7 @@ def read_claims(path: Path) -> list[dict[str, Any]]:
     Raises:
         RescoreError: the file is missing, not YAML, two claims share an id, or a claim has not the form above; all together.
     """
-    import jsonschema
-
-    try:
-        claims = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise RescoreError(f"{path}: not a readable YAML file ({error})") from error
-    problems = [
-        f"{'.'.join(map(str, error.absolute_path)) or 'top level'}: {error.message[:200]}"
-        for error in jsonschema.Draft202012Validator(SCHEMA).iter_errors(claims)
-    ]
-    if not problems:
-        names = pd.Series([claim["id"] for claim in claims])
-        problems = [f"{name}: two claims with this id" for name in names[names.duplicated()]]
-    raise_together(
-        f"{path}: bad claims", problems, "mend the file; rescore.scoring.claims describes the kinds of statement."
-    )
-    return list(claims)
+    return list(read_declarations(path, SCHEMA, "claims", "rescore.scoring.claims"))
 
 
 def select(cells: Statement, numbers: pd.DataFrame) -> pd.DataFrame:
@@ -343,10 +318,10 @@ def reported_numbers(directory: Path) -> pd.DataFrame:
     )
 
 
-def reproduced_numbers(tables: Sequence[Path], curves: Path | None) -> Iterator[tuple[str, pd.DataFrame]]:
+def reproduced_numbers(paper: str, tables: Sequence[Path], curves: Path | None) -> Iterator[tuple[str, pd.DataFrame]]:
     """Our numbers as long tables, one for each protocol; figure 3's curve points are columns `Diving 25 at 100`."""
     results = [
-        pd.read_csv(path, dtype=str, keep_default_na=False).assign(table=path.stem.rpartition("_")[2])
+        pd.read_csv(path, dtype=str, keep_default_na=False).assign(table=path.stem.removeprefix(f"{paper}_"))
         for path in tables
     ]
     parts = [result.rename(columns={"reproduced": "value"}) for result in results]
@@ -357,9 +332,9 @@ def reproduced_numbers(tables: Sequence[Path], curves: Path | None) -> Iterator[
     if not parts:
         return
     numbers = pd.concat(parts, ignore_index=True)
-    for protocol in sorted(set(numbers["protocol"]) - {""}):
-        kept = numbers[numbers["protocol"].isin([protocol, ""]) & (numbers["value"].astype(str) != "")]
-        yield protocol, kept[["table", "row", "column", "value", "n"]]
+    for protocol in sorted({*numbers["protocol"]} - {*UNDER_EVERY_PROTOCOL}):
+        kept = numbers[numbers["protocol"].isin([protocol, *UNDER_EVERY_PROTOCOL])]
+        yield protocol, kept.loc[kept["value"].astype(str) != "", ["table", "row", "column", "value", "n"]]
 
 
 def evaluate_claims(claims: Path, reported: Path, tables: list[Path], output: Path, curves: Path | None = None) -> None:
@@ -367,12 +342,13 @@ def evaluate_claims(claims: Path, reported: Path, tables: list[Path], output: Pa
 
     Args:
         claims: reported/<paper>/claims.yaml.
-        reported: directory of the reported tables.
+        reported: directory of the reported tables, named as the paper.
         tables: results tables (`<paper>_<table>.csv`); a missing cell leaves a claim undecided.
-        output: CSV: id, section, tables, quote, interpretation, source (reported or a protocol), result, found.
+        output: CSV: id, section, tables, quote (empty where a claim is read off a table), interpretation, source (reported or a
+            protocol), result, found.
         curves: scores of figure 3.
     """
-    sources = [("reported", reported_numbers(reported)), *reproduced_numbers(tables, curves)]
+    sources = [("reported", reported_numbers(reported)), *reproduced_numbers(reported.name, tables, curves)]
     rows = []
     for claim in read_claims(claims):
         for source, numbers in sources[:1] if claim.get("concerns") == "reported" else sources:
@@ -382,7 +358,7 @@ def evaluate_claims(claims: Path, reported: Path, tables: list[Path], output: Pa
                     "id": claim["id"],
                     "section": claim["section"],
                     "tables": " ".join(claim["tables"]),
-                    "quote": claim["quote"],
+                    "quote": claim.get("quote", ""),
                     "interpretation": claim.get("interpretation", ""),
                     "statement": json.dumps(claim["statement"], sort_keys=True),
                     "source": source,

@@ -14,27 +14,29 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 from scipy.optimize import brentq
 from scipy.stats import binomtest, norm, rankdata
 from scipy.stats import t as student_t
 
-from rescore.errors import RescoreError, raise_together
+from rescore.errors import raise_together
 from rescore.experiments.mtl_aqa_members import VALIDATED
 from rescore.scoring.aqa7 import BEST, LAST, Block, Cell, blocks_of, choose_iterations
-from rescore.scoring.claims import CELLS, SHARE, TEXT, mapping
 from rescore.scoring.correlation import (
     MINIMUM_SAMPLES,
+    Estimate,
     bca_interval,
     bootstrap_spearman,
     combine,
+    fisher_z_average,
     require_numbers,
     spearman,
     stable_generator,
 )
+from rescore.scoring.declarations import CELLS, SHARE, TEXT, mapping, read_declarations
 from rescore.scoring.mtl_aqa import VALIDATION, choose
 from rescore.scoring.mtl_aqa_outputs import Outputs
 from rescore.scoring.predictions import KEY, read_columns, seed_problems, target_problems, value_problems
+from rescore.scoring.s4aqa import draw_problems
 from rescore.scoring.scores import NOTHING_CHOSEN
 from rescore.storage import read_table, write_table
 
@@ -250,23 +252,53 @@ def permutation_test(
     Raises:
         RescoreError: a value is NaN or infinite.
     """
+    return averaged_permutation_test([(target, left, right, samples)], permutations, generator)
+
+
+Part = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]
+"""Targets, left and right predictions, names: (seeds, n) each, of one set of test samples."""
+
+
+def averaged_permutation_test(parts: Sequence[Part], permutations: int, generator: np.random.Generator) -> Outcome:
+    """`permutation_test` of the difference of two averages by Fisher's z over sets of test samples, each permuted by itself."""
+    found = [permuted_correlations(part, permutations, generator) for part in parts]
+    observed, drawn = (average([part[which] for part in found]) for which in (0, 1))
+    difference, differences = observed[0] - observed[1], drawn[0] - drawn[1]
+    if min(part[0].shape[1] for part in parts) < MINIMUM_SAMPLES or not np.isfinite(difference):
+        return Outcome(*NO_TEST, "a correlation is undefined")
+    # A swap that makes one side constant has no difference to compare; it counts against the finding.
+    extreme = np.isnan(differences) | (np.abs(differences) >= abs(difference) - 1e-12)
+    return Outcome(float(difference), float((1 + extreme.sum()) / (1 + permutations)))
+
+
+def average(values: Sequence[np.ndarray]) -> np.ndarray:
+    """Fisher's z average of several correlations; one is left as it is."""
+    return values[0] if len(values) == 1 else fisher_z_average(np.stack(values, axis=-1))
+
+
+def permuted_correlations(
+    part: Part, permutations: int, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Means over seeds of both sides' rank correlations: as they are, (2,), and after each draw of swaps, (2, permutations).
+
+    Raises:
+        RescoreError: a value is NaN or infinite.
+    """
+    target, left, right, samples = part
     for values, what in ((target, "targets"), (left, "predictions"), (right, "predictions")):
         require_numbers(values.ravel(), [f"#{index % values.shape[1]}" for index in range(values.size)], what)
     truth, ranks = fractional_ranks(target), np.stack([fractional_ranks(left), fractional_ranks(right)])
-    observed = np.subtract(*(rank_correlation(truth, side).mean() for side in ranks))
-    if target.shape[1] < MINIMUM_SAMPLES or not np.isfinite(observed):
-        return Outcome(*NO_TEST, "a correlation is undefined")
+    observed = np.array([rank_correlation(truth, side).mean() for side in ranks])
     names = np.broadcast_to(np.arange(target.shape[1]), target.shape) if samples is None else samples.astype(str)
     distinct, place = np.unique(names, return_inverse=True)
     drawn = generator.random((permutations, len(distinct))) < 0.5
-    differences = np.zeros(permutations)
+    means = np.zeros((2, permutations))
     for seed, columns in enumerate(place.reshape(target.shape)):
         swap = drawn[:, columns]
-        mixed = [fractional_ranks(np.where(swap, ranks[1 - side, seed], ranks[side, seed])) for side in (0, 1)]
-        differences += np.subtract(*(rank_correlation(truth[seed], side) for side in mixed)) / len(target)
-    # A swap that makes one side constant has no difference to compare; it counts against the finding.
-    extreme = np.isnan(differences) | (np.abs(differences) >= abs(observed) - 1e-12)
-    return Outcome(float(observed), float((1 + extreme.sum()) / (1 + permutations)))
+        for side in (0, 1):
+            mixed = fractional_ranks(np.where(swap, ranks[1 - side, seed], ranks[side, seed]))
+            means[side] += rank_correlation(truth[seed], mixed) / len(target)
+    return observed, means
 
 
 def sign_test(left: np.ndarray, right: np.ndarray) -> tuple[int, int, float]:
@@ -340,9 +372,13 @@ SCHEMA = {
             "names": {"type": "object", "additionalProperties": TEXT},
             "scale": {"type": "number", "exclusiveMinimum": 0},
             "level": SHARE,
+            "averages": {"type": "object", "additionalProperties": CELLS["properties"]["columns"]["anyOf"][1]},
+            "seeds": {"const": "shared"},
         },
     ),
 }
+"""`averages`: columns that are Fisher's averages, and the columns whose predictions stand behind them. `seeds: shared`: a seed
+is a draw that all systems see (of labels, say), so that both sides' seeds are resampled together."""
 COLUMNS = [
     *("comparison", "table", "left_cell", "right_cell", "protocol", "left", "right", "difference", "low", "high"),
     *("n", "seeds", "r12", "steiger_z", "steiger_p", "williams_t", "williams_p", "meng_z", "meng_p"),
@@ -356,22 +392,17 @@ def read_comparisons(path: Path) -> list[dict[str, Any]]:
     Raises:
         RescoreError: the file is missing, not YAML, two entries share an id, or one has not the form of SCHEMA.
     """
-    import jsonschema
+    return list(read_declarations(path, SCHEMA, "comparisons", "rescore.scoring.comparisons", side_problems))
 
-    try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise RescoreError(f"{path}: not a readable YAML file ({error})") from error
-    problems = [
-        f"{'.'.join(map(str, error.absolute_path)) or 'top level'}: {error.message[:200]}"
-        for error in jsonschema.Draft202012Validator(SCHEMA).iter_errors(entries)
-    ]
-    if not problems:
-        names = pd.Series([entry["id"] for entry in entries], dtype=object)
-        problems = [f"{name}: two comparisons with this id" for name in names[names.duplicated()]]
-        problems += [f"{entry['id']}: sides of unequal length" for entry in entries if not pairs_fit(entry)]
-    raise_together(f"{path}: bad comparisons", problems, "mend the file; rescore.scoring.comparisons describes it.")
-    return list(entries)
+
+def side_problems(entry: Mapping[str, Any]) -> Iterator[str]:
+    if not pairs_fit(entry):
+        yield "sides of unequal length"
+        return
+    columns = entry.get("averages", {})
+    for (_, left), (_, right) in cell_pairs(entry):
+        if len(columns.get(left, [left])) != len(columns.get(right, [right])):
+            yield f"{left} and {right} rest on unequal numbers of columns"
 
 
 def side_cells(side: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -402,6 +433,12 @@ def member_cell(entry: Mapping[str, Any], side: str, cell: tuple[str, str]) -> C
     return Cell(*cell, member, action)
 
 
+def cells_behind(entry: Mapping[str, Any], side: str, cell: tuple[str, str]) -> tuple[Cell, ...]:
+    """The predictions that a cell rests on: its own, or those of the columns that it is the average of."""
+    columns = entry.get("averages", {}).get(cell[1], [cell[1]])
+    return tuple(member_cell(entry, side, (cell[0], column)) for column in columns)
+
+
 @dataclass(frozen=True)
 class Read:
     """Checked predictions of the members that are compared."""
@@ -418,20 +455,24 @@ def read_blocks(
     rows: pd.DataFrame,
     seeds: int,
     experiments: Sequence[str] = (),
+    shared: bool = False,
 ) -> Read:
     """Checked predictions of the members that the entries name, and of their twins without the validation samples.
 
     Args:
+        seeds: declared number of seeds; of draws, where they are shared.
         experiments: those whose predictions count; all where none is named.
+        shared: a seed is a draw that every member sees, those without randomness of their own too.
 
     Raises:
         RescoreError: NaN, duplicates, other units, targets that are not the data set's scores, or seeds that are missing.
     """
     named = {
-        member_cell(entry, side, cell).member
+        part.member
         for entry in entries
         for side in ("left", "right")
         for cell in side_cells(entry[side])
+        for part in cells_behind(entry, side, cell)
     }
     needed = named | {member + VALIDATED for member in named}
     tables = [read_columns(path)[0] for path in paths]
@@ -444,7 +485,8 @@ def read_blocks(
         return Read(
             {}, Outputs()
         )  # other sizes than the paper's were trained; each cell says that it has no predictions
-    problems = [*value_problems(merged), *target_problems(merged, rows), *seed_problems(merged, seeds)]
+    problems = [*value_problems(merged), *target_problems(merged, rows)]
+    problems += draw_problems(merged, seeds) if shared else seed_problems(merged, seeds)
     names = ", ".join(map(str, paths))
     raise_together(f"{names}: bad predictions", problems, "rerun the experiments that write them.")
     test, held_out = (blocks_of(merged[merged["split"] == split].sort_values(KEY)) for split in ("test", "validation"))
@@ -457,7 +499,7 @@ def read_blocks(
 
 
 def compare_rows(
-    comparisons: Path, predictions: list[Path], rows: Path, output: Path, settings: dict[str, Any]
+    comparisons: Path, predictions: list[Path], rows: list[Path], output: Path, settings: dict[str, Any]
 ) -> None:
     """Compare rows of our own tables cell by cell, from predictions.
 
@@ -465,20 +507,24 @@ def compare_rows(
         comparisons: reported/<paper>/comparisons.yaml; entries without `member` concern printed numbers only.
         predictions: predictions.parquet files that hold the members; an entry that names `experiments` is answered from theirs
             alone, because two experiments may each have a member of the same name.
-        rows: table of the data set's samples (clips, features or manifest), for the true scores.
+        rows: tables of the data sets' samples (clips, features or manifest), for the true scores.
         output: CSV with `COLUMNS`: a row a pair of cells and protocol, Holm's correction within each table and protocol, and a
             row `sign test over cells` for each comparison of several cells.
-        settings: `seed`, `seeds`, `scoring` (`bootstrap`: replicates and permutations; `confidence`).
+        settings: `seed`, `seeds` (where they are shared: draws), `scoring` (`bootstrap`: replicates and permutations;
+            `confidence`).
 
     Raises:
         RescoreError: a file is damaged, or the predictions are not what they should be; everything together.
     """
     entries = [entry for entry in read_comparisons(comparisons) if "member" in entry["left"]]
-    samples = read_table(rows)
+    samples = pd.concat([read_table(path)[["sample", "action", "score"]] for path in rows], ignore_index=True)
     lines: list[dict[str, Any]] = []
-    for experiments in dict.fromkeys(tuple(entry.get("experiments", ())) for entry in entries):
-        asked = [entry for entry in entries if tuple(entry.get("experiments", ())) == experiments]
-        read = read_blocks(asked, predictions, samples, settings["seeds"], experiments)
+    groups: dict[tuple[tuple[str, ...], bool], list[dict[str, Any]]] = {}
+    for entry in entries:
+        key = tuple(entry.get("experiments", ())), entry.get("seeds") == "shared"
+        groups.setdefault(key, []).append(entry)
+    for (experiments, shared), asked in groups.items():
+        read = read_blocks(asked, predictions, samples, settings["seeds"], experiments, shared)
         lines += [line for entry in asked for line in entry_rows(entry, read, settings)]
     table = pd.DataFrame(lines, columns=COLUMNS)
     for _, group in table[table["left_cell"] != ""].groupby(["table", "protocol"]):
@@ -492,10 +538,22 @@ Side = tuple[np.ndarray, ...]
 """Samples, targets, predictions, each (seeds, n)."""
 
 
+@dataclass(frozen=True)
+class Pair:
+    """Two cells held against each other; an average has several cells behind it, as many on either side."""
+
+    titles: tuple[str, str]
+    left: tuple[Cell, ...]
+    right: tuple[Cell, ...]
+
+
 def entry_rows(entry: Mapping[str, Any], read: Read, settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """A row for each pair of cells under each protocol, then the sign test over them."""
-    pairs = [(member_cell(entry, "left", a), member_cell(entry, "right", b)) for a, b in cell_pairs(entry)]
-    cells = list(dict.fromkeys(cell for pair in pairs for cell in pair))
+    pairs = [
+        Pair((" / ".join(a), " / ".join(b)), cells_behind(entry, "left", a), cells_behind(entry, "right", b))
+        for a, b in cell_pairs(entry)
+    ]
+    cells = list(dict.fromkeys(cell for pair in pairs for cell in (*pair.left, *pair.right)))
     for protocol in protocols_of(cells, read):
         sides = sides_at(cells, read, protocol)
         lines = [pair_row(entry, protocol, pair, sides, settings) for pair in pairs]
@@ -542,7 +600,7 @@ def side_on_validation(cell: Cell, read: Read) -> Side | str:
 def pair_row(
     entry: Mapping[str, Any],
     protocol: str,
-    pair: tuple[Cell, Cell],
+    pair: Pair,
     found: Mapping[Cell, Side | str],
     settings: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -550,22 +608,31 @@ def pair_row(
     row = dict.fromkeys(COLUMNS, np.nan) | {
         "comparison": entry["id"],
         "table": entry["table"],
-        "left_cell": " / ".join((pair[0].row, pair[0].column)),
-        "right_cell": " / ".join((pair[1].row, pair[1].column)),
+        "left_cell": pair.titles[0],
+        "right_cell": pair.titles[1],
         "protocol": protocol,
         "reason": "",
     }
-    reasons = dict.fromkeys(side for cell in pair if isinstance(side := found[cell], str))
+    reasons = dict.fromkeys(side for cell in (*pair.left, *pair.right) if isinstance(side := found[cell], str))
     if reasons:
         return row | {"reason": "; ".join(reasons)}
-    sides = [side for cell in pair if not isinstance(side := found[cell], str)]
+    parts = [matched(found[left], found[right]) for left, right in zip(pair.left, pair.right, strict=True)]
+    if reasons := dict.fromkeys(part for part in parts if isinstance(part, str)):
+        return row | {"reason": "; ".join(reasons)}
+    sides = [part for part in parts if not isinstance(part, str)]
+    return row | compare_pair(sides, pair, f"{entry['id']} {protocol}", settings, entry.get("seeds") == "shared")
+
+
+def matched(left: Side | str, right: Side | str) -> tuple[Side, Side] | str:
+    """Two sides with as many seeds, on the same samples, or why they have not."""
+    sides = [side for side in (left, right) if not isinstance(side, str)]
     seeds = max(len(samples) for samples, _, _ in sides)
     if any(len(samples) not in (1, seeds) for samples, _, _ in sides):
-        return row | {"reason": "the sides have unequal numbers of seeds"}
-    left, right = (tuple(np.broadcast_to(part, (seeds, part.shape[1])) for part in side) for side in sides)
-    if left[0].shape != right[0].shape or not (left[0] == right[0]).all():
-        return row | {"reason": "the sides were not tested on the same samples"}
-    return row | compare_pair(left, right, pair, f"{entry['id']} {protocol}", settings)
+        return "the sides have unequal numbers of seeds"
+    a, b = (tuple(np.broadcast_to(part, (seeds, part.shape[1])) for part in side) for side in sides)
+    if a[0].shape != b[0].shape or not (a[0] == b[0]).all():
+        return "the sides were not tested on the same samples"
+    return a, b
 
 
 def predictions_at(block: Block, index: np.ndarray) -> Side:
@@ -579,30 +646,57 @@ def predictions_at(block: Block, index: np.ndarray) -> Side:
 
 
 def compare_pair(
-    left: Side, right: Side, pair: tuple[Cell, Cell], name: str, settings: Mapping[str, Any]
+    sides: Sequence[tuple[Side, Side]], pair: Pair, name: str, settings: Mapping[str, Any], shared: bool = False
 ) -> dict[str, Any]:
-    """Difference with its paired bootstrap interval, and the four tests, of two sides on the same samples."""
+    """Difference with its paired bootstrap interval, and the tests, of two cells on the same samples.
+
+    Args:
+        sides: left and right of each set of test samples behind the cells: one, or for an average several.
+        name: of the comparison and protocol; fixes the permutations.
+        shared: both sides' seeds are the same draws, resampled together.
+    """
     replicates, seed = settings["scoring"]["bootstrap"], settings["seed"]
-    estimates = [
-        bootstrap_spearman(target, predicted, samples, cell.member, replicates, seed)
-        for (samples, target, predicted), cell in zip((left, right), pair, strict=True)
-    ]
-    difference = combine(estimates, lambda values: values[..., 0] - values[..., 1])
+
+    def estimates(which: int, cells: Sequence[Cell]) -> list[Estimate]:
+        found = []
+        for part, cell in zip(sides, cells, strict=True):
+            samples, target, predicted = part[which]
+            drawn = f"draws {cell.action}" if shared else cell.member
+            found.append(bootstrap_spearman(target, predicted, samples, drawn, replicates, seed))
+        return found
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return average(list(np.moveaxis(values, -1, 0)))
+
+    both, count = [*estimates(0, pair.left), *estimates(1, pair.right)], len(sides)
+    difference = combine(both, lambda values: mean(values[..., :count]) - mean(values[..., count:]))
     low, high = bca_interval(difference, settings["scoring"]["confidence"])
-    seeds, n = left[0].shape
-    between = float(np.mean([spearman(left[2][s], right[2][s]).value for s in range(seeds)]))
-    r1, r2 = (estimate.value for estimate in estimates)
-    generator = stable_generator(seed, "permutations", name, *(cell.member for cell in pair))
-    permuted = permutation_test(left[1], left[2], right[2], replicates, generator, left[0])
-    steiger, williams, meng = (test(r1, r2, between, n) for test in (steiger_z, williams_t, meng_z))
-    return {
+    r1, r2 = (float(mean(np.array([part.value for part in half]))) for half in (both[:count], both[count:]))
+    generator = stable_generator(seed, "permutations", name, *(cell.member for cell in (*pair.left, *pair.right)))
+    parts: list[Part] = [(left[1], left[2], right[2], left[0]) for left, right in sides]
+    permuted = averaged_permutation_test(parts, replicates, generator)
+    tested = formula_tests(sides[0], r1, r2) if count == 1 else {}
+    reason = difference.reason or tested.pop("reason", "")
+    return tested | {
         "left": r1,
         "right": r2,
         "difference": difference.value,
         "low": low,
         "high": high,
-        "n": n,
-        "seeds": seeds,
+        "n": sum(left[0].shape[1] for left, _ in sides),
+        "seeds": min(len(left[0]) for left, _ in sides),
+        "permutation_p": permuted.p,
+        "reason": reason,
+    }
+
+
+def formula_tests(sides: tuple[Side, Side], r1: float, r2: float) -> dict[str, Any]:
+    """r12 and the three tests by formula of two correlations with the same true scores; an average has no such test."""
+    left, right = sides
+    seeds, n = left[0].shape
+    between = float(np.mean([spearman(left[2][s], right[2][s]).value for s in range(seeds)]))
+    steiger, williams, meng = (test(r1, r2, between, n) for test in (steiger_z, williams_t, meng_z))
+    return {
         "r12": between,
         "steiger_z": steiger.statistic,
         "steiger_p": steiger.p,
@@ -610,8 +704,7 @@ def compare_pair(
         "williams_p": williams.p,
         "meng_z": meng.statistic,
         "meng_p": meng.p,
-        "permutation_p": permuted.p,
-        "reason": difference.reason or steiger.reason,
+        "reason": steiger.reason,
     }
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from rescore.errors import RescoreError
 from rescore.experiments.mtl_aqa_members import UNLV_DIVE
+from rescore.manifests.summary import REPORTED_ONLY
 from rescore.storage import read_table, write_table
 
 COLUMNS = ["row", "column", "value", "n", "reason"]
@@ -24,14 +25,18 @@ GENDERS = {"male": "Male", "female": "Female"}
 EVENTS = {False: "Individual", True: "Synchronous"}
 DIVE_CLASS = ("position", "armstand", "rotation_type", "somersaults", "twists")
 LABELS = {"AQA score": ("score",), "Action class": DIVE_CLASS, "Commentary": ("caption",)}
-NO_MEASURE = "the paper's own judgement; it names no measure"
-NOT_NOTED = "the data set's files do not say it of its dives"
-NO_UNLV = "UNLV-Dive is at hand as a split of dives alone"
+NO_MEASURE = f"{REPORTED_ONLY}the paper's own judgement; it names no measure"
+NOT_NOTED = f"{REPORTED_ONLY}the data set's files do not say it of its dives"
+NO_UNLV = f"{REPORTED_ONLY}UNLV-Dive is at hand as a split of dives alone"
+NO_MIT = f"{REPORTED_ONLY}MIT Dive is not part of this project"
 
-Line = tuple[str, str, str | None, int, str]
+CHARACTERISTICS = ("Events", "Height", "Genders", "# Samples", "# Events", "View Variation/Background", "Labels")
+"""Columns of Table 1."""
+
+Line = tuple[str, str, str | None, int | None, str]
 
 
-def line(row: str, column: str, value: str | None, n: int, reason: str = "") -> Line:
+def line(row: str, column: str, value: str | None, n: int | None, reason: str = "") -> Line:
     return row, column, value, n, "" if value is not None else reason
 
 
@@ -75,7 +80,7 @@ def unlv_lines(splits: pd.DataFrame) -> list[Line]:
     if dives.empty:
         return []
     n = len(dives)
-    others = ("Events", "Height", "Genders", "# Events", "View Variation/Background", "Labels")
+    others = (column for column in CHARACTERISTICS if column != "# Samples")
     return [
         line("UNLV Dive", "# Samples", str(n), n),
         *(line("UNLV Dive", column, None, n, NO_UNLV) for column in others),
@@ -106,8 +111,9 @@ def layer_lines(layers: Iterable[dict[str, Any]]) -> list[Line]:
 
 
 def summarise_table1(manifest: Path, splits: Path, summary: Path) -> None:
-    """Table 1 from the manifest, and what the splits tell of UNLV-Dive."""
-    write_lines(summary, [*unlv_lines(read_table(splits)), *data_set_lines(read_table(manifest))])
+    """Table 1 from the manifest, and what the splits tell of UNLV-Dive; of MIT Dive, that it is not here."""
+    absent = [line("MIT Dive", column, None, None, NO_MIT) for column in CHARACTERISTICS]
+    write_lines(summary, [*absent, *unlv_lines(read_table(splits)), *data_set_lines(read_table(manifest))])
 
 
 def summarise_table2(manifest: Path, summary: Path) -> None:
@@ -150,4 +156,4 @@ def summarise_data(manifest: Path, splits: Path, vocabulary: Path, summary: Path
 
 
 def write_lines(path: Path, lines: list[Line]) -> None:
-    write_table(path, pd.DataFrame(lines, columns=COLUMNS))
+    write_table(path, pd.DataFrame(lines, columns=COLUMNS).astype({"n": "Int64"}))

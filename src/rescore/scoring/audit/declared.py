@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
-from rescore.errors import RescoreError, raise_together
-from rescore.scoring.claims import NAMES, TEXT, mapping, read_claims, reported_numbers
+from rescore.errors import RescoreError
+from rescore.scoring.claims import read_claims, reported_numbers
 from rescore.scoring.comparisons import read_comparisons
+from rescore.scoring.declarations import NAMES, TEXT, Entry, mapping, read_declarations
 
-Entry = dict[str, Any]
 FILES = ("claims.yaml", "facts.yaml", "aggregates.yaml", "comparisons.yaml")
 RULES = ("arithmetic_mean", "fisher_z")
 CELL = {"type": "array", "items": TEXT, "minItems": 3, "maxItems": 3}
@@ -76,17 +75,7 @@ def read_aggregates(path: Path) -> dict[str, list[Entry]]:
     Raises:
         RescoreError: not YAML, or not in the form of SCHEMA.
     """
-    import jsonschema
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise RescoreError(f"{path}: not a readable YAML file ({error})") from error
-    problems = [
-        f"{'.'.join(map(str, error.absolute_path)) or 'top level'}: {error.message[:200]}"
-        for error in jsonschema.Draft202012Validator(SCHEMA).iter_errors(content)
-    ]
-    raise_together(f"{path}: bad facts", problems, "mend the file; rescore.scoring.audit.declared describes it.")
+    content = read_declarations(path, SCHEMA, "facts", "rescore.scoring.audit.declared")
     return {name: content.get(name, []) for name in SECTIONS}
 
 

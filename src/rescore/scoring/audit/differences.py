@@ -86,7 +86,9 @@ def check_comparison(paper: Paper, entry: Entry) -> Finding:
     common = {
         "id": f"differences/{paper.name}/{slug(entry['id'])}",
         "subject": f"{paper.name} {entry['table']}",
-        "statement": f"“{entry.get('quote', '')}” (Sec. {entry.get('section', '')})",
+        "statement": f"“{entry['quote']}” (Sec. {entry.get('section', '')})"
+        if "quote" in entry
+        else entry["id"].replace("_", " "),
         "refutation": "the systems' predictions for each test sample: with them the difference can be tested",
     }
     if not found:
