@@ -170,6 +170,22 @@ def read_provenance(records: Path | None, lock: Path | None) -> Provenance:
     return Provenance(tuple(found), {str(entry.get("path", "")): entry for entry in entries})
 
 
+def behind(provenance: Provenance, paths: Iterable[str]) -> Provenance:
+    """The records of the steps that files rest on, and no others.
+
+    What was recorded of a page itself, or after it, would make a page that is built again differ from the first.
+
+    Args:
+        provenance: what steps recorded.
+        paths: files as records name them.
+    """
+    wanted, left, found = set(paths), list(provenance.records), list[dict[str, Any]]()
+    while new := [record for record in left if wanted & set(paths_in(record.get("outputs")))]:
+        wanted |= {path for record in new for path in record.get("inputs") or ()}
+        left, found = [record for record in left if record not in new], [*found, *new]
+    return Provenance(tuple(record for record in provenance.records if record in found), provenance.lock)
+
+
 def recorded(record: Mapping[str, Any]) -> dict[str, str]:
     """What a step recorded, as text by name; what it did not is left out."""
     code: dict[str, Any] = record.get("code") or {}
