@@ -39,9 +39,10 @@ def picture(path: Path, title: str) -> Markup:
     """
     try:
         if path.suffix == ".svg":
-            text, beside = plots.shorter_drawing(path.read_text(encoding="utf-8")), path.with_suffix(".png")
-            if len(text) <= LARGEST_DRAWING or not beside.is_file():
-                return Markup(plots.inline_svg(text, path.stem.replace("_", "-"), title))
+            drawing, beside = plots.shorter_drawing(path.read_text(encoding="utf-8")), path.with_suffix(".png")
+            drawing = plots.inline_svg(drawing, path.stem.replace("_", "-"), title)
+            if len(drawing) <= LARGEST_DRAWING or not beside.is_file():
+                return Markup(drawing)
             path = beside
         if path.suffix == ".png":
             data = base64.b64encode(smaller_picture(path)).decode()

@@ -8,6 +8,7 @@ import base64
 import itertools
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -20,7 +21,7 @@ import pyarrow
 
 from rescore.errors import RescoreError
 from rescore.scoring.aqa7 import Cell
-from rescore.storage import read_table
+from rescore.storage import read_table, sha256_text
 
 VEGA_LITE = "6.1"
 LIBRARY = f"Vega, Vega-Lite {VEGA_LITE} and Vega-Embed"
@@ -126,6 +127,7 @@ def shorter(svg: str) -> str:
     svg = re.sub(r' (?:font-family="[^"]*"|(?:opacity|stroke-width)="1"| pointer-events="none")', "", svg)
     svg = re.sub(rf'<path [^>]* opacity="{UNSEEN:g}"/>|(?<=<g) aria-label="[^"]*"', "", svg)
     svg = re.sub(r"(\d+\.\d)\d+", r"\1", svg).replace(".0,", ",").replace(".0)", ")")
+    svg = re.sub(r'<path d="M0,0h[\d.]+v[\d.]+h-[\d.]+Z"/>', "", svg).replace('<g transform="translate(0,0)">', "<g>")
     svg = re.sub(rf"(?:{DOT}){{2,}}", one_path, svg)
     svg = re.sub(rf"(?:{LINE}){{2,}}", fewer_lines, without_bare_groups(svg))
     svg = re.sub(rf"(?:{WORD}){{2,}}", words_together, svg)
@@ -168,6 +170,37 @@ def shorter_tag(tag: re.Match[str]) -> str:
     if "scale(" in text:
         return text
     return re.sub(r"(?<![\d.])(?:(\d\.\d\d)|(\d{2,}\.\d))\d+", lambda number: number[1] or number[2], text)
+
+
+STYLES = (
+    "stroke|stroke-opacity|stroke-width|stroke-linecap|stroke-dasharray|fill|opacity|font-size|font-weight|text-anchor"
+)
+STYLED = re.compile(rf' style="[^"]*"|(?: (?:{STYLES})="[^"]*")+')
+"""How a tag looks: Matplotlib says it in one attribute, Vega in several."""
+
+
+def styles_once(svg: str) -> str:
+    """What is inside a picture, each look that several tags share said once: as a class whose name is the look's own hash.
+
+    A page has many pictures, and a style sheet in one holds for all: equal names mean equal looks.
+    """
+    looks = Counter(found for tag in re.findall(r"<[a-z][^>]*>", svg) for found in STYLED.findall(tag))
+    names, rules = {}, ""
+    for look, count in looks.items():
+        name, rule = f"s{sha256_text(look)[:6]}", rule_of(look)
+        if count * (len(look) - len(f' class="{name}"')) > len(name) + len(rule) + 3:
+            names[look], rules = f' class="{name}"', rules + f".{name}{{{rule}}}"
+    if not names:
+        return svg
+    svg = re.sub(r"<[a-z][^>]*>", lambda tag: STYLED.sub(lambda look: names.get(look[0], look[0]), tag[0]), svg)
+    return f"<style>{rules}</style>{svg}"
+
+
+def rule_of(look: str) -> str:
+    """A tag's look as the declarations of a style sheet."""
+    if look.startswith(" style="):
+        return look.removeprefix(' style="').removesuffix('"')
+    return ";".join(f"{name}:{value}" for name, value in re.findall(r'([\w-]+)="([^"]*)"', look))
 
 
 def without_bare_groups(svg: str) -> str:
@@ -239,7 +272,7 @@ def inline_svg(svg: str, name: str, description: str) -> str:
     if size:
         head = re.sub(r'\s(?:width|height)="[^"]*"', "", head) + f' width="{size[1]}" height="{size[2]}"'
     label = description.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
-    return f'{head} role="img" aria-label="{label}" font-family="{FONT}">{rest.strip()}'
+    return f'{head} role="img" aria-label="{label}" font-family="{FONT}">{styles_once(rest.strip())}'
 
 
 def facets(data: pd.DataFrame, layers: list[dict[str, Any]], encoding: dict[str, Any]) -> dict[str, Any]:
