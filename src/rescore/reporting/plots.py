@@ -175,8 +175,13 @@ def shorter_tag(tag: re.Match[str]) -> str:
 STYLES = (
     "stroke|stroke-opacity|stroke-width|stroke-linecap|stroke-dasharray|fill|opacity|font-size|font-weight|text-anchor"
 )
-STYLED = re.compile(rf' style="[^"]*"|(?: (?:{STYLES})="[^"]*")+')
+STYLED = re.compile(rf' style="[^"]*"| (?:{STYLES})="[^"]*"')
 """How a tag looks: Matplotlib says it in one attribute, Vega in several."""
+TAG = re.compile(r"<[a-z][^>]*>")
+
+
+def look_of(tag: str) -> str:
+    return "".join(STYLED.findall(tag))
 
 
 def styles_once(svg: str) -> str:
@@ -184,16 +189,19 @@ def styles_once(svg: str) -> str:
 
     A page has many pictures, and a style sheet in one holds for all: equal names mean equal looks.
     """
-    looks = Counter(found for tag in re.findall(r"<[a-z][^>]*>", svg) for found in STYLED.findall(tag))
     names, rules = {}, ""
-    for look, count in looks.items():
+    for look, count in Counter(map(look_of, TAG.findall(svg))).items():
         name, rule = f"s{sha256_text(look)[:6]}", rule_of(look)
         if count * (len(look) - len(f' class="{name}"')) > len(name) + len(rule) + 3:
             names[look], rules = f' class="{name}"', rules + f".{name}{{{rule}}}"
     if not names:
         return svg
-    svg = re.sub(r"<[a-z][^>]*>", lambda tag: STYLED.sub(lambda look: names.get(look[0], look[0]), tag[0]), svg)
-    return f"<style>{rules}</style>{svg}"
+
+    def with_class(tag: re.Match[str]) -> str:
+        name = names.get(look_of(tag[0]))
+        return re.sub(r"/?>$", lambda end: name + end[0], STYLED.sub("", tag[0])) if name else tag[0]
+
+    return f"<style>{rules}</style>{TAG.sub(with_class, svg)}"
 
 
 def rule_of(look: str) -> str:
