@@ -11,7 +11,16 @@ import pytest
 from rescore.cli import main
 from rescore.errors import RescoreError
 from rescore.reporting.cells import cells_behind, mean_of, members_behind, seeds_behind
-from rescore.reporting.evidence import header_of, links, place_of, read_provenance, split_stem
+from rescore.reporting.evidence import (
+    Link,
+    Provenance,
+    hash_problems,
+    header_of,
+    links,
+    place_of,
+    read_provenance,
+    split_stem,
+)
 from rescore.reporting.explain import explain
 from rescore.reporting.tables import read_result
 from rescore.storage import save_arrays, sha256_file
@@ -166,6 +175,22 @@ def test_changed_files_are_named(tree):
     assert f"{predictions} is not the file that runs/demo/scores/aqa7_table2.csv was made from" in wrong
     assert "data/demo/features/aqa7.npy is not the file that runs/demo/all_action/members.safetensors" in wrong
     assert "data/demo/videos/aqa7.csv is not the file that the lock names" in wrong
+
+
+def test_a_checkpoint_was_trained_on_one_of_a_tables_features():
+    def link(what, path, digest, **facts):
+        return Link(what, path, facts, digest, 1, "", "", {})
+
+    features = [link("features", "dives.npy", "a" * 64), link("features", "routines.npy", "b" * 64)]
+    right = link("checkpoint", "members.safetensors", "c" * 64, features_sha256="a" * 64)
+    wrong = link("checkpoint", "members.safetensors", "c" * 64, features_sha256="d" * 64)
+    assert hash_problems([right, *features], Provenance()) == []
+    assert [problem.split()[0] for problem in hash_problems([wrong, *features], Provenance())] == [
+        "dives.npy",
+        "routines.npy",
+    ]
+    # A large file has no hash here, and may be the one.
+    assert hash_problems([wrong, features[0], link("features", "routines.npy", "")], Provenance()) == []
 
 
 def test_a_number_that_predictions_do_not_give_is_called_so(tree):

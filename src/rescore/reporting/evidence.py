@@ -415,7 +415,6 @@ def make_link(what: str, path: Path, facts: dict[str, Any], root: Path, provenan
 def hash_problems(chain: list[Link], provenance: Provenance) -> list[str]:
     """Files that are not those that the lock, the step that read them, or a checkpoint trained on them names."""
     here = {link.path: link.sha256 for link in chain if link.sha256}
-    by_what = {link.what: link for link in chain}
     trained_on = {
         "features_sha256": "features",
         "rows_sha256": "samples of the features",
@@ -428,11 +427,11 @@ def hash_problems(chain: list[Link], provenance: Provenance) -> list[str]:
     ]
     for link in chain:
         said += [(path, str(digest), link.path) for path, digest in (link.record.get("inputs") or {}).items()]
-        said += [
-            (by_what[what].path, str(link.facts[key]), link.path)
-            for key, what in trained_on.items()
-            if link.facts.get(key) and what in by_what
-        ]
+        for key, what in trained_on.items():
+            # A table on two data sets has two files of features: a checkpoint was trained on one of them.
+            there = {other.path: other.sha256 for other in chain if other.what == what}
+            if link.facts.get(key) and all(there.values()) and link.facts[key] not in there.values():
+                said += [(path, str(link.facts[key]), link.path) for path in there]
     return [
         f"{path} is not the file that {who} was made from ({here[path][:12]}, recorded {digest[:12]})"
         if who != "the lock"
