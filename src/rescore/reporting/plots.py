@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow
+import pyarrow  # type: ignore[import-untyped]
 
 from rescore.errors import RescoreError
 from rescore.scoring.aqa7 import Cell
