@@ -1,6 +1,7 @@
 """`rescore explain`: every step of the chain, the number taken again from predictions, and what contradicts the records."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -10,7 +11,16 @@ import pytest
 from rescore.cli import main
 from rescore.errors import RescoreError
 from rescore.reporting.cells import cells_behind, mean_of, members_behind, seeds_behind
-from rescore.reporting.evidence import header_of, links, place_of, read_provenance, split_stem
+from rescore.reporting.evidence import (
+    Link,
+    Provenance,
+    hash_problems,
+    header_of,
+    links,
+    place_of,
+    read_provenance,
+    split_stem,
+)
 from rescore.reporting.explain import explain
 from rescore.reporting.tables import read_result
 from rescore.storage import save_arrays, sha256_file
@@ -87,12 +97,40 @@ def test_every_cell_follows_from_its_predictions(demo_tree, table):
 
 def test_averages_and_yardsticks_say_what_they_are(demo_tree):
     text = explain(table_of(demo_tree, "table3"), "Diving", "Avg. Corr.", "last_iteration")
-    assert "the number is an average over 5 such cells" in text
+    assert "arithmetic mean of the 5 cells' means over seeds" in text
     text = explain(table_of(demo_tree, "table2"), "Perfect observer", "Diving")
     assert "a yardstick, the column `observer`" in text
     place = place_of(table_of(demo_tree, "table2"))
     assert members_behind(place, "Perfect observer", "Diving") == []
     assert [cell.action for cell in cells_behind(place, "All-action C3D-LSTM", "Snowboarding")] == ["snowboard"]
+
+
+@pytest.mark.parametrize("table", ["table2", "table3"])
+def test_every_average_follows_from_its_predictions(demo_tree, table):
+    path = table_of(demo_tree, table)
+    result = read_result(path)
+    averages = result[result["column"].str.startswith("Avg") & (result["reproduced"] != "")]
+    mine = averages[~averages["row"].isin(["Perfect observer", "Difficulty alone"])]
+    assert mine["column"].nunique() == 2  # each table prints one average and has the other beside it
+    for line in mine.iloc[::3].itertuples():
+        text = explain(path, line.row, line.column, line.protocol)
+        printed = {"table2": "Fisher's z average", "table3": "arithmetic mean"}[table]
+        name = {"Avg. Corr. (arithmetic mean)": "arithmetic mean", "Avg. Corr. (Fisher's z)": "Fisher's z average"}
+        found = re.search(
+            rf"{name.get(line.column, printed)} of the \d cells' means over seeds (\S+), as in the table", text
+        )
+        assert found, (line, text)
+        assert found[1] == line.reproduced
+
+
+def test_an_average_that_predictions_do_not_give_is_called_so(tree):
+    path = table_of(tree, "table2")
+    result = read_result(path)
+    cell = (result["row"] == "All-action C3D-LSTM") & (result["column"] == "Avg. Corr.")
+    result.loc[cell, "reproduced"] = "0.9876"
+    result.to_csv(path, index=False)
+    text = explain(path, "All-action C3D-LSTM", "Avg. Corr.", "last_iteration")
+    assert "NOT what the table says: 0.9876" in text
 
 
 def test_records_and_the_lock_are_told(tree):
@@ -137,6 +175,22 @@ def test_changed_files_are_named(tree):
     assert f"{predictions} is not the file that runs/demo/scores/aqa7_table2.csv was made from" in wrong
     assert "data/demo/features/aqa7.npy is not the file that runs/demo/all_action/members.safetensors" in wrong
     assert "data/demo/videos/aqa7.csv is not the file that the lock names" in wrong
+
+
+def test_a_checkpoint_was_trained_on_one_of_a_tables_features():
+    def link(what, path, digest, **facts):
+        return Link(what, path, facts, digest, 1, "", "", {})
+
+    features = [link("features", "dives.npy", "a" * 64), link("features", "routines.npy", "b" * 64)]
+    right = link("checkpoint", "members.safetensors", "c" * 64, features_sha256="a" * 64)
+    wrong = link("checkpoint", "members.safetensors", "c" * 64, features_sha256="d" * 64)
+    assert hash_problems([right, *features], Provenance()) == []
+    assert [problem.split()[0] for problem in hash_problems([wrong, *features], Provenance())] == [
+        "dives.npy",
+        "routines.npy",
+    ]
+    # A large file has no hash here, and may be the one.
+    assert hash_problems([wrong, features[0], link("features", "routines.npy", "")], Provenance()) == []
 
 
 def test_a_number_that_predictions_do_not_give_is_called_so(tree):

@@ -171,6 +171,22 @@ def read_provenance(records: Path | None, lock: Path | None) -> Provenance:
     return Provenance(tuple(found), {str(entry.get("path", "")): entry for entry in entries})
 
 
+def behind(provenance: Provenance, paths: Iterable[str]) -> Provenance:
+    """The records of the steps that files rest on, and no others.
+
+    What was recorded of a page itself, or after it, would make a page that is built again differ from the first.
+
+    Args:
+        provenance: what steps recorded.
+        paths: files as records name them.
+    """
+    wanted, left, found = set(paths), list(provenance.records), list[dict[str, Any]]()
+    while new := [record for record in left if wanted & set(paths_in(record.get("outputs")))]:
+        wanted |= {path for record in new for path in record.get("inputs") or ()}
+        left, found = [record for record in left if record not in new], [*found, *new]
+    return Provenance(tuple(record for record in provenance.records if record in found), provenance.lock)
+
+
 def recorded(record: Mapping[str, Any]) -> dict[str, str]:
     """What a step recorded, as text by name; what it did not is left out."""
     code: dict[str, Any] = record.get("code") or {}
@@ -402,7 +418,6 @@ def make_link(what: str, path: Path, facts: dict[str, Any], root: Path, provenan
 def hash_problems(chain: list[Link], provenance: Provenance) -> list[str]:
     """Files that are not those that the lock, the step that read them, or a checkpoint trained on them names."""
     here = {link.path: link.sha256 for link in chain if link.sha256}
-    by_what = {link.what: link for link in chain}
     trained_on = {
         "features_sha256": "features",
         "rows_sha256": "samples of the features",
@@ -416,11 +431,11 @@ def hash_problems(chain: list[Link], provenance: Provenance) -> list[str]:
     ]
     for link in chain:
         said += [(path, str(digest), link.path) for path, digest in (link.record.get("inputs") or {}).items()]
-        said += [
-            (by_what[what].path, str(link.facts[key]), link.path)
-            for key, what in trained_on.items()
-            if link.facts.get(key) and what in by_what
-        ]
+        for key, what in trained_on.items():
+            # A table on two data sets has two files of features: a checkpoint was trained on one of them.
+            there = {other.path: other.sha256 for other in chain if other.what == what}
+            if link.facts.get(key) and all(there.values()) and link.facts[key] not in there.values():
+                said += [(path, str(link.facts[key]), link.path) for path in there]
     return [
         f"{path} is not the file that {who} was made from ({here[path][:12]}, recorded {digest[:12]})"
         if who != "the lock"

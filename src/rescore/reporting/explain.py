@@ -1,8 +1,11 @@
 """`rescore explain`: the whole way back of one number, from the table to the sources, as text."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
@@ -24,8 +27,22 @@ from rescore.reporting.evidence import (
 )
 from rescore.reporting.tables import read_result, records
 from rescore.reporting.wording import PROTOCOLS
-from rescore.scoring.aqa7 import YARDSTICKS
+from rescore.scoring import aqa7, s4aqa
+from rescore.scoring.correlation import arithmetic_mean, fisher_z_average
 from rescore.storage import canonical_json, read_table
+
+
+@dataclass(frozen=True)
+class Average:
+    """How a column averages the cells of its row."""
+
+    name: str
+    function: Callable[[np.ndarray], np.ndarray]
+
+
+FISHER = Average("Fisher's z average", fisher_z_average)
+AVERAGES = {"fisher_z_average": FISHER, "arithmetic_mean": Average("arithmetic mean", arithmetic_mean)}
+"""By the name of the statistic in the scores."""
 
 
 def choose(result: pd.DataFrame, table: Path, row: str, column: str, protocol: str | None) -> list[dict[str, Any]]:
@@ -83,8 +100,15 @@ def shown(text: str, place: Place) -> str:
     return text.replace(f"{place.root}/", "")
 
 
-def seed_lines(seeds: list[Seed], line: dict[str, Any], why_none: str) -> list[str]:
-    """Every seed's iteration and number, taken from the predictions again, and whether their mean is the table's number."""
+def seed_lines(seeds: list[Seed], line: dict[str, Any], why_none: str, average: Average | None = None) -> list[str]:
+    """Every seed's iteration and number, taken from the predictions again, and whether the table's number follows from them.
+
+    Args:
+        seeds: of all cells behind the number.
+        line: the table's.
+        why_none: why there are no seeds, as far as it is known.
+        average: how the number averages its cells; None where it is one cell's, or where it is not known.
+    """
     if not seeds:
         reason = why_none or "not a mean over seeds that can be taken from predictions alone"
         return [f"  by seed     {NOT_RECORDED}: {reason}"]
@@ -92,14 +116,34 @@ def seed_lines(seeds: list[Seed], line: dict[str, Any], why_none: str) -> list[s
     head = ["member", "action", "seed", "iteration", "n", seeds[0].measure]
     table = tabulate(rows, head, tablefmt="plain", disable_numparse=True)
     text = ["  from the predictions, just now:", *[f"    {part}" for part in table.splitlines()]]
-    unit, less = seeds[0].unit, any(seed.sign < 0 for seed in seeds)
-    if not less and (count := len({(seed.member, seed.action) for seed in seeds})) > 1:
+    unit, count = seeds[0].unit, len({(seed.member, seed.action) for seed in seeds})
+    if any(seed.sign < 0 for seed in seeds):
+        what, value = "difference of the means over seeds", mean_of(seeds)
+    elif count == 1:
+        what, value = "mean over seeds", mean_of(seeds)
+    elif average:
+        what, value = f"{average.name} of the {count} cells' means over seeds", average_of(seeds, average)
+    else:
         return [*text, f"    the number is an average over {count} such cells"]
     digits = len(line["reproduced"].partition(".")[2])
-    found = f"{round(mean_of(seeds) * unit, 10):.{digits}f}"
+    found = f"{round(value * unit, 10):.{digits}f}"
     agrees = "as in the table" if found == line["reproduced"] else f"NOT what the table says: {line['reproduced']}"
-    what = "difference of the means over seeds" if less else "mean over seeds"
     return [*text, f"    {what} {found}{' (in percent)' if unit == 100 else ''}, {agrees}"]
+
+
+def average_in(place: Place, column: str) -> Average | None:
+    """The average that a column of a table is, as its scores are computed; None where it is none."""
+    if place.paper == "aqa7":
+        named = {title: statistic for title, statistic, _ in aqa7.AVERAGES.get(place.table, [])}
+        return AVERAGES.get(named.get(column, ""))
+    return FISHER if place.paper == "s4aqa" and column == s4aqa.average_of(place.table) else None
+
+
+def average_of(seeds: list[Seed], average: Average) -> float:
+    """An average of cells, each the mean over its seeds."""
+    cells = dict.fromkeys((seed.member, seed.action) for seed in seeds)
+    means = [mean_of([seed for seed in seeds if (seed.member, seed.action) == cell]) for cell in cells]
+    return float(average.function(np.array(means)))
 
 
 def fact_lines(facts: dict[str, Any], members: list[str]) -> list[str]:
@@ -162,7 +206,7 @@ def explain(
         text += ["", PROTOCOLS.get(line["protocol"], line["protocol"]), *number_lines(place, line)]
         if line["reproduced"]:
             seeds = seeds_behind(place, row, column, line["protocol"])
-            text += seed_lines(seeds, line, why_none)
+            text += seed_lines(seeds, line, why_none, average_in(place, column))
             # Where a twin trained without the validation samples is scored in a member's place, its files belong to the chain.
             members = list(dict.fromkeys([*members, *(seed.member for seed in seeds)]))
     chain = links(place, provenance, members or None)
@@ -175,8 +219,8 @@ def explain(
 
 def member_line(row: str, members: list[str]) -> str:
     """Who fills a cell."""
-    if row in YARDSTICKS and not members:
-        return f"none; a yardstick, the column `{YARDSTICKS[row]}` of the samples against their scores"
+    if row in aqa7.YARDSTICKS and not members:
+        return f"none; a yardstick, the column `{aqa7.YARDSTICKS[row]}` of the samples against their scores"
     return ", ".join(members) or f"{NOT_RECORDED}; the files below are the whole table's"
 
 

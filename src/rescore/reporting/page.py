@@ -4,11 +4,9 @@
 differs between two runs that give equal results (run times, devices) stands between `<!--measured-->` marks.
 """
 
-import base64
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
-from io import BytesIO
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +14,10 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from PIL import Image
 
 from rescore.errors import RescoreError, raise_together
 from rescore.measured import without_measured
 from rescore.reporting import plots
-from rescore.reporting.cells import cells_behind
 from rescore.reporting.error_table import HEADINGS as ERROR_HEADINGS
 from rescore.reporting.error_table import TITLE as ERRORS
 from rescore.reporting.error_table import error_lines
@@ -31,21 +27,18 @@ from rescore.reporting.evidence import (
     PAPERS,
     SHORT_PAPERS,
     Provenance,
-    experiments_of,
-    place_of,
-    prediction_files,
+    behind,
     read_provenance,
     recorded,
-    scores_path,
     split_stem,
 )
+from rescore.reporting.figure_view import drawn_plots, figure_title, picture, plot_view
 from rescore.reporting.table_view import link_view, protocol_title, short, table_key, table_section
 from rescore.reporting.tables import VERDICTS, read_result
 from rescore.reporting.tables import records as records_of
-from rescore.reporting.wording import FIGURES, TABLES, is_synthetic, scale_line
-from rescore.scoring.aqa7 import Cell
+from rescore.reporting.wording import TABLES, is_synthetic, scale_line
 from rescore.scoring.claims import RESULTS
-from rescore.storage import read_table, write_text
+from rescore.storage import write_text
 
 REPORTED = "in the paper's own numbers"
 SOURCES = {
@@ -62,34 +55,9 @@ SYMBOLS = {
     **dict(zip(SEVERITIES, "‼!·", strict=True)),
 }
 """So that no colour alone says what was found."""
-FOLDED = 12
-"""A scatter plot with more panels than this waits behind a line of text."""
-LARGEST_DRAWING = 60_000
-"""Bytes of an SVG above which the page takes the PNG beside it: pages have at most 5 MB."""
 LARGEST_PAGE = 4_900_000
 """Bytes of a page without what was measured of its run, which has room up to 5 MB."""
 STILL = "Shown as still pictures alone, so that the page stays below 5 MB"
-LARGEST_PICTURE = (1100, 4000)
-"""Pixels, width and height, that a picture is shrunk to; pages are about as wide."""
-CURVES = ("loss", "accuracy", "rho", "correlation")
-"""Last words of the columns of a training curve that are shown; speed and utilisation differ between equal runs."""
-
-
-def smaller_picture(path: Path) -> bytes:
-    """A picture's file as WebP, a fifth of the PNG's size: a page has many, and at most 5 MB. The PNG itself lies in figures/.
-
-    Raises:
-        RescoreError: no picture.
-    """
-    buffer = BytesIO()
-    try:
-        with Image.open(path) as picture:
-            shown = picture.convert("RGB")
-            shown.thumbnail(LARGEST_PICTURE)
-            shown.save(buffer, "WEBP", quality=65)
-    except OSError as error:  # Pillow's own errors are OSErrors
-        raise RescoreError(f"{path}: not a picture ({error}). Run the workflow, which makes it again.") from error
-    return buffer.getvalue()
 
 
 def environment() -> Environment:
@@ -100,30 +68,6 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-
-
-def picture(path: Path, title: str) -> Markup:
-    """A figure's file as an element of the page.
-
-    Raises:
-        RescoreError: it is no SVG or PNG.
-    """
-    try:
-        beside = path.with_suffix(".png")
-        if path.suffix == ".svg" and path.stat().st_size > LARGEST_DRAWING and beside.is_file():
-            path = beside
-        if path.suffix == ".svg":
-            return Markup(plots.inline_svg(path.read_text(encoding="utf-8"), path.stem.replace("_", "-"), title))
-        if path.suffix == ".png":
-            data = base64.b64encode(smaller_picture(path)).decode()
-            return Markup('<img src="data:image/webp;base64,{}" alt="{}">').format(Markup(data), title)
-    except OSError as error:
-        raise RescoreError(f"{path}: not a readable figure ({error})") from error
-    raise RescoreError(f"{path}: not a figure that the page can show; it takes .svg and .png")
-
-
-def figure_title(stem: str) -> str:
-    return FIGURES.get(stem) or FIGURES.get(split_stem(stem)[1]) or stem.replace("_", " ")
 
 
 def verdict_line(path: Path, link: str) -> dict[str, Any]:
@@ -243,88 +187,26 @@ def record_section(path: Path) -> tuple[str, str, dict[str, Any]]:
     return name, name.replace("_", " ").capitalize(), json.loads(path.read_text(encoding="utf-8"))
 
 
-def cells_of_table(path: Path) -> dict[tuple[str, str], list[Cell]]:
-    """Cells behind each row and column of a table; averages left out."""
-    place, found = place_of(path), {}
-    for row, column in read_result(path)[["row", "column"]].drop_duplicates().itertuples(index=False):
-        cells = cells_behind(place, row, column)
-        if len(cells) == 1:
-            found[str(row), str(column)] = [Cell(str(row), str(column), cells[0].member, cells[0].action)]
-    return found
-
-
-def table_plots(path: Path, drawn: set[tuple[str, str]], in_figures: set[tuple[str, str]]) -> Iterator[plots.Plot]:
-    """Plots of a table's cells that none shows yet: correlations while training, where no figure has them, and scatter plots.
-
-    Args:
-        path: results table.
-        drawn: members and actions that other tables' plots show; grows.
-        in_figures: rows and columns whose curves a figure of the paper shows.
-    """
-    place, title = place_of(path), short(TABLES[table_key(path.stem)].title)
-    cells = [cell for cells in cells_of_table(path).values() for cell in cells]
-    cells = [cell for cell in cells if (cell.member, cell.action) not in drawn]
-    members, name = {cell.member for cell in cells}, path.stem.replace("_", "-")
-    experiments = experiments_of(scores_path(place))
-    files = [file for experiment in experiments for file in prediction_files(place, experiment, members)]
-    drawn |= {(cell.member, cell.action) for cell in cells}
-    if not files:
-        return
-    untold = [cell for cell in cells if (cell.row, cell.column) not in in_figures]
-    found = [plots.correlation_curves(f"{name}-curves", f"{title}: correlation while training", files, untold)]
-    found += [plots.scatter(f"{name}-scatter", f"{title}: predicted against true scores", files, cells)]
-    yield from (plot for plot in found if plot is not None)
-
-
-def cells_in_figures(curves: list[Path], paper: str) -> set[tuple[str, str]]:
-    """Rows and columns whose scores by iteration a figure of a paper shows."""
-    tables = [read_table(path) for path in curves if split_stem(path.stem)[0] == paper]
-    shown = [table[["row", "column"]] for table in tables if {"row", "column", "iteration"} <= set(table.columns)]
-    return {(str(row), str(column)) for part in shown for row, column in part.itertuples(index=False)}
-
-
-def curve_plots(paths: list[Path], tables: list[Path], runs: Path | None) -> Iterator[tuple[str, plots.Plot]]:
-    """Paper and plot of scores by iteration (named as the paper's figure) and of training curves, one plot an experiment."""
-    trainings: dict[str, dict[str, Path]] = {}
-    for path in paths:
-        columns = read_table(path).columns
-        if {"row", "iteration"} <= set(columns):
-            paper = split_stem(path.stem)[0]
-            printed = pd.concat([read_result(table) for table in tables if split_stem(table.stem)[0] == paper])
-            yield (
-                paper,
-                plots.scored_curves(f"{path.stem}-plot".replace("_", "-"), figure_title(path.stem), path, printed),
-            )
-            continue
-        parts = path.parent.relative_to(runs).parts if runs else (path.parent.name,)
-        trainings.setdefault("/".join(parts[:2]), {})["/".join(parts[2:]) or parts[-1]] = path
-    for name, files in trainings.items():
-        paper = name.partition("/")[0] if name.partition("/")[0] in PAPERS else "aqa7"
-        identifier, title = (
-            f"training-{name}".replace("/", "-").replace("_", "-"),
-            f"Training of {name.replace('_', ' ')}",
+def render(name: str, **shown: Any) -> str:
+    """A template's text; the library that draws plots stands in it where one is interactive."""
+    interactive = any(plot["interactive"] for paper in shown.get("papers", ()) for plot in paper["plots"])
+    return (
+        environment()
+        .get_template(name)
+        .render(
+            **shown,
+            **{"verdicts": VERDICTS, "results": RESULTS, "symbols": SYMBOLS, "reported_source": REPORTED},
+            library=plots.packed_bundle() if interactive else "",
+            library_name=plots.LIBRARY,
         )
-        yield paper, plots.training_curves(identifier, title, files, CURVES)
+    )
 
 
-def plot_view(plot: plots.Plot) -> dict[str, Any]:
-    return {
-        "id": plot.id,
-        "title": plot.title,
-        "note": plot.note,
-        "panels": plot.panels,
-        "folded": plot.id.endswith("-scatter") and plot.panels > FOLDED,
-        "picture": Markup(plot.svg),
-        "specification": Markup(plot.json),
-        "interactive": True,
-    }
-
-
-def fitted(render: Callable[[], str], papers: list[dict[str, Any]], made: list[tuple[str, list[Any]]]) -> str:
+def fitted(shown: dict[str, Any], papers: list[dict[str, Any]], made: list[tuple[str, list[Any]]]) -> str:
     """The page below its limit: as many plots as needed, the one with the most panels first, lose what makes them interactive.
 
     Args:
-        render: gives the page's text from `papers` and `made`.
+        shown: what the template shows, `papers` and `made` among it.
         papers: what is shown of each paper; their plots are changed.
         made: how the page was made; it grows by a line that names the plots changed.
 
@@ -335,7 +217,7 @@ def fitted(render: Callable[[], str], papers: list[dict[str, Any]], made: list[t
     waiting = sorted(views, key=lambda view: (-view["panels"], -len(view["specification"]), view["id"]))
     changed: list[str] = []
     # What was measured must not decide: equal results give equal pages.
-    while excess := max(0, len(without_measured(text := render()).encode()) - LARGEST_PAGE):
+    while excess := max(0, len(without_measured(text := render("page.html.j2", **shown)).encode()) - LARGEST_PAGE):
         if not waiting:
             raise RescoreError(too_large(text, excess))
         while waiting and excess > 0:
@@ -356,7 +238,7 @@ def too_large(text: str, excess: int) -> str:
     return (
         f"the page is {excess / 1000:.0f} kB larger than its limit of {LARGEST_PAGE / 1e6} MB, its plots already without what"
         f" makes them interactive. Its largest parts: {parts}. Lower plots.POINTS or plots.PANELS (scatter plots),"
-        " plots.TRAININGS (training curves), page.LARGEST_DRAWING (figures) or table_view.PARAMETERS (way back)."
+        " plots.TRAININGS (training curves), figure_view.LARGEST_DRAWING (figures) or table_view.PARAMETERS (way back)."
     )
 
 
@@ -450,11 +332,48 @@ def paper_sections(
     ]
 
 
-def heading(scale: str, papers: list[dict[str, Any]]) -> str:
-    """The page's title."""
-    if scale in HEADINGS:
-        return HEADINGS[scale]
-    return f"{papers[0]['title']}, recomputed" if len(papers) == 1 else "The papers' numbers, recomputed"
+def heading(settings: dict[str, Any], papers: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the page says of itself at its top."""
+    alone = f"{papers[0]['title']}, recomputed" if len(papers) == 1 else "The papers' numbers, recomputed"
+    return {
+        "scale": settings["scale"],
+        "scale_line": scale_line(settings),
+        "synthetic": is_synthetic(settings),
+        "heading": HEADINGS.get(settings["scale"], alone),
+    }
+
+
+def summary(
+    tables: list[Path], views: list[dict[str, Any]], claims: list[Path], papers: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """The numbers at the page's top: comparisons by verdict, and claims by result."""
+    fictitious = {paper["id"] for paper in papers if paper["synthetic"]}
+    counts = [
+        verdict_line(path, "") | {"synthetic": view["synthetic"]} for path, view in zip(tables, views, strict=True)
+    ]
+    return {
+        "counts": counts,
+        "totals": totals_of(counts),
+        "compared": sum(sum(line["numbers"]) for line in counts),
+        "printed": printed_numbers(tables),
+        "claim_counts": [
+            line for path in claims for line in claim_counts(path, "", split_stem(path.stem)[0] in fictitious)
+        ],
+    }
+
+
+def data_behind(views: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Manifests, video indices and sources behind all tables, each once."""
+    kinds = ("manifest", "video index", "source")
+    found = {link.path: link for view in views for link in view["links"] if link.what in kinds}
+    return [link_view(link) for link in found.values()]
+
+
+def names_of(paths: list[Path], runs: Path | None) -> list[str]:
+    """Paths as step records name them: relative to the root, which `runs` (runs/<scale>) tells."""
+    root = runs.absolute().parents[1] if runs else Path()
+    inside = [(path.absolute(), path) for path in paths]
+    return [(whole.relative_to(root) if whole.is_relative_to(root) else path).as_posix() for whole, path in inside]
 
 
 def require(paths: Iterable[Path]) -> None:
@@ -516,77 +435,40 @@ def page(
     Raises:
         RescoreError: inputs are missing or not what they should be.
     """
-    given = [
-        *tables,
-        *figures,
-        *dropped,
-        *(claims or []),
-        *(comparisons or []),
-        *(curves or []),
-        *([audit] if audit else []),
-        *([errors] if errors else []),
-    ]
+    claims, comparisons, curves = claims or [], comparisons or [], curves or []
+    given = [*tables, *figures, *dropped, *claims, *comparisons, *curves, *filter(None, (audit, errors))]
     require(given)
     provenance = read_provenance(step_records, lock)
-    synthetic, seen = is_synthetic(settings), set[tuple[str, str]]()
     views = details_once([table_section(path, settings, provenance, runs is not None) for path in tables])
-    drawn = list(curve_plots(curves or [], tables, runs))
-    stems = {path.stem for path in curves or []}
+    provenance = behind(
+        provenance, [*names_of(given, runs), *(link["path"] for view in views for link in view["back"])]
+    )
+    drawn = drawn_plots(tables, curves, runs)
+    stems = {path.stem for path in curves}
     figures = [path for path in figures if path.stem not in stems]  # drawn from its numbers instead
-    for path in tables if runs else []:
-        paper = split_stem(path.stem)[0]
-        drawn += [(paper, plot) for plot in table_plots(path, seen, cells_in_figures(curves or [], paper))]
-    papers = paper_sections(views, figures, claims or [], comparisons or [], drawn)
-    fictitious = {paper["id"] for paper in papers if paper["synthetic"]}
-    counts = [
-        verdict_line(path, "") | {"synthetic": view["synthetic"]} for path, view in zip(tables, views, strict=True)
-    ]
-    data = {
-        link.path: link
-        for view in views
-        for link in view["links"]
-        if link.what in ("manifest", "video index", "source")
-    }
-    shown: dict[str, Any] = {
+    papers = paper_sections(views, figures, claims, comparisons, drawn)
+    contradictions = [line for path in findings or [] for line in records_of(read_result(path))]
+    beside = {
         "audit": audit_view(audit) if audit else None,
         "errors": errors_view(errors, settings) if errors else None,
-        "findings": [line for path in findings or [] for line in records_of(read_result(path))],
+        "findings": contradictions,
+        "finding_sources": [(name, name) for name in dict.fromkeys(line["source"] for line in contradictions)],
         "records": [record_section(path) for path in records or []],
         "dropped": dropped_samples(dropped) if dropped else None,
-    }
-    told = made(settings, provenance, version, most_seeds(tables))
-    named: dict[str, Any] = {
-        **shown,
-        "papers": papers,
-        "sections": sections(papers, shown),
-        "scale": settings["scale"],
-        "scale_line": scale_line(settings),
-        "synthetic": synthetic,
-        "heading": heading(settings["scale"], papers),
-        "made": told,
-        "data": [link_view(link) for link in data.values()],
-        "steps": step_lines(provenance),
-        "verdicts": VERDICTS,
-        "symbols": SYMBOLS,
-        "counts": counts,
-        "totals": totals_of(counts),
-        "compared": sum(sum(line["numbers"]) for line in counts),
-        "printed": printed_numbers(tables),
-        "results": RESULTS,
-        "claim_counts": [
-            line for path in claims or [] for line in claim_counts(path, "", split_stem(path.stem)[0] in fictitious)
-        ],
-        "reported_source": REPORTED,
-        "finding_sources": [(name, name) for name in dict.fromkeys(line["source"] for line in shown["findings"])],
         "not_run": json.loads(not_run),
     }
-    template = environment().get_template("page.html.j2")
-
-    def render() -> str:
-        interactive = any(plot["interactive"] for paper in papers for plot in paper["plots"])
-        return template.render(**named, script=Markup(plots.bundle()) if interactive else "")
-
-    write_text(output, fitted(render, papers, told))
+    told = made(settings, provenance, version, most_seeds(tables))
+    shown = {
+        **beside,
+        **heading(settings, papers),
+        **summary(tables, views, claims, papers),
+        "papers": papers,
+        "sections": sections(papers, beside),
+        "made": told,
+        "data": data_behind(views),
+        "steps": step_lines(provenance),
+    }
+    write_text(output, fitted(shown, papers, told))
 
 
 def scale_view(folder: Path) -> dict[str, Any] | None:
@@ -628,18 +510,5 @@ def overview(results: Path, output: Path, audit: Path | None = None) -> None:
     if not scales:
         raise RescoreError(f"{results}: no scale has tables. Run the workflow, which writes them.")
     counted = [line for scale in scales if not scale["synthetic"] for line in scale["counts"]]
-    text = (
-        environment()
-        .get_template("overview.html.j2")
-        .render(
-            scales=scales,
-            synthetic=False,
-            totals=totals_of(counted),
-            verdicts=VERDICTS,
-            results=RESULTS,
-            symbols=SYMBOLS,
-            audit=audit_view(audit) if audit else None,
-            script="",
-        )
-    )
-    write_text(output, text)
+    shown = {"scales": scales, "totals": totals_of(counted), "audit": audit_view(audit) if audit else None}
+    write_text(output, render("overview.html.j2", synthetic=False, **shown))
