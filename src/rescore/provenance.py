@@ -32,7 +32,7 @@ def module_path(module: str) -> Path | None:
 @functools.cache
 def imported_files(path: Path) -> frozenset[Path]:
     """Source files of this package that a file imports anywhere, inside functions too (imports are lazy where they are slow)."""
-    names = set()
+    names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
