@@ -32,7 +32,7 @@ from torch.nn import functional as F
 from rescore.models.c3d import PADDING, POOLS
 from rescore.models.c3d_avg import C3DAverage
 from rescore.models.captioner import CAPTION_TOKENS, PAPER_VOCABULARY, Captioner
-from rescore.models.device import reuse_memory
+from rescore.models.device import multiplies_bfloat16, reuse_memory
 from rescore.models.losses import DIVE_CLASSES, SOS, losses
 from rescore.models.mscadc import BODY, MSCADC
 from rescore.models.preprocess import COLOURS, preprocess
@@ -72,7 +72,8 @@ def plain_c3d_avg(network: C3DAverage, video: Tensor, tokens: Tensor) -> dict[st
     for clip in video.split(16, dim=2):
         x = clip
         for name, group in zip(network.body.convolution_names, network.body.pool_after, strict=True):
-            x = F.relu(network.body.get_submodule(name)(x))
+            layer = network.body.get_submodule(name)
+            x = F.relu(F.conv3d(x, layer.get_parameter("weight"), layer.get_parameter("bias"), padding=1))
             x = F.max_pool3d(x, POOLS[group], padding=PADDING[group]) if group else x
         features.append(x.flatten(1))
     clips = torch.stack(features, 1)
@@ -217,19 +218,13 @@ def write_frames(
     clips.flush()
 
 
-def has_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 in hardware; where it does not, autocast only costs time."""
-    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    return "avx512_bf16" in flags or "amx_bf16" in flags
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", choices=sorted(SIZES), action="append")
     parser.add_argument("--batch", type=int, default=3)
     parser.add_argument("--micro-batch", type=int, default=3, help="samples a pass of ours; fewer need less memory")
     parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--bfloat16", action=argparse.BooleanOptionalAction, default=has_bfloat16())
+    parser.add_argument("--bfloat16", action=argparse.BooleanOptionalAction, default=multiplies_bfloat16())
     options = parser.parse_args()
     reuse_memory()
     print(f"{torch.get_num_threads()} threads, torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}")

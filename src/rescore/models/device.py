@@ -3,6 +3,7 @@
 import ctypes
 import os
 import zlib
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,6 +12,21 @@ import torch
 def choose_device() -> torch.device:
     """The first CUDA device where there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 in hardware (Linux on x86; elsewhere unknown, and False)."""
+    described = Path("/proc/cpuinfo")
+    flags = described.read_text().split() if described.exists() else []
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def computes_in_bfloat16(precision: str, device: torch.device) -> bool:
+    """Whether a training with this `multitask.precision` computes in bfloat16 on this device.
+
+    On a GPU and on a processor that multiplies it in hardware; elsewhere it would only cost time, and float32 is used.
+    """
+    return precision == "bfloat16" and (device.type == "cuda" or multiplies_bfloat16())
 
 
 def make_deterministic() -> None:
