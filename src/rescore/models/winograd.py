@@ -1,8 +1,8 @@
 """3x3x3 convolution in float32 with a quarter of the products, for wide networks on a CPU (Winograd's minimal filtering).
 
-Four neighbouring outputs of a row convolved with 3 weights need 12 products, or 6 between sums of 6 inputs and sums of the weights
-(Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016, Eqs. 8 to 12, F(4, 3)). Here this is done in
-time and height, 36 products for 144; the three columns of a kernel stay as they are.
+Four neighbouring outputs of a row convolved with three weights take 12 products, or 6 between sums of six inputs and sums of the
+weights (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016, Section 4, F(4, 3)). Here this is done
+in time and height, 36 products for 144; the three columns of a kernel stay as they are.
 
     x (time, height, clips, columns, C) ─► B ─► V ─► V U, per tile position a matrix product over C ─► A ─► y
     weight (K, C, 3, 3, 3) ──────────────► G ─► U
@@ -194,7 +194,7 @@ class Winograd(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Gradients of x, weight and bias from that of y."""
         x, weight = ctx.saved_tensors
-        clips, channels, time, height, width = x.shape
+        channels, time, height, width = x.shape[1:]
         (times,), (write_times,) = axis_blocks(time, time)
         heights, write_heights = axis_blocks(height, MOST_TILES)
         u = spread_weight(weight)
