@@ -5,7 +5,8 @@
 Arithmetic: forward, losses, backward and Adam's update on ready input. The plain recipe sends clips one after another through
 the body, in float32 and the default memory order, with a ReLU of its own before each pooling, feeds the captioner word
 by word, and steps Adam with torch's defaults. It uses the same weights, and its loss must equal ours. Ours is timed in
-float32 and, on a processor with bfloat16 products, under bfloat16 autocast.
+float32 and, on a processor with bfloat16 products, under bfloat16 autocast: a figure for the speed alone, because trainings on a
+CPU compute in float32 (models.device.computes_in_bfloat16 says why).
 
 Data path: from what is stored to a batch of network input. The plain recipe opens each frame's JPEG with Pillow, resizes,
 crops, flips and normalises it, and stacks the frames. Ours reads the uint8 clip store through its memory map. JPEGs and store
@@ -33,7 +34,7 @@ from torch.nn import functional as F
 from rescore.models.c3d import PADDING, POOLS
 from rescore.models.c3d_avg import C3DAverage
 from rescore.models.captioner import CAPTION_TOKENS, PAPER_VOCABULARY, Captioner
-from rescore.models.device import multiplies_bfloat16, reuse_memory
+from rescore.models.device import reuse_memory
 from rescore.models.losses import DIVE_CLASSES, SOS, losses
 from rescore.models.mscadc import BODY, MSCADC
 from rescore.models.preprocess import COLOURS, preprocess
@@ -223,13 +224,19 @@ def write_frames(
     clips.flush()
 
 
+def has_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 in hardware; where it does not, autocast only costs time."""
+    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", choices=sorted(SIZES), action="append")
     parser.add_argument("--batch", type=int, default=3)
     parser.add_argument("--micro-batch", type=int, default=3, help="samples a pass of ours; fewer need less memory")
     parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--bfloat16", action=argparse.BooleanOptionalAction, default=multiplies_bfloat16())
+    parser.add_argument("--bfloat16", action=argparse.BooleanOptionalAction, default=has_bfloat16())
     options = parser.parse_args()
     reuse_memory()
     print(f"{torch.get_num_threads()} threads, torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}")

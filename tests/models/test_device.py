@@ -2,7 +2,6 @@ import subprocess
 import sys
 
 import numpy as np
-import pytest
 import torch
 
 from rescore.models.device import (
@@ -10,7 +9,6 @@ from rescore.models.device import (
     computes_in_bfloat16,
     derived_seed,
     make_deterministic,
-    multiplies_bfloat16,
     reuse_memory,
     seeded_generator,
 )
@@ -60,12 +58,8 @@ def test_convolution_gradients_repeat_to_the_bit() -> None:
     np.testing.assert_array_equal(gradients[0], gradients[2])
 
 
-def test_bfloat16_is_for_processors_that_multiply_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bfloat16_is_for_gpus() -> None:
     cpu, gpu = torch.device("cpu"), torch.device("cuda")
-    assert isinstance(multiplies_bfloat16(), bool)
-    for able in (True, False):
-        monkeypatch.setattr("rescore.models.device.multiplies_bfloat16", lambda able=able: able)
-        assert computes_in_bfloat16("bfloat16", cpu) is able
-        assert computes_in_bfloat16("bfloat16", gpu)
-        assert not computes_in_bfloat16("float32", cpu)
-        assert not computes_in_bfloat16("float32", gpu)
+    assert computes_in_bfloat16("bfloat16", gpu)
+    assert not computes_in_bfloat16("bfloat16", cpu)
+    assert not computes_in_bfloat16("float32", gpu)

@@ -62,22 +62,6 @@ def test_learns_scores_and_classes_and_writes_curves(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("network", ["c3d_avg", "mscadc"])
-def test_bfloat16_is_used_where_the_processor_has_it(
-    tmp_path: Path, network: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The arithmetic works on any processor, so the test can choose what this one is."""
-    data, curves = write_dives(tmp_path), {}
-    for able in (True, False):
-        monkeypatch.setattr("rescore.models.device.multiplies_bfloat16", lambda able=able: able)
-        written = train(tmp_path / str(able), data, network, precision="bfloat16", epochs=2, caption_dropout=0.0)
-        precision = pd.read_csv(written["curve"].with_name("speed.csv"))["precision"]
-        assert set(precision) == {"bfloat16" if able else "float32"}
-        curves[able] = pd.read_csv(written["curve"])["loss"]
-    assert not np.array_equal(curves[True], curves[False])
-    np.testing.assert_allclose(curves[True], curves[False], rtol=0.05)
-
-
-@pytest.mark.parametrize("network", ["c3d_avg", "mscadc"])
 def test_a_killed_run_resumes_and_ends_with_the_same_bytes(tmp_path: Path, network: str) -> None:
     data = write_dives(tmp_path)
     wanted = settings(epochs=5)

@@ -3,7 +3,6 @@
 import ctypes
 import os
 import zlib
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,19 +13,13 @@ def choose_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def multiplies_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 in hardware (Linux on x86; elsewhere unknown, and False)."""
-    described = Path("/proc/cpuinfo")
-    flags = described.read_text().split() if described.exists() else []
-    return "avx512_bf16" in flags or "amx_bf16" in flags
-
-
 def computes_in_bfloat16(precision: str, device: torch.device) -> bool:
-    """Whether a training with this `multitask.precision` computes in bfloat16 on this device.
+    """Whether a training with this `multitask.precision` computes in bfloat16 on this device: on a GPU only.
 
-    On a GPU and on a processor that multiplies it in hardware; elsewhere it would only cost time, and float32 is used.
+    A CPU stays with float32 even where it multiplies bfloat16 in hardware: the gradient of a 3x3x3 kernel over two frames (C3D's
+    conv5) then depends on what memory held before, and is NaN at times (torch 2.14, oneDNN, avx512_bf16; docs/performance.md).
     """
-    return precision == "bfloat16" and (device.type == "cuda" or multiplies_bfloat16())
+    return precision == "bfloat16" and device.type == "cuda"
 
 
 def make_deterministic() -> None:
