@@ -35,7 +35,7 @@ OUTPUTS = torch.tensor(np.array([p ** np.arange(4) for p in POINTS] + [[0, 0, 0,
 LEAST_PRODUCTS = 64 * 128  # input x output channels; narrower layers lose more by the sums than they save
 LEAST_TIME = 4  # frames; fewer leave most of a tile empty
 MOST_TILES = 7  # of a block: each is one small dense matrix
-WORKING_SET = 64e6  # bytes of sums that are held at once, to stay near the processor's cache
+WORKING_SET = 200e6  # bytes of sums that are held at once
 
 
 class Convolution3d(nn.Conv3d):
@@ -152,13 +152,15 @@ def products(v: Tensor, u: Tensor) -> Tensor:
 def product_gradients(v: Tensor, u: Tensor, m: Tensor, of_u: Tensor) -> Tensor:
     """Gradient of V from that of `products`, m; that of U is added to `of_u` in place."""
     rows = m.shape[3] - 2
-    of_v = torch.zeros_like(v)
+    of_v = torch.empty_like(v)
+    of_v[:, :, :, rows:] = 0
     for i in range(READ):
         for j in range(READ):
             given = m[i, :, j, :rows]
             for column in range(3):
                 out = of_v[i, :, j, column : rows + column]
-                torch.baddbmm(out, given, u[column, i, j].T.expand(len(given), -1, -1), out=out)
+                factor = u[column, i, j].T.expand(len(given), -1, -1)
+                torch.baddbmm(out, given, factor, beta=min(column, 1), out=out)
                 for tile, seen in enumerate(v[i, :, j, column : rows + column]):
                     of_u[column, i, j].addmm_(seen.T, given[tile])
     return of_v
