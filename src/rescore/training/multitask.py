@@ -261,7 +261,7 @@ def add_gradients(run: Run, x: Tensor, wanted: dict[str, Tensor], weight: float,
     return found
 
 
-def evaluate(run: Run, epoch: int, means: Mapping[str, float | None], progress: Progress) -> dict[str, Any]:
+def evaluate(run: Run, epoch: int, means: dict[str, float | None], progress: Progress) -> dict[str, Any]:
     """Predict the test and validation dives after an epoch (counted from 0), add it to `progress`; its row of the curve."""
     network, dives, settings, place = run.network, run.dives, run.settings, run.place
     share_buffers(network, place.world)
