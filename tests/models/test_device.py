@@ -4,7 +4,14 @@ import sys
 import numpy as np
 import torch
 
-from rescore.models.device import choose_device, derived_seed, make_deterministic, reuse_memory, seeded_generator
+from rescore.models.device import (
+    choose_device,
+    computes_in_bfloat16,
+    derived_seed,
+    make_deterministic,
+    reuse_memory,
+    seeded_generator,
+)
 
 
 def test_device_is_the_gpu_where_there_is_one() -> None:
@@ -49,3 +56,10 @@ def test_convolution_gradients_repeat_to_the_bit() -> None:
         gradients.append(layer.weight.grad.numpy().copy())  # type: ignore[union-attr]
     np.testing.assert_array_equal(gradients[0], gradients[1])
     np.testing.assert_array_equal(gradients[0], gradients[2])
+
+
+def test_bfloat16_is_for_gpus() -> None:
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    assert computes_in_bfloat16("bfloat16", gpu)
+    assert not computes_in_bfloat16("bfloat16", cpu)
+    assert not computes_in_bfloat16("float32", gpu)

@@ -55,6 +55,7 @@ def test_learns_scores_and_classes_and_writes_curves(tmp_path: Path) -> None:
     ).all()
     speed = pd.read_csv(written["curve"].with_name("speed.csv"))
     assert list(speed["epoch"]) == list(curve["epoch"])
+    assert set(speed["precision"]) == {"float32"}
     assert (speed["samples_per_second"] > 0).all()
     assert ((speed["utilisation"] > 0) & (speed["utilisation"] < 1)).all()
     assert not list((tmp_path / "run").glob("*restart*"))

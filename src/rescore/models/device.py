@@ -13,6 +13,15 @@ def choose_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def computes_in_bfloat16(precision: str, device: torch.device) -> bool:
+    """Whether a training with this `multitask.precision` computes in bfloat16 on this device: on a GPU only.
+
+    A CPU stays with float32 even where it multiplies bfloat16 in hardware: the gradient of a 3x3x3 kernel over two frames (C3D's
+    conv5) then depends on what memory held before, and is NaN at times (torch 2.14, oneDNN, avx512_bf16; docs/performance.md).
+    """
+    return precision == "bfloat16" and device.type == "cuda"
+
+
 def make_deterministic() -> None:
     """Settings under which the same seed gives the same bytes on one machine; call it before the first CUDA work.
 

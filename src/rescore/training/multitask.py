@@ -29,7 +29,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from rescore.errors import RescoreError
-from rescore.models.device import choose_device, derived_seed, make_deterministic, reuse_memory
+from rescore.models.device import choose_device, computes_in_bfloat16, derived_seed, make_deterministic, reuse_memory
 from rescore.models.losses import DIVE_CLASSES, caption_mask
 from rescore.models.mscadc import MSCADC
 from rescore.models.preprocess import preprocess
@@ -46,7 +46,7 @@ CURVE_COLUMNS = (
     *("epoch", "iteration", "learning_rate", *LOSS_COLUMNS.values()),
     *("test_correlation", "test_class_accuracy", "validation_correlation", "validation_class_accuracy"),
 )
-SPEED_COLUMNS = ("epoch", "samples_per_second", "tflops", "utilisation")
+SPEED_COLUMNS = ("epoch", "precision", "samples_per_second", "tflops", "utilisation")
 ON_TEST, ON_VALIDATION = "best_iteration_on_test", "best_on_validation"
 GPU_SHARE = 0.6  # of the free device memory that the clips may take; the rest is the step's
 MATRIX = {"cuda": 8192, "cpu": 768}  # side of the product that utilisation is measured against
@@ -113,6 +113,30 @@ class Source:
     device: torch.device
 
 
+@dataclass(frozen=True)
+class Run:
+    """What stays the same through a member's epochs."""
+
+    network: Network
+    replica: nn.Module
+    """The network, or with several processes what exchanges their gradients."""
+    optimiser: torch.optim.Optimizer
+    source: Source
+    dives: Dives
+    targets: dict[str, Tensor]
+    """Those of the dives, beside the clips, as is `told`."""
+    told: dict[str, Tensor]
+    lengths: np.ndarray
+    """(samples,) tokens of each caption through its <eos>."""
+    settings: Mapping[str, Any]
+    seed: int
+    place: Place
+    flops: float
+    """Operations of one sample's forward and backward pass."""
+    peak: float
+    """Operations a second of a large matrix product, all processes together."""
+
+
 def train(
     network: Network, dives: Dives, settings: Mapping[str, Any], colour: str, seed: int, restart: Path, key: str
 ) -> Progress:
@@ -131,87 +155,129 @@ def train(
         RescoreError: the loss is not finite, the restart point is damaged, processes and `gpus` do not fit, or TensorBoard
             is asked for and not installed.
     """
-    batch, epochs = settings["batch"], settings["epochs"]
     with open_place(settings) as place:
-        rank, world, device = place.rank, place.world, place.device
-        network.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        if world > 1 and device.type == "cuda":
-            nn.SyncBatchNorm.convert_sync_batchnorm(network)  # batch statistics over all processes
-        optimiser = torch.optim.Adam(network.parameters(), settings["learning_rate"], fused=True)
-        progress = resume(restart, key, network, optimiser)
-        source = place_clips(dives.clips, network, settings, colour, device)
-        home = source.clips.device  # what batches are picked from lies where the clips do
-        targets = {name: value.to(home) for name, value in dives.targets.items()}
-        lengths = caption_lengths(dives.targets, len(dives.points))  # (samples,)
-        flops, peak = training_flops(network, source, lengths[dives.train]), world * matrix_rate(place)
+        run, progress = begin(network, dives, settings, colour, seed, place, restart, key)
         board = open_board(restart.with_name("tensorboard"), settings, place, len(progress.curve))
-        if settings["compile"]:
-            network.body.compile()
-        told = {name: value.to(home) for name, value in dives.told.items()}
-        replica = DistributedDataParallel(network) if world > 1 else network
-
-        for epoch in range(len(progress.curve), epochs):
-            order, shifts, flips = draw_epoch(dives.train, settings, seed, epoch)  # (samples,) each
-            columns = [torch.from_numpy(drawn).to(home) for drawn in (order, shifts, flips)]
-            beside = [
-                torch.from_numpy(drawn).to(home) for drawn in draw_companions(network, order, settings, seed, epoch)
-            ]
-            torch.manual_seed(derived_seed(seed, "dropout", epoch, rank))
-            network.train()
-            sums: dict[str, Tensor] = {}
-            begun = time.perf_counter()
-            starts = range(0, len(order), batch)
-            for first in tqdm(
-                starts, f"epoch {epoch + 1} of {epochs}", unit="step", disable=None if rank == 0 else True
-            ):
-                size = min(batch, len(order) - first)
-                parts = my_parts(first, size, place, settings["accumulate"])
-                for number, (part, weight) in enumerate(parts, start=1):
-                    rows, shift, flip = (column[part] for column in columns)
-                    if beside:
-                        rows, shift, flip = map(
-                            torch.cat, zip((rows, shift, flip), (d[part] for d in beside), strict=True)
-                        )
-                    x = load(source, rows, shift, flip)  # (N, 3, F, crop, crop)
-                    wanted = {name: value[rows].to(device) for name, value in targets.items()}
-                    if "caption" in wanted:  # columns of nothing but padding add nothing to the loss
-                        wanted["caption"] = wanted["caption"][:, : lengths[order[part]].max()]  # (N, T)
-                    alone = world > 1 and number < len(parts)  # processes exchange gradients once a step
-                    with replica.no_sync() if alone else contextlib.nullcontext():  # type: ignore[operator]
-                        with torch.autocast(device.type, torch.bfloat16, enabled=place.autocast):
-                            outputs = replica(x, network.given(wanted))
-                        outputs = {name: value.float() for name, value in outputs.items()}
-                        found = network.losses(outputs, wanted, settings["weights"])
-                        # A loss is the mean over its samples: weighted by their share, all parts give the batch's mean.
-                        (found["total"] * (weight * world)).backward()  # the exchange of gradients takes the mean
-                    for name, loss in found.items():
-                        sums[name] = sums.get(name, 0) + loss.detach().double() * (weight * size)
-                optimiser.step()
-                optimiser.zero_grad()
-            means = mean_losses(sums, len(order), world)
-            seconds = time.perf_counter() - begun  # the means have waited for the device
+        for epoch in range(len(progress.curve), settings["epochs"]):
+            means, seconds = train_epoch(run, epoch)
             check_losses(means, epoch + 1, settings)
-
-            share_buffers(network, world)
-            remember(network, source, settings, place)
-            tested, features = predict(network, source, dives.test, settings, place, told)
-            validated, _ = predict(network, source, dives.validation, settings, place, told)
-            row = {
-                "epoch": epoch + 1,
-                "iteration": (epoch + 1) * len(starts),
-                "learning_rate": settings["learning_rate"],
-            }
-            row |= means | measure("test", tested, dives, dives.test)
-            row |= measure("validation", validated, dives, dives.validation)
-            kept = record(progress, row, tested, validated)
-            if "caption" in network.tasks and (epoch + 1 in kept or epoch + 1 == epochs):
-                progress.captions[epoch + 1] = speak(network, features, settings, place)  # (test, T)
-            progress.captions = {at: said for at, said in progress.captions.items() if at in {*kept, epochs}}
-            progress.speed.append(speed_row(epoch + 1, len(order), seconds, flops, peak))
-            if rank == 0:
+            row = evaluate(run, epoch, means, progress)
+            progress.speed.append(speed_row(run, epoch + 1, seconds))
+            if place.rank == 0:
                 write_board(board, row, progress.speed[-1])
-                save(restart, key, network, optimiser, progress)
+                save(restart, key, network, run.optimiser, progress)
     return progress
+
+
+def begin(
+    network: Network,
+    dives: Dives,
+    settings: Mapping[str, Any],
+    colour: str,
+    seed: int,
+    place: Place,
+    restart: Path,
+    key: str,
+) -> tuple[Run, Progress]:
+    """Network, optimiser and data where they compute, and where a restart point left off; arguments as `train` has them."""
+    world, device = place.world, place.device
+    network.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    if world > 1 and device.type == "cuda":
+        nn.SyncBatchNorm.convert_sync_batchnorm(network)  # batch statistics over all processes
+    optimiser = torch.optim.Adam(network.parameters(), settings["learning_rate"], fused=True)
+    progress = resume(restart, key, network, optimiser)
+    source = place_clips(dives.clips, network, settings, colour, device)
+    home = source.clips.device  # what batches are picked from lies where the clips do
+    targets = {name: value.to(home) for name, value in dives.targets.items()}
+    told = {name: value.to(home) for name, value in dives.told.items()}
+    lengths = caption_lengths(dives.targets, len(dives.points))  # (samples,)
+    flops, peak = training_flops(network, source, lengths[dives.train]), world * matrix_rate(place)
+    if settings["compile"]:
+        network.body.compile()
+    replica = DistributedDataParallel(network) if world > 1 else network
+    run = Run(network, replica, optimiser, source, dives, targets, told, lengths, settings, seed, place, flops, peak)
+    return run, progress
+
+
+def train_epoch(run: Run, epoch: int) -> tuple[dict[str, float | None], float]:
+    """One pass over the training dives, `epoch` counted from 0: mean losses as columns of the curve, and seconds."""
+    settings, place, home = run.settings, run.place, run.source.clips.device
+    drawn = draw_epoch(run.dives.train, settings, run.seed, epoch)  # (samples,) each
+    beside = draw_companions(run.network, drawn[0], settings, run.seed, epoch)
+    columns = [torch.from_numpy(values).to(home) for values in drawn]
+    companions = [torch.from_numpy(values).to(home) for values in beside]
+    torch.manual_seed(derived_seed(run.seed, "dropout", epoch, place.rank))
+    run.network.train()
+    sums: dict[str, Tensor] = {}
+    begun = time.perf_counter()
+    samples, batch = len(drawn[0]), settings["batch"]
+    title, silent = f"epoch {epoch + 1} of {settings['epochs']}", None if place.rank == 0 else True
+    for first in tqdm(range(0, samples, batch), title, unit="step", disable=silent):
+        size = min(batch, samples - first)
+        parts = my_parts(first, size, place, settings["accumulate"])
+        for number, (part, weight) in enumerate(parts, start=1):
+            longest = run.lengths[drawn[0][part]].max()
+            x, wanted = read_part(run, [c[part] for c in columns], [c[part] for c in companions], longest)
+            found = add_gradients(run, x, wanted, weight, number == len(parts))
+            for name, loss in found.items():
+                sums[name] = sums.get(name, 0) + loss.detach().double() * (weight * size)
+        run.optimiser.step()
+        run.optimiser.zero_grad()
+    means = mean_losses(sums, samples, place.world)
+    return means, time.perf_counter() - begun  # the means have waited for the device
+
+
+def read_part(
+    run: Run, drawn: list[Tensor], companions: list[Tensor], longest: int
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Input (N, 3, F, crop, crop) and targets of a part of a batch: rows, shifts and flips of it, and of the dives beside it.
+
+    Captions are cut to the `longest`, in tokens: columns of nothing but padding add nothing to the loss.
+    """
+    if companions:
+        drawn = [torch.cat(both) for both in zip(drawn, companions, strict=True)]
+    rows, shift, flip = drawn
+    x = load(run.source, rows, shift, flip)
+    wanted = {name: value[rows].to(run.place.device) for name, value in run.targets.items()}
+    if "caption" in wanted:
+        wanted["caption"] = wanted["caption"][:, :longest]  # (N, T)
+    return x, wanted
+
+
+def add_gradients(run: Run, x: Tensor, wanted: dict[str, Tensor], weight: float, last: bool) -> dict[str, Tensor]:
+    """Forward and backward pass of a part with this share of the batch; its losses, not weighted.
+
+    A loss is the mean over its samples: weighted by their share, all parts give the batch's mean. Several processes exchange
+    gradients once a step, with its `last` part, and take their mean.
+    """
+    world, device = run.place.world, run.place.device
+    alone = world > 1 and not last
+    with run.replica.no_sync() if alone else contextlib.nullcontext():  # type: ignore[operator]
+        with torch.autocast(device.type, torch.bfloat16, enabled=run.place.autocast):
+            outputs = run.replica(x, run.network.given(wanted))
+        outputs = {name: value.float() for name, value in outputs.items()}
+        found = run.network.losses(outputs, wanted, run.settings["weights"])
+        (found["total"] * (weight * world)).backward()
+    return found
+
+
+def evaluate(run: Run, epoch: int, means: dict[str, float | None], progress: Progress) -> dict[str, Any]:
+    """Predict the test and validation dives after an epoch (counted from 0), add it to `progress`; its row of the curve."""
+    network, dives, settings, place = run.network, run.dives, run.settings, run.place
+    share_buffers(network, place.world)
+    remember(network, run.source, settings, place)
+    tested, features = predict(network, run.source, dives.test, settings, place, run.told)
+    validated, _ = predict(network, run.source, dives.validation, settings, place, run.told)
+    steps = math.ceil(len(dives.train) / settings["batch"])
+    row = {"epoch": epoch + 1, "iteration": (epoch + 1) * steps, "learning_rate": settings["learning_rate"]}
+    row |= means | measure("test", tested, dives, dives.test)
+    row |= measure("validation", validated, dives, dives.validation)
+    kept = record(progress, row, tested, validated)
+    last = settings["epochs"]
+    if "caption" in network.tasks and (epoch + 1 in kept or epoch + 1 == last):
+        progress.captions[epoch + 1] = speak(network, features, settings, place)  # (test, T)
+    progress.captions = {at: said for at, said in progress.captions.items() if at in {*kept, last}}
+    return row
 
 
 @contextlib.contextmanager
@@ -240,7 +306,7 @@ def open_place(settings: Mapping[str, Any]) -> Iterator[Place]:
     if world > 1:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        half = settings["precision"] == "bfloat16" and device.type == "cuda"
+        half = computes_in_bfloat16(settings["precision"], device)
         yield Place(dist.get_rank() if world > 1 else 0, world, device, half)
     finally:
         if world > 1:
@@ -505,13 +571,15 @@ def matrix_rate(place: Place) -> float:
     return 2 * side**3 / min(seconds[1:])
 
 
-def speed_row(epoch: int, samples: int, seconds: float, flops: float, peak: float) -> dict[str, Any]:
-    """What the clock said of an epoch's training, evaluation left out."""
+def speed_row(run: Run, epoch: int, seconds: float) -> dict[str, Any]:
+    """What the clock said of an epoch's training, evaluation left out, and the precision that it computed in."""
+    rate = len(run.dives.train) / seconds
     return {
         "epoch": epoch,
-        "samples_per_second": samples / seconds,
-        "tflops": samples / seconds * flops / 1e12,
-        "utilisation": samples / seconds * flops / peak,
+        "precision": "bfloat16" if run.place.autocast else "float32",
+        "samples_per_second": rate,
+        "tflops": rate * run.flops / 1e12,
+        "utilisation": rate * run.flops / run.peak,
     }
 
 
@@ -538,7 +606,7 @@ def write_board(board: Any, *rows: Mapping[str, Any]) -> None:
         return
     for row in rows:
         for name, value in row.items():
-            if name != "epoch" and value is not None:
+            if name != "epoch" and isinstance(value, int | float):
                 board.add_scalar(name, value, row["epoch"])
     board.flush()
 
