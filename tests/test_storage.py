@@ -32,6 +32,28 @@ def test_a_failure_leaves_the_old_file_and_no_litter(tmp_path):
     assert os.listdir(tmp_path) == ["table.csv"]
 
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from rescore import storage
+with storage.atomic_path(Path(sys.argv[1])) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_left_goes_when_the_file_is_written_again(tmp_path):
+    path = tmp_path / "table.csv"
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", KILLED, str(path)])
+    assert len(os.listdir(tmp_path)) == 1, "the second left its own and removed the first's"
+    others = [".table.1-abcdefgh.csv", ".table.txt", ".tables.999999999-abcdefgh.csv", ".table.x-abcdefgh.csv"]
+    for name in others:  # of a process that lives, and of other files
+        (tmp_path / name).write_text("other")
+    storage.write_text(path, "whole")
+    assert sorted(os.listdir(tmp_path)) == sorted(["table.csv", *others])
+
+
 def test_a_full_disk_names_the_file(tmp_path):
     with pytest.raises(RescoreError, match=r"x\.csv: the disk is full"), storage.atomic_path(tmp_path / "x.csv"):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rescore import processes
 from rescore.errors import RescoreError
 
 HEADER_KEY = "rescore"
@@ -39,14 +41,16 @@ def sha256_file(path: Path) -> str:
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it replaces `path`, on failure it is removed and `path` stays as it was.
 
-    A killed process therefore never leaves half a file under its final name.
+    A killed process therefore never leaves half a file under its final name; what it left under a temporary one goes when the
+    same file is written again.
 
     Raises:
         RescoreError: the disk is full, or a quota or size limit is reached.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(path)
     # The suffix is kept because encoders and writers choose their format by it.
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.{os.getpid()}-", suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -62,6 +66,15 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove the temporary files beside `path` that killed processes left of it."""
+    pattern = re.compile(rf"{re.escape(f'.{path.stem}.')}(\d+)-\w{{8}}{re.escape(path.suffix)}")
+    for found in path.parent.glob(f"{glob.escape(f'.{path.stem}.')}*-*"):
+        match = pattern.fullmatch(found.name)
+        if match and not processes.is_alive(int(match[1])):
+            found.unlink(missing_ok=True)
 
 
 def means_full_disk(error: Exception) -> bool:
