@@ -147,3 +147,12 @@ def test_servers_end_with_their_run_and_steps_go_on_without(tmp_path, run):
     until(lambda: not children & forks().keys())
     assert not list((tmp_path / ".snakemake").glob("steps-*")), "sockets are left"
     assert call(["storage.sha256_file", "--path", str(Path(__file__))], tmp_path, environment).returncode == 0
+
+
+def test_where_sockets_cannot_be_made_steps_do_without(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv(step_server.VARIABLE, raising=False)
+    deep = tmp_path / ("a" * 120)  # a socket's path has 107 bytes at most
+    deep.mkdir()
+    step_server.start(deep)
+    assert step_server.VARIABLE not in os.environ
+    assert "one by one" in capsys.readouterr().err

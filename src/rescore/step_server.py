@@ -55,6 +55,8 @@ ENDED = 75  # exit status of a step that ended without a word (EX_TEMPFAIL): kil
 def start(engine_directory: Path) -> None:
     """Start the server of this process's run; steps find it through the environment.
 
+    Where the file system has no sockets, or there is no memory for another process, there is none, and steps do without.
+
     Args:
         engine_directory: the workflow engine's own, here `.snakemake`; only the run that holds its lock may call this.
     """
@@ -62,12 +64,16 @@ def start(engine_directory: Path) -> None:
         shutil.rmtree(stale, ignore_errors=True)
     # Relative, because the path of a socket may have 107 bytes.
     directory = engine_directory / f"steps-{os.getpid()}"
-    directory.mkdir(mode=0o700)
-    with contextlib.ExitStack() as opened:
-        sockets = [opened.enter_context(listening(directory / kind)) for kind in ("plain", "framework")]
-        numbers = [str(found.fileno()) for found in sockets]
-        command = [sys.executable, "-m", "rescore", "serve", str(os.getpid()), *numbers]
-        subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[found.fileno() for found in sockets])
+    try:
+        directory.mkdir(mode=0o700)
+        with contextlib.ExitStack() as opened:
+            sockets = [opened.enter_context(listening(directory / kind)) for kind in ("plain", "framework")]
+            numbers = [found.fileno() for found in sockets]
+            command = [sys.executable, "-m", "rescore", "serve", str(os.getpid()), *map(str, numbers)]
+            subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=numbers)
+    except OSError as error:
+        print(f"steps import their libraries one by one, which takes longer: {error}", file=sys.stderr)
+        return
     os.environ[VARIABLE] = f"{directory}{os.pathsep}{sys.prefix}"
 
 
