@@ -42,8 +42,10 @@ def preprocess(frames: Tensor, colour: str) -> Tensor:
     mean = torch.tensor(convention.mean, device=frames.device)  # (3,)
     sd = torch.tensor(convention.sd, device=frames.device)  # (3,)
     x = frames.flip(-1) if convention.bgr else frames  # (N, frames, height, width, 3)
-    x = x.float().mul_(convention.scale / sd).sub_(mean / sd)
-    return x.permute(0, 4, 1, 2, 3)  # (N, 3, frames, height, width)
+    # Whole lines of pixels at once: with an innermost axis of three numbers, processors are five times slower.
+    lines, width = x.float().flatten(-2), x.shape[-2]  # (N, frames, height, width * 3)
+    lines.mul_((convention.scale / sd).repeat(width)).sub_((mean / sd).repeat(width))
+    return lines.unflatten(-1, (width, 3)).permute(0, 4, 1, 2, 3)  # (N, 3, frames, height, width)
 
 
 def cut_clips(frames: np.ndarray, clips: int, clip_frames: int, first: int) -> np.ndarray:
