@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -156,3 +157,13 @@ def test_where_sockets_cannot_be_made_steps_do_without(tmp_path, monkeypatch, ca
     step_server.start(deep)
     assert step_server.VARIABLE not in os.environ
     assert "one by one" in capsys.readouterr().err
+
+
+def test_a_server_that_dies_before_it_accepts_is_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)  # a socket's path is short
+    monkeypatch.setenv(step_server.VARIABLE, f".{os.pathsep}{sys.prefix}")
+    with step_server.listening(Path("plain")) as waiting:
+        # It closes with the request in its queue: the caller's connection is reset.
+        threading.Timer(0.5, waiting.close).start()
+        assert step_server.forward("storage.sha256_file", ["step"]) == step_server.ENDED
+    assert "ended from outside" in capsys.readouterr().err

@@ -114,8 +114,13 @@ def forward(function: str, arguments: Sequence[str]) -> int | None:
             connection.sendall(body)
         except OSError:
             return None
-        # The status comes before the step's process has ended, the end of the stream after.
-        answer = b"".join(iter(lambda: connection.recv(1), b""))
+        answer = b""
+        with contextlib.suppress(
+            ConnectionError
+        ):  # a server that is killed before it has accepted resets the connection
+            # The status comes before the step's process has ended, the end of the stream after.
+            while part := connection.recv(1):
+                answer += part
     if not answer:
         print(
             f"rescore: {function}: its process was ended from outside; where memory ran out, run fewer jobs at once "
