@@ -115,10 +115,9 @@ def forward(function: str, arguments: Sequence[str]) -> int | None:
         except OSError:
             return None
         answer = b""
-        with contextlib.suppress(
-            ConnectionError
-        ):  # a server that is killed before it has accepted resets the connection
-            # The status comes before the step's process has ended, the end of the stream after.
+        # The status comes before the step's process has ended, the end of the stream after; a server that is killed before it
+        # has accepted resets the connection.
+        with contextlib.suppress(ConnectionError):
             while part := connection.recv(1):
                 answer += part
     if not answer:
