@@ -1,9 +1,14 @@
 """Test processes share the machine: a file's tests stay together (fixtures are made once), the longest files go first."""
 
-import os
 from pathlib import PurePosixPath
 
 import pytest
+
+from rescore import arithmetic
+
+# Before any test loads NumPy or torch: tests hold numbers against the reference's. One thread a process; the processes fill the
+# machine by themselves.
+arithmetic.prepare()
 
 LONGEST = (
     "test_workflow.py",
@@ -17,9 +22,6 @@ LONGEST = (
 )
 SHARED = {"test_dvc.py": "test_workflow.py"}
 """Files that stay with another one, because they share a finished run of the whole workflow."""
-
-if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the processes fill the machine by themselves
 
 
 def pytest_collection_modifyitems(items):

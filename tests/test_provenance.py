@@ -32,8 +32,9 @@ def package(tmp_path, monkeypatch):
 
 
 def forget():
-    for cached in (provenance.imported_files, provenance.import_closure, provenance.code_hash):
-        cached.cache_clear()
+    for cached in vars(provenance).values():
+        if hasattr(cached, "cache_clear"):
+            cached.cache_clear()
 
 
 def rehash(module):
@@ -52,6 +53,49 @@ def test_a_change_to_what_is_reached_changes_the_hash(package):
     (package / "left.py").write_text("VALUE = 2\n")
     assert rehash("rescore.step") != before[0]
     assert rehash("rescore.room.inner") != before[1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "VALUE = 1  # a comment\n",
+        '"""A docstring."""\n\n\nVALUE = 1\n',
+        "VALUE = (\n    1\n)\n",
+        'VALUE = 1\n"""What it is."""\n',
+    ],
+)
+def test_words_and_layout_do_not_change_it(package, text):
+    before = rehash("rescore.step")
+    (package / "left.py").write_text(text)
+    assert rehash("rescore.step") == before
+
+
+@pytest.mark.parametrize("text", ["VALUE = 1.0\n", "VALUE = '1'\n", "VALUE = -1\n", "value = 1\n", "VALUE = True\n"])
+def test_what_another_value_means_does(package, text):
+    before = rehash("rescore.step")
+    (package / "left.py").write_text(text)
+    assert rehash("rescore.step") != before
+
+
+def test_what_only_runs_steps_is_not_reached(package):
+    (package / "processes.py").write_text("EVERY = 1\n")
+    (package / "left.py").write_text("from rescore import processes\nVALUE = 1\n")
+    before = rehash("rescore.step")
+    (package / "processes.py").write_text("EVERY = 2\n")
+    assert rehash("rescore.step") == before
+
+
+def test_templates_belong_to_the_module_that_loads_them(package):
+    (package / "room" / "templates").mkdir()
+    template = package / "room" / "templates" / "page.j2"
+    template.write_text("one")
+    (package / "room" / "page.py").write_text(
+        "from jinja2 import PackageLoader\nLOADER = PackageLoader('rescore.room')\n"
+    )
+    before = rehash("rescore.room.page"), rehash("rescore.room.inner")
+    template.write_text("two")
+    assert rehash("rescore.room.page") != before[0]
+    assert rehash("rescore.room.inner") == before[1]
 
 
 def test_a_change_to_what_is_not_reached_does_not(package):

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rescore import __version__, processes, step_server
+from rescore import __version__, arithmetic, processes, step_server
 from rescore.errors import RescoreError
 
 DESCRIPTION = """Rerun the experiments of action-quality-assessment papers and hold each reported number against a recomputed one.
@@ -97,7 +97,7 @@ def build_parser() -> argparse.ArgumentParser:
     step = commands.add_parser("step", help="one step of the workflow, as its rules call it", add_help=False)
     step.add_argument("--rule", default="", help="the workflow's rule, for the step's record")
     step.add_argument("--log", type=Path, help="the step's log; without it no record is written")
-    step.add_argument("--code", default="", help="hash of the code that the rule was planned with")
+    step.add_argument("--code", default="", help="hash of the code that the rule was planned with, and its arithmetic")
     step.add_argument("function", help="a function of the package, for example clips.store.write_clips")
     step.add_argument("arguments", nargs=argparse.REMAINDER, help="its parameters, as --name value")
 
@@ -195,8 +195,10 @@ def run_step(name: str, arguments: Sequence[str], rule: str = "", log: Path | No
     """Run one step function of the package; with a log, its record is written too (`step_record`).
 
     Raises:
-        RescoreError: there is no such function, or its code is not the planned one.
+        RescoreError: there is no such function, its code is not the planned one, or its arithmetic cannot be.
     """
+    code, _, planned = code.partition("-")
+    arithmetic.follow(planned)
     module, _, attribute = name.rpartition(".")
     try:
         function = getattr(importlib.import_module(f"rescore.{module}"), attribute)
@@ -357,6 +359,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the console script. Errors that a user can mend come without a traceback; exit status 1."""
     options = build_parser().parse_args(arguments)
     try:
+        # Before anything loads NumPy. A step follows its rule; what a run starts, a run's server too, has the run's environment.
+        if options.command not in ("step", "serve"):
+            arithmetic.prepare()
         if options.command == "step":
             status = step_server.forward(options.function, sys.argv[1:] if arguments is None else arguments)
             if status is None:

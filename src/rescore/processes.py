@@ -20,15 +20,14 @@ RUN_VARIABLE = "RESCORE_RUN"
 """Environment variable with the process number of the run that a step belongs to."""
 
 
-def prepare_environment(cores: int) -> None:
-    """What every job of a run inherits: `rescore` on the PATH, and numerical libraries that use no more than `cores` threads.
+def prepare_environment() -> None:
+    """What every job of a run inherits: `rescore` on the PATH.
 
     The command lies beside the Python that runs the workflow, whether or not its environment is activated. Threads that wait for
     each other sleep rather than spin: measured on two cores, a small training is then 1.48 times as fast beside a busy process,
     and 0.87 times on a quiet machine (bench/waiting_threads.py).
     """
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    os.environ.setdefault("OMP_NUM_THREADS", str(cores))
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 

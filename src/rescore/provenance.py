@@ -2,7 +2,8 @@
 
 A rule carries `code_hash("rescore.clips.store")` in its `params:`, so a changed line is seen whatever the clocks say, and a
 change to a figure retrains nothing. The hash covers the module and everything it imports inside the package, found by
-reading the sources (nothing is imported, so no framework is loaded to answer).
+reading the sources (nothing is imported, so no framework is loaded to answer). It is of what the code means: comments, docstrings
+and layout do not count, nor does what only runs steps (PLUMBING).
 """
 
 import ast
@@ -10,12 +11,26 @@ import functools
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 PACKAGE = "rescore"
 ROOT = Path(__file__).parent
 WORKFLOW = ("Snakefile", "params.yaml", "workflow/rules", "workflow/schemas", "profiles", "reported", "src/rescore")
 """What decides what a run makes, in the repository."""
 IGNORED = {"__pycache__", ".pyc", ".swp"}
+PLUMBING = (
+    "arithmetic",
+    "cli",
+    "dvc_stage",
+    "lock",
+    "processes",
+    "provenance",
+    "repair",
+    "step_record",
+    "step_server",
+    "verify",
+)
+"""Modules that decide how and when a step runs, not what it writes; the arithmetic stands beside the hash (`arithmetic.planned`)."""
 
 
 def module_path(module: str) -> Path | None:
@@ -33,7 +48,7 @@ def module_path(module: str) -> Path | None:
 def imported_files(path: Path) -> frozenset[Path]:
     """Source files of this package that a file imports anywhere, inside functions too (imports are lazy where they are slow)."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -43,7 +58,7 @@ def imported_files(path: Path) -> frozenset[Path]:
 
 @functools.cache
 def import_closure(module: str) -> tuple[Path, ...]:
-    """Source files that importing `module` can reach inside the package, and the templates beside them, sorted.
+    """Source files that importing `module` can reach inside the package, without plumbing, and the templates that they read; sorted.
 
     Raises:
         ValueError: `module` is not a module of this package.
@@ -51,23 +66,68 @@ def import_closure(module: str) -> tuple[Path, ...]:
     start = module_path(module)
     if start is None:
         raise ValueError(f"{module} is not a module of {PACKAGE}")
+    plumbing = {ROOT / f"{name}.py" for name in PLUMBING}
     found, waiting = set(), [start]
     while waiting:
         path = waiting.pop()
         if path not in found:
             found.add(path)
-            waiting += imported_files(path)
-    templates = {file for path in found for file in path.parent.glob("templates/*") if file.is_file()}
+            waiting += imported_files(path) - plumbing
+    reading = (path for path in found if reads_templates(path))
+    templates = {file for path in reading for file in path.parent.glob("templates/*") if file.is_file()}
     return tuple(sorted(found | templates))
 
 
 @functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+@functools.cache
+def reads_templates(path: Path) -> bool:
+    """Whether a module loads the templates beside it: whether it calls Jinja's loader."""
+    return any(isinstance(node, ast.Name) and node.id == "PackageLoader" for node in ast.walk(parsed(path)))
+
+
+def meaning(node: Any) -> Any:
+    """A syntax tree as nested lists, without what changes nothing when the code runs: docstrings, comments, places in the file.
+
+    Empty fields are left out, so that a later Python that has more of them gives the same.
+    """
+    if isinstance(node, list):
+        return [meaning(part) for part in node if not is_text(part)]
+    if not isinstance(node, ast.AST):
+        return node
+    told: list[Any] = [type(node).__name__]
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if value is not None and value != []:
+            told += (name, meaning(value))
+    return told
+
+
+def is_text(statement: Any) -> bool:
+    """Whether a statement is a docstring, or a text behind a definition that serves as one."""
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
+
+
+@functools.cache
+def content(path: Path) -> bytes:
+    """What counts of a file: a module's meaning, every byte of a template."""
+    return repr(meaning(parsed(path))).encode() if path.suffix == ".py" else path.read_bytes()
+
+
+@functools.cache
 def code_hash(module: str) -> str:
-    """First 16 hexadecimal digits of the SHA-256 over the import closure's relative paths and bytes."""
+    """First 16 hexadecimal digits of the SHA-256 over the import closure's relative paths and contents."""
     digest = hashlib.sha256()
     for path in import_closure(module):
         digest.update(f"{path.relative_to(ROOT).as_posix()}\0".encode())
-        digest.update(path.read_bytes() + b"\0")
+        digest.update(content(path) + b"\0")
     return digest.hexdigest()[:16]
 
 

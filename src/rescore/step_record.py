@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rescore import provenance
+from rescore import arithmetic, provenance
 from rescore.errors import RescoreError
 from rescore.storage import canonical_json, sha256_file, sha256_text, write_json
 
@@ -109,7 +109,7 @@ def processor() -> str:
 
 
 def hardware() -> dict[str, Any]:
-    """Processor, cores, memory (GiB), system, and the device that torch computed on; no host name."""
+    """Processor, cores, memory (GiB), system, the device that torch computed on, and the arithmetic; no host name."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "processor": processor(),
@@ -118,6 +118,7 @@ def hardware() -> dict[str, Any]:
         "memory_gib": round(memory, 1),
         "system": platform.system(),
         "device": device(),
+        "arithmetic": arithmetic.in_use(),
     }
 
 

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import snakemake
-from rescore import lock, parameters, processes, repair
+from rescore import arithmetic, lock, parameters, processes, repair, step_server
 from rescore.errors import RescoreError
 from rescore.experiments import plan
 from rescore.provenance import code_hash
@@ -18,7 +18,7 @@ from snakemake.persistence import RECORD_FORMAT_VERSION
 
 # Looking at the graph is possible without `--cores`.
 CORES = workflow.resource_settings.cores or os.cpu_count()
-processes.prepare_environment(CORES)
+processes.prepare_environment()
 
 
 async def unprotected(file):
@@ -61,6 +61,8 @@ try:
     check_unchanged()
     # Results that a commit describes and that are there count as run, whether or not their sources are here.
     DONE = plan.complete(lambda name: lock.complete("open", f"runs/open/{name}"))
+    # All jobs inherit it, and the server that runs most of them.
+    arithmetic.prepare(SETTINGS["arithmetic"], SETTINGS["threads"])
 except RescoreError as error:
     raise WorkflowError(str(error))
 
@@ -98,6 +100,12 @@ def settings(*names, scale=SCALE):
     return canonical_json(parameters.section({**resolved, "scale": scale}, *names))
 
 
-def code(step):
-    """Hash of the code that a step (module.function) can reach."""
-    return code_hash(f"rescore.{step.rpartition('.')[0]}")
+def code(step, scale=SCALE):
+    """Hash of the code that a step (module.function) can reach, and the arithmetic that it is computed in."""
+    resolved = SETTINGS if scale == SCALE else parameters.resolve(config, scale)
+    computes = step.split(".")[0] in step_server.FRAMEWORK_ROOMS
+    planned = arithmetic.planned(
+        resolved["arithmetic"], resolved["threads"] if computes else None
+    )
+    module = step.rpartition(".")[0]
+    return f"{code_hash(f'rescore.{module}')}-{planned}"

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rescore.models.products import product
 from rescore.models.s4aqa import Perceptron, StackedLinear
 
 
@@ -64,11 +65,11 @@ class ContextAwareAttention(nn.Module):
         alone = F.relu(self.embedding(instances.flatten(1, 2))).view(*shape, -1)
         around = alone
         for layer in self.graph:
-            around = F.relu(layer((relations @ around).flatten(1, 2))).view(*shape, -1)
+            around = F.relu(layer(product(relations, around).flatten(1, 2))).view(*shape, -1)
         both = torch.cat([alone, around], 3)
         logits = self.attention(both.flatten(1, 2)).view(shape)
         weights = torch.softmax(logits.masked_fill(~seen, -torch.inf), 2)
-        return (weights.unsqueeze(2) @ both).squeeze(2), weights
+        return product(weights.unsqueeze(2), both).squeeze(2), weights
 
 
 class ActionNet(nn.Module):

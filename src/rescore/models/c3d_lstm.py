@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rescore.models.products import product
+
 Weights = dict[str, Tensor]
 
 
@@ -55,15 +57,14 @@ def lstm_states(weights: Weights, clips: Tensor) -> tuple[Tensor, Tensor, Tensor
     members, steps, batch, _ = clips.shape
     width = weights["fc.weight"].shape[1]
     # The input's share of all gates of all steps is one product: only the recurrent share has to wait for its step.
-    gates = torch.baddbmm(weights["lstm.bias"].unsqueeze(1), clips.flatten(1, 2), weights["lstm.weight_ih"].mT).view(
-        members, steps, batch, 4 * width
-    )  # (M, T, B, 4H)
+    gates = product(clips.flatten(1, 2), weights["lstm.weight_ih"].mT).add_(weights["lstm.bias"].unsqueeze(1))
+    gates = gates.view(members, steps, batch, 4 * width)  # (M, T, B, 4H)
     cells, squashed, hidden = clips.new_empty(3, members, steps, batch, width)  # (M, T, B, H) each
     recurrent = weights["lstm.weight_hh"].mT  # (M, H, 4H)
     for t in range(steps):
         step = gates[:, t]  # (M, B, 4H)
         if t > 0:
-            step += torch.bmm(hidden[:, t - 1], recurrent)
+            step += product(hidden[:, t - 1], recurrent)
         step[..., : 2 * width].sigmoid_()
         step[..., 2 * width : 3 * width].tanh_()
         step[..., 3 * width :].sigmoid_()
@@ -80,7 +81,7 @@ def lstm_states(weights: Weights, clips: Tensor) -> tuple[Tensor, Tensor, Tensor
 def predict_steps(weights: Weights, clips: Tensor) -> Tensor:
     """The fully connected unit applied to the state after each clip: (M, T, B); [:, -1] is the network's prediction."""
     hidden = lstm_states(weights, clips)[3]  # (M, T, B, H)
-    scores = torch.bmm(hidden.flatten(1, 2), weights["fc.weight"].unsqueeze(2)).squeeze(2)  # (M, T*B)
+    scores = product(hidden.flatten(1, 2), weights["fc.weight"].unsqueeze(2)).squeeze(2)  # (M, T*B)
     return (scores + weights["fc.bias"].unsqueeze(1)).view(hidden.shape[:3])
 
 
@@ -111,17 +112,17 @@ def loss_and_gradients(
     # The S steps that have a label: the last, or all.
     labels = targets.unsqueeze(1) if shares is None else targets.unsqueeze(1) * shares[:, None]  # (M, S, B)
     asked = hidden[:, -labels.shape[1] :].flatten(1, 2)  # (M, S*B, H)
-    predicted = torch.baddbmm(weights["fc.bias"][:, None, None], asked, weights["fc.weight"].unsqueeze(2)).squeeze(2)
+    predicted = product(asked, weights["fc.weight"].unsqueeze(2)).squeeze(2) + weights["fc.bias"].unsqueeze(1)
     error = predicted - labels.flatten(1)  # (M, S*B)
     slope = error / error.shape[1]  # dloss/dpredicted
     gate_gradient = gate_gradients(weights, gates, cells, squashed, slope.view(labels.shape))
     gate_gradient = gate_gradient.flatten(1, 2)  # (M, T*B, 4H)
     previous = hidden[:, :-1].flatten(1, 2)  # (M, (T-1)*B, H): the state that entered steps 1..T-1; step 0 got zeros
     gradients = {
-        "lstm.weight_ih": torch.bmm(gate_gradient.mT, clips.flatten(1, 2)),
-        "lstm.weight_hh": torch.bmm(gate_gradient[:, batch:].mT, previous),
-        "lstm.bias": torch.bmm(gate_gradient.new_ones(len(slope), 1, gate_gradient.shape[1]), gate_gradient).squeeze(1),
-        "fc.weight": torch.bmm(asked.mT, slope.unsqueeze(2)).view(-1, width),
+        "lstm.weight_ih": product(gate_gradient.mT, clips.flatten(1, 2)),
+        "lstm.weight_hh": product(gate_gradient[:, batch:].mT, previous),
+        "lstm.bias": product(gate_gradient.new_ones(len(slope), 1, gate_gradient.shape[1]), gate_gradient).squeeze(1),
+        "fc.weight": product(asked.mT, slope.unsqueeze(2)).view(-1, width),
         "fc.bias": slope.sum(1),
     }
     return error.square().sum(1) / (2 * error.shape[1]), gradients
@@ -165,7 +166,7 @@ def gate_gradients(weights: Weights, gates: Tensor, cells: Tensor, squashed: Ten
         step[..., :3, :] *= from_cell.unsqueeze(2)
         step[..., 3, :] *= from_hidden
         if t > 0:
-            torch.bmm(derivative[:, t], weights["lstm.weight_hh"], out=from_hidden)
+            from_hidden = product(derivative[:, t], weights["lstm.weight_hh"])
             if t > first:
                 from_hidden.addcmul_(slopes[:, t - 1 - first].unsqueeze(2), unit)
             from_cell *= forget_gate[:, t]

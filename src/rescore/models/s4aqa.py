@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from rescore.errors import RescoreError
 from rescore.models.device import seeded_generator
 from rescore.models.losses import DIVE_CLASSES
+from rescore.models.products import product
 
 MASKED_SLOTS = ("zero", "mean_of_others")
 
@@ -63,7 +64,7 @@ class StackedLinear(nn.Module):
         self.bias = nn.Parameter(values[:, -1:].contiguous())
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.baddbmm(self.bias, x, self.weight)
+        return product(x, self.weight) + self.bias
 
 
 class Perceptron(nn.Module):

@@ -77,7 +77,7 @@ def train(
         network = empty_network(settings).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     draw = np.random.default_rng(derived_seed(settings["seed"], "keypoint pictures"))
     steps = int(knobs["iterations"])
-    optimiser = torch.optim.Adam(network.parameters(), lr=knobs["learning_rate"])
+    optimiser = torch.optim.Adam(network.parameters(), lr=knobs["learning_rate"], fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, knobs["learning_rate"], total_steps=max(steps, 10))
     sizes = np.array([len(pictures.work) for pictures in sets], float)
     network.train()

@@ -132,7 +132,7 @@ def build(
     rate, decay = schedule["learning_rate"], schedule["weight_decay"]
     if schedule["optimiser"] == "sgd":
         return network, torch.optim.SGD(network.parameters(), rate, schedule["momentum"], weight_decay=decay)
-    return network, torch.optim.Adam(network.parameters(), rate, weight_decay=decay)
+    return network, torch.optim.Adam(network.parameters(), rate, weight_decay=decay, fused=True)
 
 
 def batch_positions(seed: int, iteration: int, batch: int, windows: int) -> np.ndarray:

@@ -135,7 +135,7 @@ def train_system(system: str, segments: np.ndarray, members: Sequence[Member], s
         SYSTEMS[system], [member.root for member in members], table.shape[1], table.shape[2], settings
     ).to(device)
     optimiser = torch.optim.AdamW(
-        network.parameters(), lr=settings["learning_rate"], weight_decay=settings["weight_decay"], foreach=True
+        network.parameters(), lr=settings["learning_rate"], weight_decay=settings["weight_decay"], fused=True
     )
     draws = Draws(system, members, table, settings)
     predictions: dict[int, list[np.ndarray]] = {}

@@ -36,6 +36,7 @@ from rescore.training.multitask import (
     open_place,
     save,
 )
+from rescore.training.optimisers import RMSprop
 from rescore.training.schedule import annealed
 
 SLOTS = ("momentum_buffer", "step", "exp_avg", "exp_avg_sq")  # what SGD and Adam keep of each parameter
@@ -251,7 +252,7 @@ def train_segmenter(
     with one_place(settings) as place:
         network.to(place.device)
         # The released code trains with RMSprop and Keras' defaults.
-        optimiser = torch.optim.RMSprop(network.parameters(), section["learning_rate"], alpha=0.9, eps=1e-7)
+        optimiser = RMSprop(network.parameters(), section["learning_rate"], smoothing=0.9, eps=1e-7)
         held, classes, frames = hold_clips(clips, place.device), torch.from_numpy(labels), torch.from_numpy(window)
         for epoch in range(section["epochs"]):
             order, shifts, flips = draw_epoch(rows, settings, derived_seed(seed, "segmentation"), epoch)
