@@ -30,7 +30,7 @@ PLUMBING = (
     "step_server",
     "verify",
 )
-"""Modules that decide how and when a step runs, not what it writes; the arithmetic stands beside the hash (`arithmetic.planned`)."""
+"""Modules that decide how and when a step runs, not what it writes; the arithmetic stands beside the hash."""
 
 
 def module_path(module: str) -> Path | None:
@@ -58,7 +58,7 @@ def imported_files(path: Path) -> frozenset[Path]:
 
 @functools.cache
 def import_closure(module: str) -> tuple[Path, ...]:
-    """Source files that importing `module` can reach inside the package, without plumbing, and the templates that they read; sorted.
+    """Source files that importing `module` can reach inside the package, without plumbing, and templates that they read; sorted.
 
     Raises:
         ValueError: `module` is not a module of this package.

@@ -107,5 +107,5 @@ def code(step, scale=SCALE):
     planned = arithmetic.planned(
         resolved["arithmetic"], resolved["threads"] if computes else None
     )
-    module = step.rpartition(".")[0]
-    return f"{code_hash(f'rescore.{module}')}-{planned}"
+    reached = f"rescore.{step.rpartition('.')[0]}"
+    return f"{code_hash(reached)}-{planned}"

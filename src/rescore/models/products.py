@@ -15,7 +15,7 @@ def product(left: Tensor, right: Tensor) -> Tensor:
     if left.is_cuda:
         return torch.bmm(left, right)
     if torch.is_grad_enabled() and (left.requires_grad or right.requires_grad):
-        return _Product.apply(left, right)  # type: ignore[no-any-return,no-untyped-call]
+        return _Product.apply(left, right)
     return multiplied(left, right)
 
 
