@@ -37,10 +37,10 @@ def prepare_environment(cores: int) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-QUESTIONS = set(
+QUESTIONS = (
     "--dry-run --dryrun --lint --list --list-rules -l --list-target-rules --lt --list-changes --lc --list-input-changes --li "
     "--list-params-changes --lp --list-untracked --lu --list-conda-envs -D --detailed-summary --summary -S --dag --d3dag "
-    "--rulegraph --filegraph --unlock --report --archive --export-cwl --containerize --print-compilation".split()
+    "--rulegraph --filegraph --unlock --report --archive --export-cwl --containerize --print-compilation"
 )
 
 
@@ -50,7 +50,7 @@ def only_asks(arguments: Sequence[str]) -> bool:
     `-n` may stand among other short flags, as in `-np`.
     """
     words = [word.partition("=")[0] for word in arguments]
-    return any(word in QUESTIONS or re.fullmatch("-[Fkpq]*n[Fkpqr]*", word) for word in words)
+    return any(word in QUESTIONS.split() or re.fullmatch("-[Fkpq]*n[Fkpqr]*", word) for word in words)
 
 
 START_PATIENCE = 2.0
