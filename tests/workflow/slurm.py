@@ -1,7 +1,7 @@
-"""A SLURM cluster of two nodes on this machine: each node has its own process numbers, mounts and host name, as another machine has.
+"""A SLURM cluster of two nodes on this machine: each has process numbers, mounts and a host name of its own, as a machine has.
 
-The daemons are Debian's (slurm-wlm, munge), on loopback and high ports, with their files in one folder. Nothing outside is touched:
-a node sees the cluster's configuration as its own /etc/slurm.
+The daemons are Debian's (slurm-wlm, munge), on loopback and high ports, with their files in one folder. Nothing outside is
+touched: a node sees the cluster's configuration as its own /etc/slurm. Each node has a GPU that is none.
 """
 
 import contextlib
@@ -44,8 +44,9 @@ SlurmdTimeout=10
 SlurmdParameters=config_overrides
 KillWait=3
 MailProg=/bin/true
-NodeName=node1 NodeAddr=127.0.0.1 Port={ports[1]} CPUs={cores} RealMemory=100000
-NodeName=node2 NodeAddr=127.0.0.1 Port={ports[2]} CPUs={cores} RealMemory=100000
+GresTypes=gpu
+NodeName=node1 NodeAddr=127.0.0.1 Port={ports[1]} CPUs=4 RealMemory=100000 Gres=gpu:1
+NodeName=node2 NodeAddr=127.0.0.1 Port={ports[2]} CPUs=4 RealMemory=100000 Gres=gpu:1
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -86,9 +87,16 @@ class Cluster:
 
     def start(self, name: str, *command: str) -> None:
         log = (self.folder / f"{name}.out").open("ab")
-        variables = {key: value for key, value in os.environ.items() if not key.startswith(("RESCORE", "PYTHON", "OMP"))}
+        variables = {
+            key: value for key, value in os.environ.items() if not key.startswith(("RESCORE", "PYTHON", "OMP"))
+        }
         self.daemons[name] = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=variables | self.environment, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=variables | self.environment,
+            start_new_session=True,
         )
 
     def start_node(self, name: str) -> None:
@@ -127,8 +135,9 @@ def running(folder: Path) -> Iterator[Cluster]:
     cluster = Cluster(folder)
     for name in ("etc", "state"):
         (folder / name).mkdir(parents=True)
-    text = CONFIGURATION.format(folder=folder, host=socket.gethostname(), ports=free_ports(3), cores=os.cpu_count())
+    text = CONFIGURATION.format(folder=folder, host=socket.gethostname(), ports=free_ports(3))
     (folder / "etc/slurm.conf").write_text(text)
+    (folder / "etc/gres.conf").write_text("Name=gpu File=/dev/null\n")
     (folder / "etc/cgroup.conf").write_text("CgroupAutomount=no\n")
     key = folder / "munge.key"
     key.write_bytes(os.urandom(1024))
