@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rescore import step_record, step_server
+from rescore import processes, step_record, step_server
 
 RUN = """
 import os, sys, time
@@ -161,7 +161,7 @@ def test_where_sockets_cannot_be_made_steps_do_without(tmp_path, monkeypatch, ca
 
 def test_a_server_that_dies_before_it_accepts_is_said(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)  # a socket's path is short
-    monkeypatch.setenv(step_server.VARIABLE, f".{os.pathsep}{sys.prefix}")
+    monkeypatch.setenv(step_server.VARIABLE, f".{os.pathsep}{processes.place()}{os.pathsep}{sys.prefix}")
     with step_server.listening(Path("plain")) as waiting:
         # It closes with the request in its queue: the caller's connection is reset.
         threading.Timer(0.5, waiting.close).start()

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rescore import storage
+from rescore import processes, storage
 from rescore.errors import RescoreError
 
 
@@ -47,7 +47,14 @@ def test_what_a_killed_process_left_goes_when_the_file_is_written_again(tmp_path
     for _ in range(2):
         subprocess.run([sys.executable, "-c", KILLED, str(path)])
     assert len(os.listdir(tmp_path)) == 1, "the second left its own and removed the first's"
-    others = [".table.1-abcdefgh.csv", ".table.txt", ".tables.999999999-abcdefgh.csv", ".table.x-abcdefgh.csv"]
+    here = processes.place_hash()
+    others = [
+        f".table.1-{here}-abcdefgh.csv",
+        ".table.txt",
+        f".tables.999999999-{here}-abcdefgh.csv",
+        f".table.x-{here}-abcdefgh.csv",
+    ]
+    (tmp_path / ".table.1-00000000-abcdefgh.csv").write_text("of a job on another machine, which was given up")
     for name in others:  # of a process that lives, and of other files
         (tmp_path / name).write_text("other")
     storage.write_text(path, "whole")
@@ -162,3 +169,80 @@ def test_a_damaged_checkpoint_is_named(tmp_path, damage):
 def test_a_missing_checkpoint_is_named(tmp_path):
     with pytest.raises(RescoreError, match="no such checkpoint"):
         storage.load_arrays(tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o002, 0o077])
+def test_files_have_the_rights_that_the_umask_gives(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        storage.write_text(tmp_path / "folder" / "x.txt", "x")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "folder" / "x.txt").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+AS_ANOTHER_USER = """
+import os, sys
+from pathlib import Path
+from rescore import processes, storage
+processes.place_hash()
+os.setgid(65534); os.setuid(65534)
+try:
+    exec(sys.argv[2])
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize(
+    ("action", "says"),
+    [
+        ("storage.write_text(path / 'new.txt', 'x')", "cannot be written"),
+        ("storage.write_text(path / 'folder' / 'new.txt', 'x')", "cannot be written"),
+        ("storage.read_table(path / 'secret.csv')", "you may not read it"),
+    ],
+)
+def test_what_another_user_may_not_do_is_one_sentence(tmp_path, action, says):
+    folder = tmp_path / "owned"
+    folder.mkdir()
+    (folder / "secret.csv").write_text("a\n1\n")
+    (folder / "secret.csv").chmod(0o600)
+    for parent in (folder, *folder.parents):
+        if parent.stat().st_mode & 0o005 != 0o005:
+            parent.chmod(0o755)
+    command = [sys.executable, "-c", AS_ANOTHER_USER, str(folder), f"path = Path(sys.argv[1]); {action}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("RescoreError"), done.stdout + done.stderr
+    assert says in done.stdout
+
+
+def test_an_error_of_what_the_writer_reads_is_not_taken_for_one_of_writing(tmp_path):
+    with pytest.raises(PermissionError), storage.atomic_path(tmp_path / "x.txt"):
+        raise PermissionError(errno.EACCES, "Permission denied", "/somewhere/else.mp4")
+
+
+def test_two_writers_at_once_the_one_whose_file_is_taken_says_so(tmp_path):
+    with pytest.raises(RescoreError, match="another process wrote it"), storage.atomic_path(tmp_path / "x.txt") as mine:
+        mine.unlink()
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("stem", ["x" * 250, "ü" * 120, "10:30 $dive 'one' [1]", "-n", "跳" * 80])
+def test_any_name_that_the_system_takes_can_be_written(tmp_path, stem):
+    path = tmp_path / f"{stem}.txt"
+    subprocess.run([sys.executable, "-c", KILLED, str(path)])
+    storage.write_text(path, "whole")
+    assert [found.name for found in tmp_path.iterdir()] == [path.name]
+
+
+def test_nobody_is_told_to_delete_what_the_program_did_not_make(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("labels.csv", "data/raw/labels/labels.csv", "runs/smoke/scores/table.csv"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes("Name\nM\xfcller\n".encode("latin-1"))
+        with pytest.raises(RescoreError, match="not a readable table") as raised:
+            storage.read_table(path)
+        assert ("Delete it" in str(raised.value)) == name.startswith("runs")
+        assert ("UTF-8" in str(raised.value)) != name.startswith("runs")

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rescore import __version__, arithmetic, processes, step_server
+from rescore import __version__, arithmetic, libraries, processes, step_server
 from rescore.errors import RescoreError
 
 DESCRIPTION = """Rerun the experiments of action-quality-assessment papers and hold each reported number against a recomputed one.
@@ -253,6 +253,8 @@ def run_check(options: argparse.Namespace) -> int:
 
 
 def run_score(options: argparse.Namespace) -> int:
+    if warning := libraries.warning():
+        print(warning, file=sys.stderr)
     if options.weights:
         from rescore.experiments import score_dive
 

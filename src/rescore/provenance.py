@@ -22,6 +22,7 @@ PLUMBING = (
     "arithmetic",
     "cli",
     "dvc_stage",
+    "libraries",
     "lock",
     "processes",
     "provenance",

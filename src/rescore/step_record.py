@@ -16,21 +16,9 @@ from typing import Any
 
 from rescore import arithmetic, provenance
 from rescore.errors import RescoreError
+from rescore.libraries import LIBRARIES, MODULES
 from rescore.storage import canonical_json, sha256_file, sha256_text, write_json
 
-LIBRARIES = (
-    "numpy",
-    "pandas",
-    "pyarrow",
-    "scipy",
-    "scikit-learn",
-    "safetensors",
-    "torch",
-    "torchvision",
-    "decord",
-    "av",
-)
-MODULES = {"scikit-learn": "sklearn"}  # where the import has another name than the package
 CODE = ("src", "workflow/rules", "Snakefile")
 
 

@@ -30,7 +30,7 @@ from pathlib import Path
 from rescore import processes
 
 VARIABLE = "RESCORE_STEP_SERVER"
-"""Environment variable with the directory of the sockets and the interpreter's prefix that the server runs in."""
+"""Environment variable with the directory of the sockets, and the machine and interpreter that the server runs in."""
 PLAIN = (
     "pandas",
     "pyarrow.parquet",
@@ -74,7 +74,12 @@ def start(engine_directory: Path) -> None:
     except OSError as error:
         print(f"steps import their libraries one by one, which takes longer: {error}", file=sys.stderr)
         return
-    os.environ[VARIABLE] = f"{directory}{os.pathsep}{sys.prefix}"
+    os.environ[VARIABLE] = f"{directory}{os.pathsep}{_home()}"
+
+
+def _home() -> str:
+    """Where steps can be handed over: the same machine, the same interpreter."""
+    return f"{processes.place()}{os.pathsep}{sys.prefix}"
 
 
 def listening(path: Path) -> socket.socket:
@@ -95,8 +100,8 @@ def forward(function: str, arguments: Sequence[str]) -> int | None:
     Returns:
         The step's exit status; None where no server answers, so that the step is to be run here.
     """
-    directory, _, prefix = os.environ.get(VARIABLE, "").rpartition(os.pathsep)
-    if not directory or prefix != sys.prefix:
+    directory, _, home = os.environ.get(VARIABLE, "").partition(os.pathsep)
+    if not directory or home != _home():
         return None
     kind = "framework" if function.split(".")[0] in FRAMEWORK_ROOMS else "plain"
     environment = {name: value for name, value in os.environ.items() if name != VARIABLE}

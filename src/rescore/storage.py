@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import re
-import tempfile
+import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,9 @@ from rescore.errors import RescoreError
 
 HEADER_KEY = "rescore"
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # the disk, the user's quota, the process's limit of a file's size
+FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+LONGEST_STEM = 120
+"""Bytes of a file's name that its temporary name repeats: the system allows 255 in all."""
 
 
 def canonical_json(value: Any) -> str:
@@ -47,15 +50,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         RescoreError: the disk is full, or a quota or size limit is reached.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    remove_leftovers(path)
-    # The suffix is kept because encoders and writers choose their format by it.
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.{os.getpid()}-", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(path)
+        temporary = _create_beside(path)
         yield temporary
-        temporary.chmod(0o644)  # mkstemp makes 0600, which other users of a shared checkout could not read
         temporary.replace(path)
     except Exception as error:
         if means_full_disk(error):
@@ -63,17 +63,57 @@ def atomic_path(path: Path) -> Iterator[Path]:
                 f"{path}: the disk is full, or a quota or size limit is reached. "
                 "Free space and run again; finished files are kept."
             ) from error
+        if isinstance(error, OSError) and error.errno in FORBIDDEN and _concerns(error, path, temporary):
+            raise RescoreError(f"{path}: cannot be written ({error.strerror}). {WRITE_REMEDY}") from error
+        if isinstance(error, FileNotFoundError) and temporary is not None and _concerns(error, path, temporary):
+            raise RescoreError(
+                f"{path}: another process wrote it at the same time and took this one's place. Run again, once."
+            ) from error
         raise
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+WRITE_REMEDY = "Work in a clone of your own, or let the folder's owner give you the right to write."
+
+
+def _concerns(error: OSError, path: Path, temporary: Path | None) -> bool:
+    """Whether an error is about writing `path`, not about something else that its writer reads."""
+    if error.filename is None or temporary is None:
+        return True
+    return Path(os.fsdecode(error.filename)) in (path, temporary)
+
+
+def _create_beside(path: Path) -> Path:
+    """A new empty file with the rights that the user's umask and the folder give any new file.
+
+    Its name says which process of which place (`processes.place`) writes it, and keeps the suffix because encoders and writers
+    choose their format by it.
+    """
+    name = f"{_prefix(path)}{os.getpid()}-{processes.place_hash()}-{secrets.token_hex(4)}{path.suffix}"
+    temporary = path.parent / name
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    return temporary
+
+
+def _prefix(path: Path) -> str:
+    stem = path.stem
+    if len(os.fsencode(stem)) > LONGEST_STEM:
+        stem = hashlib.sha256(os.fsencode(stem)).hexdigest()
+    return f".{stem}."
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove the temporary files beside `path` that killed processes left of it."""
-    pattern = re.compile(rf"{re.escape(f'.{path.stem}.')}(\d+)-\w{{8}}{re.escape(path.suffix)}")
-    for found in path.parent.glob(f"{glob.escape(f'.{path.stem}.')}*-*"):
+    """Remove the temporary files beside `path` that killed processes left of it.
+
+    The workflow runs one job an output at a time, so another machine's is of a job that was killed or is given up.
+    """
+    prefix = _prefix(path)
+    pattern = re.compile(rf"{re.escape(prefix)}(\d+)-(\w{{8}})-\w{{8}}{re.escape(path.suffix)}")
+    for found in path.parent.glob(f"{glob.escape(prefix)}*-*"):
         match = pattern.fullmatch(found.name)
-        if match and not processes.is_alive(int(match[1])):
+        if match and not (match[2] == processes.place_hash() and processes.is_alive(int(match[1]))):
             found.unlink(missing_ok=True)
 
 
@@ -119,8 +159,18 @@ def read_table(path: Path) -> pd.DataFrame:
         return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
     except FileNotFoundError as error:
         raise RescoreError(f"{path}: no such file. Run the step that writes it (`rescore plan` names it).") from error
+    except PermissionError as error:
+        raise RescoreError(f"{path}: you may not read it ({error.strerror}). Let its owner allow it.") from error
     except Exception as error:  # pyarrow and pandas raise many types for a damaged file
-        raise RescoreError(f"{path}: not a readable table ({error}). Delete it and run the workflow again.") from error
+        raise RescoreError(f"{path}: not a readable table ({error}). {remedy_of_damaged(path)}") from error
+
+
+def remedy_of_damaged(path: Path) -> str:
+    """What to do about a file that cannot be read: the program's own is made again, anyone else's is theirs to mend."""
+    parts = Path(os.path.relpath(path)).parts
+    if len(parts) > 2 and parts[0] in ("data", "runs", "results") and parts[1] != "raw":
+        return "Delete it and run the workflow again."
+    return "Mend it or get it again; text is to be UTF-8."
 
 
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> None:
@@ -152,4 +202,4 @@ def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
             f"{path}: no such checkpoint. Run the step that writes it (`rescore plan` names it)."
         ) from error
     except (SafetensorError, json.JSONDecodeError, OSError) as error:
-        raise RescoreError(f"{path}: not a readable safetensors file ({error}). Delete it and run again.") from error
+        raise RescoreError(f"{path}: not a readable safetensors file ({error}). {remedy_of_damaged(path)}") from error

@@ -7,13 +7,14 @@ its times say); does the workflow find anything to make; does DVC find anything 
 import importlib.metadata
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from rescore import lock
+from rescore import libraries, lock
 from rescore.errors import RescoreError
 from rescore.measured import content_digest
 
@@ -72,7 +73,7 @@ def workflow_faults(rooms: Sequence[str]) -> list[str]:
         command = [sys.executable, "-m", "snakemake", "-n", "--quiet", "progress", "--config", f"scale={scale}"]
         done = subprocess.run(command, text=True, capture_output=True)
         if done.returncode:
-            faults.append(f"snakemake -n --config scale={scale}: {last_line(done.stdout + done.stderr)}")
+            faults.append(f"snakemake -n --config scale={scale}: {reason_of(done.stdout + done.stderr)}")
         elif jobs := planned(done.stdout + done.stderr):
             faults += [f"snakemake -n --config scale={scale} would run {job}" for job in jobs]
     return faults
@@ -91,8 +92,15 @@ def planned(text: str) -> list[str]:
     return [f"{job['rule']} ({job['output']}: {job.get('reason', 'no reason given')})" for job in recorded]
 
 
-def last_line(text: str) -> str:
-    return next((line for line in reversed(text.splitlines()) if line.strip()), "no output").strip()
+NOTICES = ("Using ", "Config file", "Building DAG", "  File ", "warning: ")
+"""How lines begin that the engine prints whether or not something is wrong, and those of a traceback."""
+
+
+def reason_of(text: str) -> str:
+    """Why a command failed, out of all that it printed: from the line that names an error on, else its last line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(NOTICES)]
+    named = [index for index, line in enumerate(lines) if re.match(r"(\w+(Error|Exception)|ERROR|error)\b", line)]
+    return " ".join(lines[named[0] if named else -1 :]) or "no output"
 
 
 def dvc_faults() -> list[str]:
@@ -106,7 +114,7 @@ def dvc_faults() -> list[str]:
     check_dvc(importlib.metadata.version("dvc"))
     done = dvc("status", "--json")
     if done.returncode:
-        return [f"dvc status: {last_line(done.stderr or done.stdout)}"]
+        return [f"dvc status: {reason_of(done.stdout + done.stderr)}"]
     stages = json.loads(done.stdout or "{}")
     return [
         f"dvc status: {stage}: {change if isinstance(change, str) else json.dumps(change, sort_keys=True)}"
@@ -137,6 +145,7 @@ def dvc(*arguments: str) -> subprocess.CompletedProcess[str]:
 def describe(faults: Sequence[str]) -> str:
     """The verdict as text, file by file."""
     note = "" if dvc_is_initialised() else "\nDVC was not asked: it is not initialised here, or has no dvc.lock."
+    note += f"\n{warning}" if (warning := libraries.warning()) else ""
     if not faults:
         count = sum(len(lock.read_lock(path.name.removesuffix(".lock.jsonl"))) for path in lock.LOCKS.iterdir())
         return f"clean: {count} recorded files, nothing to run, nothing changed{note}"

@@ -123,3 +123,16 @@ def test_a_damaged_index_or_manifest_is_an_error(tmp_path):
     found = "\n".join(errors(check.check(tmp_path / "a.csv", tmp_path / "a.parquet")))
     assert "not an index of videos" in found
     assert "not a readable table" in found
+
+
+def test_tables_beside_a_manifest_are_not_taken_for_manifests(tmp_path):
+    tables = {
+        "mtl_aqa_splits": ["training_set", "sample", "split"],
+        "mtl_aqa_judges": ["sample", "panel", "mark_1"],
+        "mtl_aqa_stages": ["sample", "jumping", "dropping", "entering", "ending"],
+    }
+    for name, columns in tables.items():
+        pd.DataFrame({column: ["x"] for column in columns}).to_parquet(tmp_path / f"{name}.parquet")
+    assert check.check(*sorted(tmp_path.iterdir())) == []
+    pd.DataFrame({"sample": ["x"]}).to_parquet(tmp_path / "mtl_aqa_judges.parquet")
+    assert errors(check.check(*sorted(tmp_path.iterdir()))) == [f"{tmp_path}/mtl_aqa_judges.parquet: no column 'panel'"]

@@ -33,7 +33,7 @@ def planned(clone: Path, *arguments: str) -> set[str]:
     """Rules that a dry run would run."""
     done = snakemake(clone, "-n", "--quiet", "progress", *arguments)
     assert done.returncode == 0, done.stdout[-4000:]
-    return set(re.findall(r"^rule (\w+):", done.stdout, re.M)) - {"all"}
+    return set(re.findall(r"^(?:local)?rule (\w+):", done.stdout, re.M)) - {"all"}
 
 
 def test_every_table_and_figure_comes_out_and_says_synthetic(finished):

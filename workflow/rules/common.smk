@@ -6,7 +6,15 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import snakemake
-from rescore import arithmetic, lock, parameters, processes, repair, step_server
+from rescore import (
+    arithmetic,
+    libraries,
+    lock,
+    parameters,
+    processes,
+    repair,
+    step_server,
+)
 from rescore.errors import RescoreError
 from rescore.experiments import plan
 from rescore.provenance import code_hash
@@ -32,6 +40,8 @@ _IOFile.protected = unprotected
 
 ONLY_ASKS = processes.only_asks(sys.argv[1:])
 if workflow.is_main_process and not ONLY_ASKS:
+    if not repair.is_part() and (warning := libraries.warning()):
+        print(warning, file=sys.stderr)
     if {"--touch", "-t"} & set(sys.argv[1:]):
         raise WorkflowError(
             "--touch makes old results look new; run without it: only what changed is made again"

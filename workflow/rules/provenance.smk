@@ -1,14 +1,32 @@
 # Included last, when every rule is known: the engine is told what the records say (rescore.lock), and afterwards what it
 # made is recorded. Nothing here is a rule.
 
+import re
+
 from rescore import provenance, repair, step_server
 
 # The room `open` counts where all of it can be made: its lock describes the whole, and what is missing of it would be asked
 # of origins that may be out of reach.
 ROOMS = [SCALE] if SCALE != "open" else []
 ROOMS += ["open"] if len(REAL_DATA) == len(plan.ON_REAL_DATA) else []
+
+
+def room_of_step(command):
+    """The room of src/rescore that a rule's step belongs to; None where it calls none."""
+    found = re.search(r"\{params\.code\} (\w+)\.", command or "")
+    return found and found[1]
+
+
 # The files that decide what a run makes, as they were when it was planned.
 PLANNED = provenance.tree_hash(provenance.WORKFLOW)
+
+
+# On a cluster these run where the run was started: they take seconds, waiting in a queue takes longer, and what fetches needs
+# a network that computing nodes often lack.
+NEAR = {"sources", "scoring", "reporting"}
+workflow.localrules(
+    *(rule.name for rule in workflow.rules if room_of_step(rule.shellcmd) in NEAR)
+)
 
 
 def is_output(path):

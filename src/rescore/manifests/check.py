@@ -22,6 +22,13 @@ TABLE_1 = Path("reported/aqa7/table1.csv")
 OFFICIAL = (("aqa7_videos", "aqa7_directory", aqa7), ("pretraining_videos", "ucf101_directory", ucf101))
 """Under `sources` of the parameters: the choice of official or synthetic videos, and their directory; then their adapter."""
 
+BESIDE = {
+    "splits": ("training_set", "sample", "split"),
+    "judges": ("sample", "panel"),
+    "stages": ("sample", "jumping", "dropping", "entering", "ending"),
+}
+"""Tables that lie beside a manifest, by the last word of their names, and their columns (docs/design.md, Data contracts)."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -301,6 +308,10 @@ def check_manifest(path: Path, reported: Path) -> list[Finding]:
         manifest = read_table(path)
     except RescoreError as error:
         return [Finding(path.stem, str(path), str(error), ERROR)]
+    kind = path.stem.rpartition("_")[2]
+    if kind in BESIDE:
+        lacking = [column for column in BESIDE[kind] if column not in manifest.columns]
+        return [Finding(path.stem, str(path), f"no column '{column}'", ERROR) for column in lacking]
     columns = contract.column_problems(manifest)
     if columns:
         return [Finding(path.stem, str(path), problem, ERROR) for problem in columns]

@@ -8,7 +8,7 @@ The operations are those that trainings, features and fits are made of, and thos
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rescore import arithmetic
+from rescore.errors import RescoreError
 from rescore.models.products import product
 from rescore.storage import write_json
 
@@ -167,26 +168,38 @@ def differing(found: dict[str, str], reference: dict[str, str]) -> list[str]:
     return [name for name in (reference | found) if found.get(name) != reference.get(name)]
 
 
-def write_fingerprint(record: Path, reference: Path = REFERENCE) -> None:
-    """The step behind a run's start: compute the fingerprint, write what it found, and say where it differs.
+def reference_operations(path: Path = REFERENCE) -> dict[str, str]:
+    """The committed fingerprint.
+
+    Raises:
+        RescoreError: it is not there or cannot be read.
+    """
+    try:
+        operations: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))["operations"]
+    except (OSError, ValueError, KeyError) as error:
+        raise RescoreError(f"{path}: no readable fingerprint ({error}). Check it out again: git checkout {path}") from error
+    return operations
+
+
+def check(record: Path, reference: Path = REFERENCE) -> None:
+    """What a run does when it starts: compute the fingerprint, record it, and say where it differs.
 
     Args:
-        record: .json to write: `operations`, `differs` (names), what the libraries say they use, processor and versions.
+        record: .json to write: `operations`, `differs` (their names), `in_use` (what the libraries say).
         reference: the committed one.
     """
     found = fingerprint()
-    differs = differing(found, json.loads(reference.read_text(encoding="utf-8"))["operations"])
+    differs = differing(found, reference_operations(reference))
     write_json(record, {"operations": found, "differs": differs, "in_use": arithmetic.in_use()})
-    if differs:
-        print(describe(differs))
+    print(describe(differs))
 
 
-def describe(differs: list[str]) -> str:
-    """What a differing fingerprint means, in words."""
+def describe(differs: Sequence[str]) -> str:
+    """What a fingerprint means, in words."""
     if not differs:
-        return "arithmetic: that of the reference in every operation tried; the same bytes are to be expected"
+        return "arithmetic: the reference's in every operation tried, so results are to be the same bytes"
+    named = ", ".join(differs[:5]) + (", ..." if len(differs) > 5 else "")
     return (
-        f"arithmetic: {len(differs)} operations give other bytes here than where the reference was made "
-        f"({', '.join(differs[:5])}{', ...' if len(differs) > 5 else ''}), so results agree within their prediction intervals "
-        "and not to the last digit (docs/versioning.md)"
+        f"arithmetic: {len(differs)} operations give other bytes here than where the reference was made ({named}), so results "
+        "agree with it within their prediction intervals and not to the last digit (docs/versioning.md)"
     )
