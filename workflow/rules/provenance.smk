@@ -3,6 +3,8 @@
 
 import re
 
+import subprocess
+
 from rescore import provenance, repair, step_server
 
 # The room `open` counts where all of it can be made: its lock describes the whole, and what is missing of it would be asked
@@ -65,6 +67,12 @@ onstart:
     # A cluster's jobs are to stay within what the cluster gave them, not to be forks of a process outside.
     if not (ONLY_ASKS or workflow.non_local_exec):
         step_server.start(Path(".snakemake"))
+    if not (ONLY_ASKS or repair.is_part()):
+        # Beside the first jobs: says in its first seconds whether the same bytes are to be expected on this machine.
+        record = f"{RUNS}/records/fingerprint.json"
+        subprocess.Popen(
+            ["rescore", "step", "models.fingerprint.check", "--record", record]
+        )
 
 
 onsuccess:
