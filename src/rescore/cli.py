@@ -270,7 +270,7 @@ def run_score(options: argparse.Namespace) -> int:
     result = score_video.score_video(
         options.video,
         runs / options.experiment / "members.safetensors",
-        runs / "backbone" / "weights.safetensors",
+        runs,
         settings,
         options.action,
         member=options.member,

@@ -73,7 +73,7 @@ def goes_to_cache(name: str) -> bool:
 
 def plots() -> list[dict[str, Any]]:
     """DVC's `plots`: learning curves, Figure 3, and reported against reproduced."""
-    curve = "runs/${scale}/backbone/curve.csv"
+    curve = "runs/${scale}/backbone/0/curve.csv"
     members = [
         f"{network}/{tasks}" for network in ("c3d_avg", "mscadc") for tasks in ("score", "score_classes_caption")
     ]

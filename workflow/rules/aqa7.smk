@@ -1,12 +1,14 @@
 # experiments > scoring for Action Quality Assessment Across Multiple Actions. One rule an experiment, not one a member: all
-# members of an experiment train in one process.
+# members of an experiment, of all trainings, train in one process: each reads the features of its training's backbone.
+
+AQA7_TRAININGS = trainings.seeds(SETTINGS)
 
 
 rule all_action:
     input:
-        features=f"{DATA}/features/aqa7.npy",
-        rows=f"{DATA}/features/aqa7.parquet",
-        backbone=f"{RUNS}/backbone/weights.safetensors",
+        features=features_of("aqa7", AQA7_TRAININGS),
+        rows=feature_rows("aqa7", AQA7_TRAININGS),
+        backbone=backbones_of(AQA7_TRAININGS),
     output:
         predictions=f"{RUNS}/all_action/predictions.parquet",
         members=f"{RUNS}/all_action/members.safetensors",
@@ -14,12 +16,17 @@ rule all_action:
         f"{LOGS}/all_action.log",
     conda:
         "../../environment.yml"
-    threads: CORES
+    threads: THREADS
     resources:
         gpu=1,
     params:
         settings=settings(
-            "seed", "seeds", "backbone", "lstm", "support_vector_regression"
+            "seed",
+            "first_training",
+            "seeds",
+            "backbone",
+            "lstm",
+            "support_vector_regression",
         ),
         code=code("experiments.all_action.run"),
     shell:
@@ -29,9 +36,9 @@ rule all_action:
 
 rule zero_shot:
     input:
-        features=f"{DATA}/features/aqa7.npy",
-        rows=f"{DATA}/features/aqa7.parquet",
-        backbone=f"{RUNS}/backbone/weights.safetensors",
+        features=features_of("aqa7", AQA7_TRAININGS),
+        rows=feature_rows("aqa7", AQA7_TRAININGS),
+        backbone=backbones_of(AQA7_TRAININGS),
     output:
         predictions=f"{RUNS}/zero_shot/predictions.parquet",
         members=f"{RUNS}/zero_shot/members.safetensors",
@@ -39,11 +46,11 @@ rule zero_shot:
         f"{LOGS}/zero_shot.log",
     conda:
         "../../environment.yml"
-    threads: CORES
+    threads: THREADS
     resources:
         gpu=1,
     params:
-        settings=settings("seed", "seeds", "backbone", "lstm"),
+        settings=settings("first_training", "seeds", "backbone", "lstm"),
         code=code("experiments.zero_shot.run"),
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} experiments.zero_shot.run --features {input.features} --rows {input.rows}"
@@ -52,10 +59,10 @@ rule zero_shot:
 
 rule fine_tuning:
     input:
-        features=f"{DATA}/features/aqa7.npy",
-        rows=f"{DATA}/features/aqa7.parquet",
+        features=features_of("aqa7", AQA7_TRAININGS),
+        rows=feature_rows("aqa7", AQA7_TRAININGS),
         initial=f"{RUNS}/zero_shot/members.safetensors",
-        backbone=f"{RUNS}/backbone/weights.safetensors",
+        backbone=backbones_of(AQA7_TRAININGS),
     output:
         predictions=f"{RUNS}/fine_tuning/predictions.parquet",
         members=f"{RUNS}/fine_tuning/members.safetensors",
@@ -63,11 +70,11 @@ rule fine_tuning:
         f"{LOGS}/fine_tuning.log",
     conda:
         "../../environment.yml"
-    threads: CORES
+    threads: THREADS
     resources:
         gpu=1,
     params:
-        settings=settings("seed", "seeds", "backbone", "lstm", "fine_tuning"),
+        settings=settings("first_training", "seeds", "backbone", "lstm", "fine_tuning"),
         code=code("experiments.fine_tuning.run"),
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} experiments.fine_tuning.run --features {input.features} --rows {input.rows}"
@@ -106,7 +113,7 @@ rule aqa7_scores:
             f"{RUNS}/{experiment}/predictions.parquet"
             for experiment in PREDICTIONS[wildcards.table]
         ],
-        rows=f"{DATA}/features/aqa7.parquet",
+        rows=feature_rows("aqa7", AQA7_TRAININGS),
     output:
         scores=f"{RUNS}/scores/aqa7_{{table}}.csv",
     log:
@@ -116,7 +123,7 @@ rule aqa7_scores:
     conda:
         "../../environment.yml"
     params:
-        settings=settings("seed", "seeds", "lstm", "fine_tuning", "scoring"),
+        settings=settings("seed", *COUNTED_BY, "lstm", "fine_tuning", "scoring"),
         code=code("scoring.aqa7.score_aqa7"),
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} scoring.aqa7.score_aqa7 --table {wildcards.table} --predictions {input.predictions}"

@@ -1,5 +1,5 @@
-# models > features. The backbone is trained (or its public weights are read) once, then frozen: every AQA-7 experiment
-# reads the features made here.
+# models > features. A backbone is trained for every training (public weights are read once, as number 0), then frozen: what
+# training k of an AQA-7 experiment reads is features/aqa7/<k>, made with backbone <k>.
 
 if SETTINGS["backbone"]["weights"] == "pretrained":
 
@@ -8,27 +8,29 @@ if SETTINGS["backbone"]["weights"] == "pretrained":
             clips=f"{DATA}/clips/pretraining.npy",
             rows=f"{DATA}/clips/pretraining.parquet",
         output:
-            weights=f"{RUNS}/backbone/weights.safetensors",
-            curve=f"{RUNS}/backbone/curve.csv",
+            weights=f"{RUNS}/backbone/{{training}}/weights.safetensors",
+            curve=f"{RUNS}/backbone/{{training}}/curve.csv",
         log:
-            f"{LOGS}/pretrain.log",
+            f"{LOGS}/pretrain/{{training}}.log",
+        wildcard_constraints:
+            training="[0-9]+",
         conda:
             "../../environment.yml"
-        threads: CORES
+        threads: THREADS
         resources:
             gpu=1,
         params:
-            settings=settings("seed", "clips", "backbone", "pretraining"),
+            settings=settings("clips", "backbone", "pretraining"),
             code=code("training.pretrain.pretrain"),
         shell:
             "rescore step --rule {rule} --log {log} --code {params.code} training.pretrain.pretrain --clips {input.clips} --rows {input.rows}"
-            " --weights {output.weights} --curve {output.curve} --settings {params.settings:q} > {log} 2>&1"
+            " --weights {output.weights} --curve {output.curve} --training {wildcards.training} --settings {params.settings:q} > {log} 2>&1"
 
 else:
 
     rule backbone_weights:
         output:
-            weights=f"{RUNS}/backbone/weights.safetensors",
+            weights=f"{RUNS}/backbone/{trainings.ONCE}/weights.safetensors",
         log:
             f"{LOGS}/backbone_weights.log",
         conda:
@@ -45,15 +47,17 @@ rule aqa7_features:
     input:
         clips=f"{DATA}/clips/aqa7.npy",
         rows=f"{DATA}/clips/aqa7.parquet",
-        weights=f"{RUNS}/backbone/weights.safetensors",
+        weights=f"{RUNS}/backbone/{{backbone}}/weights.safetensors",
     output:
-        features=f"{DATA}/features/aqa7.npy",
-        rows=f"{DATA}/features/aqa7.parquet",
+        features=f"{DATA}/features/aqa7/{{backbone}}.npy",
+        rows=f"{DATA}/features/aqa7/{{backbone}}.parquet",
     log:
-        f"{LOGS}/aqa7_features.log",
+        f"{LOGS}/aqa7_features/{{backbone}}.log",
+    wildcard_constraints:
+        backbone="[0-9]+",
     conda:
         "../../environment.yml"
-    threads: CORES
+    threads: THREADS
     resources:
         gpu=1,
     params:

@@ -16,7 +16,7 @@ from rescore import (
     step_server,
 )
 from rescore.errors import RescoreError
-from rescore.experiments import plan
+from rescore.experiments import plan, trainings
 from rescore.provenance import code_hash
 from rescore.sources import fetch
 from rescore.storage import canonical_json, sha256_text
@@ -108,6 +108,43 @@ def settings(*names, scale=SCALE):
     """
     resolved = SETTINGS if scale == SCALE else parameters.resolve(config, scale)
     return canonical_json(parameters.section({**resolved, "scale": scale}, *names))
+
+
+# What the numbers of trainings are counted by (rescore.experiments.trainings).
+COUNTED_BY = (
+    "first_training",
+    "seeds",
+    "multitask.seeds",
+    "semi_supervised.label_draws",
+    "backbone.weights",
+    "poses.estimator",
+)
+# Processor threads of every rule that computes with torch; part of its result.
+THREADS = SETTINGS["threads"]
+
+
+def backbone_of(training):
+    """Weights of the backbone that a training rests on."""
+    number = trainings.backbone_of(int(training), SETTINGS)
+    return trainings.backbone_weights(Path(RUNS), number).as_posix()
+
+
+def backbones_of(numbers):
+    """Weights of the backbones that some trainings rest on, once each."""
+    return list(dict.fromkeys(map(backbone_of, numbers)))
+
+
+def features_of(dataset, numbers, suffix="npy"):
+    """Features that some trainings read, once for each backbone; the tables beside them are all alike."""
+    return [
+        f"{DATA}/features/{dataset}/{number}.{suffix}"
+        for number in trainings.backbones(numbers, SETTINGS)
+    ]
+
+
+def feature_rows(dataset, numbers):
+    """The table of the features that some trainings read."""
+    return features_of(dataset, numbers, "parquet")[0]
 
 
 def code(step, scale=SCALE):

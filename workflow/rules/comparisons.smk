@@ -9,7 +9,7 @@ rule aqa7_comparisons:
             f"{RUNS}/{experiment}/predictions.parquet"
             for experiment in ("all_action", "zero_shot", "fine_tuning")
         ],
-        rows=f"{DATA}/features/aqa7.parquet",
+        rows=feature_rows("aqa7", AQA7_TRAININGS),
     output:
         report(
             f"{RESULTS}/tables/aqa7_comparisons.csv",
@@ -22,7 +22,7 @@ rule aqa7_comparisons:
     conda:
         "../../environment.yml"
     params:
-        settings=settings("seed", "seeds", "scoring"),
+        settings=settings("seed", *COUNTED_BY, "scoring"),
         code=code("scoring.comparisons.compare_rows"),
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} scoring.comparisons.compare_rows"
@@ -50,11 +50,7 @@ rule mtl_aqa_comparisons:
     conda:
         "../../environment.yml"
     params:
-        settings=canonical_json(
-            parameters.section(
-                {**SETTINGS, "seeds": MULTITASK["seeds"]}, "seed", "seeds", "scoring"
-            )
-        ),
+        settings=settings("seed", *COUNTED_BY, "scoring"),
         code=code("scoring.comparisons.compare_rows"),
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} scoring.comparisons.compare_rows"
@@ -71,7 +67,7 @@ rule s4aqa_comparisons:
             dataset=S4AQA_DATASETS,
         )
         + ([f"{ACTION_NET}/predictions.parquet"] if STATIC_STREAM else []),
-        rows=[f"{S4AQA_FEATURES[name]}.parquet" for name in S4AQA_DATASETS],
+        rows=[S4AQA_ROWS[name] for name in S4AQA_DATASETS],
     output:
         report(
             f"{RESULTS}/tables/s4aqa_comparisons.csv",
@@ -84,15 +80,7 @@ rule s4aqa_comparisons:
     conda:
         "../../environment.yml"
     params:
-        # Its seeds are draws of labels.
-        settings=canonical_json(
-            parameters.section(
-                {**SETTINGS, "seeds": SETTINGS["semi_supervised"]["label_draws"]},
-                "seed",
-                "seeds",
-                "scoring",
-            )
-        ),
+        settings=settings("seed", *COUNTED_BY, "scoring"),
         code=code("scoring.comparisons.compare_rows"),
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} scoring.comparisons.compare_rows"
@@ -108,7 +96,7 @@ ERROR_PREDICTIONS = [
 ] + expand("{member}/predictions.parquet", member=MTL_AQA_MEMBERS)
 ERROR_PREDICTIONS += SYSTEM_PREDICTIONS + [f"{RUNS}/pose_aqa7/predictions.parquet"]
 ERROR_PREDICTIONS += expand("{member}/predictions.parquet", member=EXTENSION_MEMBERS)
-ERROR_ROWS = [f"{DATA}/features/aqa7.parquet", f"{DATA}/clips/mtl_aqa.parquet"]
+ERROR_ROWS = [f"{DATA}/clips/aqa7.parquet", f"{DATA}/clips/mtl_aqa.parquet"]
 
 
 rule error_measures_scores:

@@ -8,7 +8,7 @@ EXTENSION_MEMBERS = [
     f"{RUNS}/extensions/{name}/{training_set}/{seed}"
     for name in EXTENSIONS
     for training_set in extensions_members.training_sets(SETTINGS)
-    for seed in range(MULTITASK["seeds"])
+    for seed in NETWORK_TRAININGS
 ]
 # What a training reads beside its own line of the list: a further system leaves the others alone, and so do MSCADC's sizes and
 # the captioner's.
@@ -29,7 +29,7 @@ EXTENSION_REFERENCE = (
     else [
         f"{RUNS}/mtl_aqa/c3d_avg/{mtl_aqa_members.SINGLE_TASK}/{training_set}/{seed}"
         for training_set in extensions_members.training_sets(SETTINGS)
-        for seed in range(MULTITASK["seeds"])
+        for seed in NETWORK_TRAININGS
     ]
 )
 
@@ -39,7 +39,7 @@ def extension_backbone(wildcards):
     backbone = EXTENSIONS[wildcards.system].backbone
     if backbone == "c3d":
         own = MULTITASK["body_weights"] == "backbone"
-        return f"{RUNS}/backbone/weights.safetensors" if own else []
+        return backbone_of(wildcards.seed) if own else []
     converted = SETTINGS["extensions"]["resnet_weights"] == "kinetics400"
     return f"{RUNS}/extensions/backbones/{backbone}.safetensors" if converted else []
 
@@ -121,7 +121,7 @@ rule extensions_member:
         seed="[0-9]+",
     conda:
         "../../environment.yml"
-    threads: MULTITASK["threads"]
+    threads: THREADS
     resources:
         gpu=MULTITASK["gpus"],
     params:
@@ -165,7 +165,7 @@ rule extensions_scores:
         settings=settings(
             "seed",
             "scoring",
-            "multitask.seeds",
+            *COUNTED_BY,
             "extensions.systems",
             "extensions.training",
         ),

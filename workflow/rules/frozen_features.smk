@@ -5,15 +5,17 @@ rule mtl_aqa_features:
     input:
         clips=f"{DATA}/clips/mtl_aqa.npy",
         rows=f"{DATA}/clips/mtl_aqa.parquet",
-        weights=f"{RUNS}/backbone/weights.safetensors",
+        weights=f"{RUNS}/backbone/{{backbone}}/weights.safetensors",
     output:
-        features=f"{DATA}/features/mtl_aqa.npy",
-        rows=f"{DATA}/features/mtl_aqa.parquet",
+        features=f"{DATA}/features/mtl_aqa/{{backbone}}.npy",
+        rows=f"{DATA}/features/mtl_aqa/{{backbone}}.parquet",
     log:
-        f"{LOGS}/mtl_aqa_features.log",
+        f"{LOGS}/mtl_aqa_features/{{backbone}}.log",
+    wildcard_constraints:
+        backbone="[0-9]+",
     conda:
         "../../environment.yml"
-    threads: CORES
+    threads: THREADS
     resources:
         gpu=1,
     params:
@@ -26,8 +28,8 @@ rule mtl_aqa_features:
 
 rule c3d_svr:
     input:
-        features=f"{DATA}/features/mtl_aqa.npy",
-        rows=f"{DATA}/features/mtl_aqa.parquet",
+        features=features_of("mtl_aqa", NETWORK_TRAININGS),
+        rows=feature_rows("mtl_aqa", NETWORK_TRAININGS),
         splits=f"{DATA}/manifests/mtl_aqa_splits.parquet",
         dropped=f"{DATA}/clips/mtl_aqa.dropped.csv",
     output:
@@ -40,6 +42,9 @@ rule c3d_svr:
     params:
         settings=settings(
             "seed",
+            "first_training",
+            "multitask.seeds",
+            "backbone.weights",
             "multitask.clips",
             "support_vector_regression",
             "frozen_features.svr_iterations",
@@ -53,11 +58,11 @@ rule c3d_svr:
 
 rule c3d_lstm:
     input:
-        features=f"{DATA}/features/mtl_aqa.npy",
-        rows=f"{DATA}/features/mtl_aqa.parquet",
+        features=features_of("mtl_aqa", NETWORK_TRAININGS),
+        rows=feature_rows("mtl_aqa", NETWORK_TRAININGS),
         splits=f"{DATA}/manifests/mtl_aqa_splits.parquet",
         dropped=f"{DATA}/clips/mtl_aqa.dropped.csv",
-        backbone=f"{RUNS}/backbone/weights.safetensors",
+        backbone=backbones_of(NETWORK_TRAININGS),
     output:
         predictions=f"{RUNS}/c3d_lstm/predictions.parquet",
         members=f"{RUNS}/c3d_lstm/members.safetensors",
@@ -65,7 +70,7 @@ rule c3d_lstm:
         f"{LOGS}/c3d_lstm.log",
     conda:
         "../../environment.yml"
-    threads: CORES
+    threads: THREADS
     resources:
         gpu=1,
     params:
@@ -75,6 +80,7 @@ rule c3d_lstm:
             "lstm",
             "frozen_features.lstm",
             "multitask.clips",
+            "first_training",
             "multitask.seeds",
         ),
         code=code("experiments.c3d_lstm.run"),
@@ -86,8 +92,8 @@ rule c3d_lstm:
 
 rule c3d_lstm_svr:
     input:
-        features=f"{DATA}/features/mtl_aqa.npy",
-        rows=f"{DATA}/features/mtl_aqa.parquet",
+        features=features_of("mtl_aqa", NETWORK_TRAININGS),
+        rows=feature_rows("mtl_aqa", NETWORK_TRAININGS),
         splits=f"{DATA}/manifests/mtl_aqa_splits.parquet",
         dropped=f"{DATA}/clips/mtl_aqa.dropped.csv",
         members=f"{RUNS}/c3d_lstm/members.safetensors",
@@ -98,10 +104,13 @@ rule c3d_lstm_svr:
         f"{LOGS}/c3d_lstm_svr.log",
     conda:
         "../../environment.yml"
+    threads: THREADS
     params:
         settings=settings(
             "seed",
+            "backbone.weights",
             "multitask.clips",
+            "first_training",
             "multitask.seeds",
             "support_vector_regression",
             "frozen_features.svr_iterations",
@@ -115,11 +124,11 @@ rule c3d_lstm_svr:
 
 rule c3d_lstm_incremental:
     input:
-        features=f"{DATA}/features/mtl_aqa.npy",
-        rows=f"{DATA}/features/mtl_aqa.parquet",
+        features=features_of("mtl_aqa", NETWORK_TRAININGS),
+        rows=feature_rows("mtl_aqa", NETWORK_TRAININGS),
         splits=f"{DATA}/manifests/mtl_aqa_splits.parquet",
         dropped=f"{DATA}/clips/mtl_aqa.dropped.csv",
-        backbone=f"{RUNS}/backbone/weights.safetensors",
+        backbone=backbones_of(NETWORK_TRAININGS),
     output:
         predictions=f"{RUNS}/c3d_lstm_incremental/predictions.parquet",
         members=f"{RUNS}/c3d_lstm_incremental/members.safetensors",
@@ -128,7 +137,7 @@ rule c3d_lstm_incremental:
         f"{LOGS}/c3d_lstm_incremental.log",
     conda:
         "../../environment.yml"
-    threads: CORES
+    threads: THREADS
     resources:
         gpu=1,
     params:
@@ -139,6 +148,7 @@ rule c3d_lstm_incremental:
             "frozen_features.lstm",
             "frozen_features.label_power",
             "multitask.clips",
+            "first_training",
             "multitask.seeds",
         ),
         code=code("experiments.c3d_lstm_incremental.run"),

@@ -13,8 +13,8 @@ LINEAR_PROBE_ACTIVATIONS = [
 rule linear_probe_activations:
     input:
         weights=lambda wildcards: (
-            f"{RUNS}/backbone/weights.safetensors"
-            if wildcards.body == "backbone"
+            f"{RUNS}/{wildcards.body}/weights.safetensors"
+            if wildcards.body.split("/")[0] == linear_probes.BACKBONE
             else f"{RUNS}/mtl_aqa/{wildcards.body}/weights.safetensors"
         ),
         dive_clips=f"{DATA}/clips/mtl_aqa.npy",
@@ -26,10 +26,10 @@ rule linear_probe_activations:
     log:
         f"{LOGS}/linear_probes/{{body}}.log",
     wildcard_constraints:
-        body="backbone|c3d_avg/[a-z_]+/[0-9]+/[0-9]+",
+        body="backbone/[0-9]+|c3d_avg/[a-z_]+/[0-9]+/[0-9]+",
     conda:
         "../../environment.yml"
-    threads: CORES
+    threads: THREADS
     resources:
         gpu=1,
     params:
@@ -62,7 +62,13 @@ rule linear_probes_dives:
     conda:
         "../../environment.yml"
     params:
-        settings=settings("seed", "multitask.seeds", "linear_probes"),
+        settings=settings(
+            "seed",
+            "first_training",
+            "multitask.seeds",
+            "backbone.weights",
+            "linear_probes",
+        ),
         code=code("experiments.linear_probes.probe_dives"),
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} experiments.linear_probes.probe_dives"
@@ -82,7 +88,13 @@ rule linear_probes_vaults:
     conda:
         "../../environment.yml"
     params:
-        settings=settings("seed", "multitask.seeds", "linear_probes"),
+        settings=settings(
+            "seed",
+            "first_training",
+            "multitask.seeds",
+            "backbone.weights",
+            "linear_probes",
+        ),
         code=code("experiments.linear_probes.probe_vaults"),
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} experiments.linear_probes.probe_vaults"
@@ -112,7 +124,7 @@ rule linear_probe_scores:
     conda:
         "../../environment.yml"
     params:
-        settings=settings("seed", "scoring", "multitask.seeds"),
+        settings=settings("seed", "scoring", *COUNTED_BY),
         code=code("scoring.linear_probes.score_linear_probes"),
         baselines=lambda wildcards, input: (
             f"--baselines {input.baselines}" if input.baselines else ""

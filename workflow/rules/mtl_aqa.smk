@@ -4,10 +4,11 @@
 from rescore.experiments import mtl_aqa_members
 
 MULTITASK = SETTINGS["multitask"]
+NETWORK_TRAININGS = trainings.network_seeds(SETTINGS)
 MTL_AQA_MEMBERS = [
     f"{RUNS}/mtl_aqa/{member.name}/{seed}"
     for member in mtl_aqa_members.members(SETTINGS)
-    for seed in range(MULTITASK["seeds"])
+    for seed in NETWORK_TRAININGS
 ]
 # What a training reads; another number of seeds, say, makes further members and leaves these alone.
 MTL_AQA_TRAINING = [
@@ -128,7 +129,7 @@ rule mtl_aqa_member:
         splits=f"{DATA}/manifests/mtl_aqa_splits.parquet",
         vocabulary=f"{DATA}/manifests/mtl_aqa_vocabulary.json",
         backbone=lambda wildcards: (
-            f"{RUNS}/backbone/weights.safetensors"
+            backbone_of(wildcards.seed)
             if wildcards.network == "c3d_avg"
             and MULTITASK["body_weights"] == "backbone"
             else []
@@ -148,8 +149,7 @@ rule mtl_aqa_member:
         seed="[0-9]+",
     conda:
         "../../environment.yml"
-    # Where it trains on processors, members share them; the GPU limit of the profile is for those that take one.
-    threads: MULTITASK["threads"]
+    threads: THREADS
     resources:
         gpu=MULTITASK["gpus"],
     params:

@@ -21,7 +21,7 @@ def mtl_aqa_files(table, name):
         f"{RUNS}/mtl_aqa/{member.name}/{seed}/{name}"
         for member in mtl_aqa_members.members(SETTINGS)
         if table in member.tables
-        for seed in range(MULTITASK["seeds"])
+        for seed in NETWORK_TRAININGS
     ]
 
 
@@ -30,7 +30,7 @@ def mtl_aqa_shown(name):
     folder = (
         f"{RUNS}/mtl_aqa/c3d_avg/{mtl_aqa_members.MULTITASK}/{mtl_aqa_members.WHOLE}"
     )
-    return [f"{folder}/{seed}/{name}" for seed in range(MULTITASK["seeds"])]
+    return [f"{folder}/{seed}/{name}" for seed in NETWORK_TRAININGS]
 
 
 rule mtl_aqa_baselines:
@@ -46,7 +46,7 @@ rule mtl_aqa_baselines:
     conda:
         "../../environment.yml"
     params:
-        settings=settings("seed", "ridge", "multitask.seeds"),
+        settings=settings("seed", "ridge", "first_training", "multitask.seeds"),
         code=code("experiments.mtl_aqa_baselines.run"),
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} experiments.mtl_aqa_baselines.run"
@@ -89,7 +89,7 @@ rule mtl_aqa_scores:
     conda:
         "../../environment.yml"
     params:
-        settings=settings("seed", "scoring", "multitask.seeds"),
+        settings=settings("seed", "scoring", *COUNTED_BY),
         code=code("scoring.mtl_aqa.score_mtl_aqa"),
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} scoring.mtl_aqa.score_mtl_aqa"
@@ -181,7 +181,7 @@ rule mtl_aqa_samples:
     conda:
         "../../environment.yml"
     params:
-        settings=settings("multitask.seeds"),
+        settings=settings("first_training", "multitask.seeds"),
         code=code("scoring.mtl_aqa_samples.choose_samples"),
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} scoring.mtl_aqa_samples.choose_samples"
@@ -355,7 +355,7 @@ rule mtl_aqa_curves:
             f"{RUNS}/mtl_aqa/{member.name}/{seed}/curve.csv"
             for member in mtl_aqa_members.members(SETTINGS)
             if member.training_set == mtl_aqa_members.WHOLE
-            for seed in range(MULTITASK["seeds"])
+            for seed in NETWORK_TRAININGS
         ],
     output:
         svg=report(

@@ -75,9 +75,14 @@ rule s4aqa_posteriors:
         "logs/open/s4aqa.log",
     conda:
         "../../environment.yml"
+    threads: THREADS
     params:
         settings=settings(
-            "seed", "semi_supervised", "support_vector_regression", scale="open"
+            "seed",
+            "first_training",
+            "semi_supervised",
+            "support_vector_regression",
+            scale="open",
         ),
         code=code("experiments.s4aqa.run_open"),
     shell:
@@ -96,7 +101,7 @@ rule real_dive:
         "logs/open/real_dive.log",
     conda:
         "../../environment.yml"
-    threads: CORES
+    threads: THREADS
     params:
         settings=settings("seed", "clips", "backbone", scale="open"),
         code=code("experiments.real_dive.run"),

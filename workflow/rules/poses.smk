@@ -1,12 +1,19 @@
 # models > features > experiments for the pose systems, Pose+DCT and Pose+ApEn (AQA-7, Table 2; MTL-AQA, Table 7): joints of the
 # athlete in the clips, once for all of them. Where videos are synthetic, the true joints stand beside the estimated ones.
 
+# Training k reads the poses of estimator k; published weights are one estimator, number 0.
+ESTIMATORS = trainings.estimators(NETWORK_TRAININGS, SETTINGS)
 POSE_SOURCES = {
     dataset: SETTINGS["sources"][f"{dataset}_videos"] for dataset in ("aqa7", "mtl_aqa")
 }
 SYNTHETIC_POSES = [
     dataset for dataset, source in POSE_SOURCES.items() if source == "synthetic"
 ]
+
+
+def poses_of(dataset, suffix):
+    """The estimated poses of a data set, once for each estimator; the tables beside them name the same samples."""
+    return [f"{DATA}/poses/{dataset}/{number}.{suffix}" for number in ESTIMATORS]
 
 
 def truth_of(dataset, suffix):
@@ -97,17 +104,18 @@ if SETTINGS["poses"]["estimator"] == "heat_map":
             ),
             splits=f"{DATA}/manifests/mtl_aqa_splits.parquet",
         output:
-            weights=f"{RUNS}/keypoints/weights.safetensors",
+            weights=f"{RUNS}/keypoints/{{training}}/weights.safetensors",
         log:
-            f"{LOGS}/keypoints.log",
+            f"{LOGS}/keypoints/{{training}}.log",
+        wildcard_constraints:
+            training="[0-9]+",
         conda:
             "../../environment.yml"
-        threads: CORES
+        threads: THREADS
         resources:
             gpu=1,
         params:
             settings=settings(
-                "seed",
                 "clips",
                 "multitask.clips",
                 "poses.every",
@@ -119,13 +127,13 @@ if SETTINGS["poses"]["estimator"] == "heat_map":
         shell:
             "rescore step --rule {rule} --log {log} --code {params.code} training.keypoints.train --weights {output.weights}"
             " --datasets {params.datasets} --clips {input.clips} --poses {input.poses} --rows {input.rows}"
-            " --splits {input.splits} --settings {params.settings:q} > {log} 2>&1"
+            " --splits {input.splits} --training {wildcards.training} --settings {params.settings:q} > {log} 2>&1"
 
 else:
 
     rule keypoint_weights:
         output:
-            weights=f"{RUNS}/keypoints/weights.safetensors",
+            weights=f"{RUNS}/keypoints/{trainings.ONCE}/weights.safetensors",
         log:
             f"{LOGS}/keypoint_weights.log",
         conda:
@@ -142,17 +150,18 @@ rule poses:
     input:
         clips=f"{DATA}/clips/{{dataset}}.npy",
         rows=f"{DATA}/clips/{{dataset}}.parquet",
-        weights=f"{RUNS}/keypoints/weights.safetensors",
+        weights=f"{RUNS}/keypoints/{{estimator}}/weights.safetensors",
     output:
-        poses=f"{DATA}/poses/{{dataset}}.npy",
-        rows=f"{DATA}/poses/{{dataset}}.parquet",
+        poses=f"{DATA}/poses/{{dataset}}/{{estimator}}.npy",
+        rows=f"{DATA}/poses/{{dataset}}/{{estimator}}.parquet",
     log:
-        f"{LOGS}/poses_{{dataset}}.log",
+        f"{LOGS}/poses/{{dataset}}/{{estimator}}.log",
     wildcard_constraints:
         dataset="aqa7|mtl_aqa",
+        estimator="[0-9]+",
     conda:
         "../../environment.yml"
-    threads: CORES
+    threads: THREADS
     resources:
         gpu=1,
     params:
@@ -174,9 +183,15 @@ rule poses:
 
 rule pose_accuracy:
     input:
-        estimated=expand(f"{DATA}/poses/{{dataset}}.npy", dataset=SYNTHETIC_POSES),
+        # Of the first estimator alone: how well it finds joints is told once.
+        estimated=expand(
+            f"{DATA}/poses/{{dataset}}/{ESTIMATORS[0]}.npy", dataset=SYNTHETIC_POSES
+        ),
         true=expand(f"{DATA}/poses/{{dataset}}_true.npy", dataset=SYNTHETIC_POSES),
-        rows=expand(f"{DATA}/poses/{{dataset}}.parquet", dataset=SYNTHETIC_POSES),
+        rows=expand(
+            f"{DATA}/poses/{{dataset}}/{ESTIMATORS[0]}.parquet",
+            dataset=SYNTHETIC_POSES,
+        ),
     output:
         accuracy=f"{RUNS}/summary/pose_accuracy.csv",
     log:
@@ -226,8 +241,8 @@ POSE_RECORDS = (
 
 rule pose_mtl_aqa:
     input:
-        poses=f"{DATA}/poses/mtl_aqa.npy",
-        rows=f"{DATA}/poses/mtl_aqa.parquet",
+        poses=poses_of("mtl_aqa", "npy"),
+        rows=poses_of("mtl_aqa", "parquet")[0],
         true_poses=truth_of("mtl_aqa", "npy"),
         true_rows=truth_of("mtl_aqa", "parquet"),
         splits=f"{DATA}/manifests/mtl_aqa_splits.parquet",
@@ -243,6 +258,9 @@ rule pose_mtl_aqa:
     params:
         settings=settings(
             "seed",
+            "first_training",
+            "multitask.seeds",
+            "poses.estimator",
             "poses.scale",
             "poses.frequencies",
             "poses.entropy",
@@ -259,8 +277,8 @@ rule pose_mtl_aqa:
 
 rule pose_aqa7:
     input:
-        poses=f"{DATA}/poses/aqa7.npy",
-        rows=f"{DATA}/poses/aqa7.parquet",
+        poses=poses_of("aqa7", "npy"),
+        rows=poses_of("aqa7", "parquet")[0],
         true_poses=truth_of("aqa7", "npy"),
         true_rows=truth_of("aqa7", "parquet"),
     output:
@@ -273,6 +291,9 @@ rule pose_aqa7:
     params:
         settings=settings(
             "seed",
+            "first_training",
+            "multitask.seeds",
+            "poses.estimator",
             "poses.scale",
             "poses.frequencies",
             "poses.entropy",

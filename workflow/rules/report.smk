@@ -1,5 +1,7 @@
 # reporting: pure functions of scores and of the papers' own numbers. No framework, no video, seconds.
 
+# Of the first training alone: one curve is enough to see whether it learned.
+BACKBONE_CURVE = f"{RUNS}/backbone/{AQA7_TRAININGS[0]}/curve.csv"
 AQA7_TABLES = ["table1", "table2", "table3", "table4"]
 
 
@@ -183,7 +185,7 @@ rule aqa7_forest:
 
 rule pretraining_curve:
     input:
-        curve=f"{RUNS}/backbone/curve.csv",
+        curve=BACKBONE_CURVE,
     output:
         svg=report(
             f"{RESULTS}/figures/aqa7_pretraining.svg",
@@ -255,11 +257,7 @@ rule page:
         + [f"{RESULTS}/figures/extensions_table_forest.svg"],
         # Scores by iteration under the name of the paper's figure, and training curves below runs/<scale>.
         curves=[f"{RUNS}/scores/aqa7_figure3.csv"]
-        + (
-            [f"{RUNS}/backbone/curve.csv"]
-            if SETTINGS["backbone"]["weights"] == "pretrained"
-            else []
-        )
+        + ([BACKBONE_CURVE] if SETTINGS["backbone"]["weights"] == "pretrained" else [])
         + expand("{member}/curve.csv", member=MTL_AQA_MEMBERS),
         # Read through --runs: plots, and the way back. Named here so that the page follows them.
         evidence=expand(

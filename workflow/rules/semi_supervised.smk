@@ -4,9 +4,15 @@
 GYMNASTICS = SETTINGS["sources"]["rhythmic_gymnastics"]
 S4AQA_DATASETS = ["mtl_aqa"] + (["rhythmic_gymnastics"] if GYMNASTICS != "none" else [])
 S4AQA_TABLES = ["mtl_aqa", "rhythmic_gymnastics", "ablation"]
+LABEL_DRAWS = trainings.label_draws(SETTINGS)
+# A draw of labels reads the segments of the backbone of its number; the routines' features are given.
 S4AQA_FEATURES = {
-    "mtl_aqa": f"{DATA}/features/mtl_aqa_segments",
-    "rhythmic_gymnastics": f"{DATA}/features/rhythmic_gymnastics",
+    "mtl_aqa": features_of("mtl_aqa_segments", LABEL_DRAWS),
+    "rhythmic_gymnastics": [f"{DATA}/features/rhythmic_gymnastics.npy"],
+}
+S4AQA_ROWS = {
+    "mtl_aqa": feature_rows("mtl_aqa_segments", LABEL_DRAWS),
+    "rhythmic_gymnastics": f"{DATA}/features/rhythmic_gymnastics.parquet",
 }
 S4AQA_EXPERIMENTS = ["s4aqa", "coreg"]
 # ACTION-NET reads features of single moments besides: made up, or where the user put them.
@@ -21,15 +27,17 @@ rule mtl_aqa_segments:
     input:
         clips=f"{DATA}/clips/mtl_aqa.npy",
         rows=f"{DATA}/clips/mtl_aqa.parquet",
-        weights=f"{RUNS}/backbone/weights.safetensors",
+        weights=f"{RUNS}/backbone/{{backbone}}/weights.safetensors",
     output:
-        features=f"{DATA}/features/mtl_aqa_segments.npy",
-        rows=f"{DATA}/features/mtl_aqa_segments.parquet",
+        features=f"{DATA}/features/mtl_aqa_segments/{{backbone}}.npy",
+        rows=f"{DATA}/features/mtl_aqa_segments/{{backbone}}.parquet",
     log:
-        f"{LOGS}/mtl_aqa_segments.log",
+        f"{LOGS}/mtl_aqa_segments/{{backbone}}.log",
+    wildcard_constraints:
+        backbone="[0-9]+",
     conda:
         "../../environment.yml"
-    threads: CORES
+    threads: THREADS
     resources:
         gpu=1,
     params:
@@ -99,15 +107,15 @@ if STATIC_STREAM:
             f"{LOGS}/action_net.log",
         conda:
             "../../environment.yml"
-        threads: SETTINGS["semi_supervised"]["threads"]
+        threads: THREADS
         resources:
             gpu=min(1, MULTITASK["gpus"]),
         params:
             settings=settings(
                 "seed",
+                "first_training",
                 "semi_supervised.labels",
                 "semi_supervised.label_draws",
-                "semi_supervised.threads",
                 "action_net",
             ),
             code=code("experiments.action_net.run"),
@@ -119,8 +127,8 @@ if STATIC_STREAM:
 
 rule s4aqa_networks:
     input:
-        features=lambda wildcards: f"{S4AQA_FEATURES[wildcards.dataset]}.npy",
-        rows=lambda wildcards: f"{S4AQA_FEATURES[wildcards.dataset]}.parquet",
+        features=lambda wildcards: S4AQA_FEATURES[wildcards.dataset],
+        rows=lambda wildcards: S4AQA_ROWS[wildcards.dataset],
         splits=lambda wildcards: (
             f"{DATA}/manifests/mtl_aqa_splits.parquet"
             if wildcards.dataset == "mtl_aqa"
@@ -135,11 +143,13 @@ rule s4aqa_networks:
         dataset="mtl_aqa|rhythmic_gymnastics",
     conda:
         "../../environment.yml"
-    threads: SETTINGS["semi_supervised"]["threads"]
+    threads: THREADS
     resources:
         gpu=min(1, MULTITASK["gpus"]),
     params:
-        settings=settings("seed", "semi_supervised"),
+        settings=settings(
+            "seed", "first_training", "backbone.weights", "semi_supervised"
+        ),
         code=code("experiments.s4aqa.run"),
         splits=lambda wildcards, input: (
             f"--splits {input.splits}" if input.splits else ""
@@ -152,8 +162,8 @@ rule s4aqa_networks:
 
 rule s4aqa_regressions:
     input:
-        features=lambda wildcards: f"{S4AQA_FEATURES[wildcards.dataset]}.npy",
-        rows=lambda wildcards: f"{S4AQA_FEATURES[wildcards.dataset]}.parquet",
+        features=lambda wildcards: S4AQA_FEATURES[wildcards.dataset],
+        rows=lambda wildcards: S4AQA_ROWS[wildcards.dataset],
         splits=lambda wildcards: (
             f"{DATA}/manifests/mtl_aqa_splits.parquet"
             if wildcards.dataset == "mtl_aqa"
@@ -169,7 +179,12 @@ rule s4aqa_regressions:
         "../../environment.yml"
     params:
         settings=settings(
-            "seed", "semi_supervised", "support_vector_regression", "ridge"
+            "seed",
+            "first_training",
+            "backbone.weights",
+            "semi_supervised",
+            "support_vector_regression",
+            "ridge",
         ),
         code=code("experiments.coreg.run"),
         splits=lambda wildcards, input: (
@@ -205,8 +220,7 @@ rule s4aqa_scores:
             else []
         ),
         rows=lambda wildcards: [
-            f"{S4AQA_FEATURES[name]}.parquet"
-            for name in s4aqa_datasets(wildcards.table)
+            S4AQA_ROWS[name] for name in s4aqa_datasets(wildcards.table)
         ],
     output:
         scores=f"{RUNS}/scores/s4aqa_{{table}}.csv",
@@ -217,7 +231,7 @@ rule s4aqa_scores:
     conda:
         "../../environment.yml"
     params:
-        settings=settings("seed", "scoring", "semi_supervised.label_draws"),
+        settings=settings("seed", "scoring", *COUNTED_BY),
         code=code("scoring.s4aqa.score_s4aqa"),
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} scoring.s4aqa.score_s4aqa --table {wildcards.table}"

@@ -12,9 +12,8 @@ STAGE_SETTINGS = [
         "precision",
         "score_scale",
         "seeds",
-        "threads",
     )
-]
+] + ["first_training"]
 
 if SETTINGS["sources"]["mtl_aqa_videos"] == "synthetic":
 
@@ -76,7 +75,7 @@ rule s3d:
         f"{LOGS}/s3d.log",
     conda:
         "../../environment.yml"
-    threads: MULTITASK["threads"]
+    threads: THREADS
     resources:
         gpu=min(1, MULTITASK["gpus"]),
     params:
@@ -96,7 +95,7 @@ rule li:
         dropped=f"{DATA}/clips/mtl_aqa.dropped.csv",
         splits=f"{DATA}/manifests/mtl_aqa_splits.parquet",
         backbone=(
-            f"{RUNS}/backbone/weights.safetensors"
+            backbones_of(NETWORK_TRAININGS)
             if SETTINGS["stages"]["li"]["body_weights"] == "backbone"
             else []
         ),
@@ -108,7 +107,7 @@ rule li:
         f"{LOGS}/li.log",
     conda:
         "../../environment.yml"
-    threads: MULTITASK["threads"]
+    threads: THREADS
     resources:
         gpu=min(1, MULTITASK["gpus"]),
     params:

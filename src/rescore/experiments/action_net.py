@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from rescore.errors import RescoreError, raise_together
 from rescore.experiments.label_draws import GYMNASTICS, Task, Videos, prediction_rows, read_videos, tasks
@@ -33,17 +32,16 @@ def run(features: Path, rows: Path, static: Path, predictions: Path, members: Pa
         static: (sample, 1, moment, width) of the same samples, NaN where nobody was found (features.gymnastics_static).
         predictions: written, Parquet: a row a member, draw, evaluated iteration and test routine.
         members: written; safetensors, `<weight>` with the member first.
-        settings: `seed`, `semi_supervised.labels`, `.label_draws`, `.threads`, `action_net`.
+        settings: `seed`, `first_training`, `semi_supervised.labels`, `.label_draws`, `action_net`.
 
     Raises:
         RescoreError: data that cannot be used, or a loss that is not finite.
     """
-    shared, knobs = settings["semi_supervised"], settings["action_net"]
-    torch.set_num_threads(shared["threads"])
+    knobs = settings["action_net"]
     reuse_memory()
-    videos = read_videos(GYMNASTICS, features, rows)
+    videos = read_videos(GYMNASTICS, [features], rows, settings)
     moments = read_moments(static, videos)
-    every = tasks(videos, shared, settings["seed"])
+    every = tasks(videos, settings)
     networks = [make_member(task, videos, knobs["highest"]) for task in every]
     trained = train_action_net(videos.segments, moments, networks, knobs)
     parts = [

@@ -2,11 +2,11 @@
 
     rescore step experiments.all_action.run ...      the rule `all_action`; docs/experiments.md has cost and expectation
 
-Members, all LSTMs in one process: `single/<action>` x 6 and `all`, each x seeds; `svr/<action>` x 6, once.
+Members, all LSTMs in one process: `single/<action>` x 6 and `all`, each x seeds; `svr/<action>` x 6, each x backbones.
 Single-action LSTMs predict the test samples of all six actions, because Table 3's middle rows are the same models.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,34 +25,36 @@ from rescore.experiments.samples import (
     write_results,
 )
 from rescore.experiments.support_vector import fit_predict
+from rescore.experiments.trainings import seeds, trainings
 from rescore.training.members import Member, train_members
 
 
 def run(
-    features: Path,
+    features: list[Path],
     rows: Path,
     predictions: Path,
     members: Path,
     settings: dict[str, Any],
-    backbone: Path | None = None,
+    backbone: list[Path] | None = None,
 ) -> None:
     """Train the members of Table 2 and write predictions and checkpoint.
 
     Args:
-        features: .npy, float16 (sample, temporal offset, clip, width).
+        features: .npy, float16 (sample, temporal offset, clip, width), one a backbone.
         rows: .parquet, the samples of the features.
         predictions: .parquet to write.
         members: .safetensors to write.
-        settings: sections `seed`, `seeds`, `backbone`, `lstm`, `support_vector_regression`.
-        backbone: the frozen network's weights; their hash goes into the checkpoint's header.
+        settings: sections `seed`, `first_training`, `seeds`, `backbone`, `lstm`, `support_vector_regression`.
+        backbone: the frozen networks' weights; their hashes go into the checkpoint's header.
 
     Raises:
         RescoreError: features, rows or settings are wrong, or training diverged.
     """
-    samples = read_samples(features, rows)
+    numbers = seeds(settings)
+    samples = read_samples(features, rows, numbers, settings)
     restart = restart_directory(members)
     offset = settings["backbone"]["test_offset"]
-    lstms = lstm_members(samples, settings["seeds"])
+    lstms = lstm_members(samples, numbers)
     trained = train_members(
         samples.features, lstms, settings["lstm"], offset, restart=restart, data_hash=samples.data_hash
     )
@@ -61,20 +63,20 @@ def run(
     table = pd.concat([trained_predictions("all_action", samples, trained, sds), regressions], ignore_index=True)
     details = {"support_vector_regression": chosen}
     write_results(
-        "all_action", __name__, samples, trained, sds, table, predictions, members, settings, backbone, details
+        "all_action", __name__, samples, trained, sds, table, predictions, members, settings, backbone or (), details
     )
     remove_restart(restart)
 
 
-def lstm_members(samples: Samples, seeds: int) -> list[Member]:
+def lstm_members(samples: Samples, numbers: Sequence[int]) -> list[Member]:
     """Six single-action networks and the all-action one, each once a seed."""
     subsets = {f"single/{action}": [action] for action in EXPERIMENT_ACTIONS} | {"all": list(EXPERIMENT_ACTIONS)}
     test = samples.of(EXPERIMENT_ACTIONS, "test")
     return [
-        Member(name, seed, train, samples.targets(train), test)
+        Member(name, seed, train, samples.targets(train), test, first_row=samples.first_row(seed))
         for name, actions in subsets.items()
         for train in [samples.of(actions, "train")]
-        for seed in range(seeds)
+        for seed in numbers
     ]
 
 
@@ -87,17 +89,19 @@ def support_vector_predictions(
     several folds of the cross-validation.
 
     Returns:
-        Predictions of each action's own test samples, and the chosen parameters by action.
+        Predictions of each action's own test samples, and the chosen parameters by action and training.
     """
     parts, chosen = [], {}
-    for action in EXPERIMENT_ACTIONS:
+    jobs = [(action, seed) for action in EXPERIMENT_ACTIONS for seed in trainings(f"svr/{action}", settings)]
+    for action, seed in jobs:
         train, test = samples.of([action], "train"), samples.of([action], "test")
-        mean = [samples.features[part, offset].astype(np.float64).mean(axis=1) for part in (train, test)]  # (n, width)
+        features = samples.features_of(seed)
+        mean = [features[part, offset].astype(np.float64).mean(axis=1) for part in (train, test)]  # (n, width)
         try:
-            points, chosen[action] = fit_predict(
+            points, chosen[f"{action}, seed {seed}"] = fit_predict(
                 mean[0], samples.scores(train), mean[1], settings["support_vector_regression"], settings["seed"]
             )
         except RescoreError as error:
-            raise RescoreError(f"svr/{action}: {error}") from error
-        parts.append(prediction_rows("all_action", samples, f"svr/{action}", settings["seed"], 0, test, points))
+            raise RescoreError(f"svr/{action} (seed {seed}): {error}") from error
+        parts.append(prediction_rows("all_action", samples, f"svr/{action}", seed, 0, test, points))
     return pd.concat(parts, ignore_index=True), chosen

@@ -16,13 +16,13 @@ SYSTEM = "c3d_lstm"
 
 
 def run(
-    features: Path,
+    features: list[Path],
     rows: Path,
     splits: Path,
     predictions: Path,
     members: Path,
     settings: dict[str, Any],
-    backbone: Path | None = None,
+    backbone: list[Path] | None = None,
     dropped: Path | None = None,
 ) -> None:
     """Train an LSTM for each training set and seed; write predictions and checkpoint. A killed run goes on where it was.
@@ -31,8 +31,8 @@ def run(
         features, rows, splits, dropped: see `frozen_features.read_dives`.
         predictions: .parquet to write; test and validation dives, every `evaluate_every` iterations.
         members: .safetensors to write, stacked weights after the last iteration.
-        settings: `backbone`, `lstm`, `frozen_features`, `multitask.clips`, `multitask.seeds`.
-        backbone: the frozen network's weights; their hash goes into the checkpoint's header.
+        settings: `backbone`, `lstm`, `frozen_features`, `multitask.clips`, `first_training`, `multitask.seeds`.
+        backbone: the frozen networks' weights; their hashes go into the checkpoint's header.
 
     Raises:
         RescoreError: features, rows, splits or settings are wrong, or training diverged.
@@ -42,5 +42,5 @@ def run(
     trained = train_lstms(SYSTEM, dives, settings, restart)
     sds = [dives.sds(training_set_of(result.member)) for result in trained]
     table = lstm_rows(SYSTEM, dives, trained)
-    write_results(SYSTEM, __name__, dives.samples, trained, sds, table, predictions, members, settings, backbone)
+    write_results(SYSTEM, __name__, dives.samples, trained, sds, table, predictions, members, settings, backbone or ())
     remove_restart(restart)

@@ -27,14 +27,14 @@ INCREMENT_COLUMNS = (
 
 
 def run(
-    features: Path,
+    features: list[Path],
     rows: Path,
     splits: Path,
     predictions: Path,
     members: Path,
     increments: Path,
     settings: dict[str, Any],
-    backbone: Path | None = None,
+    backbone: list[Path] | None = None,
     dropped: Path | None = None,
 ) -> None:
     """Train an LSTM with incremental labels for each training set and seed. A killed run goes on where it was.
@@ -45,8 +45,8 @@ def run(
         members: .safetensors to write; its header has under `expected` each member's mean training dive, clip by clip.
         increments: .parquet to write; after the last iteration, a row a dive and clip (counted from 1): points so far
             (`predicted`), and those of the mean training dive as the same member sees it (`expected`).
-        settings: `backbone`, `lstm`, `frozen_features`, `multitask.clips`, `multitask.seeds`.
-        backbone: the frozen network's weights; their hash goes into the checkpoint's header.
+        settings: `backbone`, `lstm`, `frozen_features`, `multitask.clips`, `first_training`, `multitask.seeds`.
+        backbone: the frozen networks' weights; their hashes go into the checkpoint's header.
 
     Raises:
         RescoreError: features, rows, splits or settings are wrong, or training diverged.
@@ -61,14 +61,14 @@ def run(
     details = {"expected": [values.tolist() for values in expected]}
     write_table(increments, increment_rows(dives, trained, expected, table))
     write_results(
-        SYSTEM, __name__, dives.samples, trained, sds, table, predictions, members, settings, backbone, details
+        SYSTEM, __name__, dives.samples, trained, sds, table, predictions, members, settings, backbone or (), details
     )
     remove_restart(restart)
 
 
 def points_so_far(dives: Dives, result: TrainedMember, rows: np.ndarray) -> np.ndarray:
     """Points after each clip of the unshifted dives, float64 (rows, clip)."""
-    _, steps = run_clips(result.weights, dives.samples.features[rows, dives.test_offset])
+    _, steps = run_clips(result.weights, dives.features(result.member.seed, rows))
     return steps.astype(np.float64) * dives.score_sd(training_set_of(result.member))
 
 

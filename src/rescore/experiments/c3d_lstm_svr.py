@@ -23,6 +23,7 @@ from rescore.experiments.frozen_features import (
 )
 from rescore.experiments.samples import read_members
 from rescore.experiments.support_vector import choose_and_fit
+from rescore.experiments.trainings import trainings
 from rescore.storage import write_table
 from rescore.training.members import run_clips
 
@@ -30,7 +31,7 @@ SYSTEM = "c3d_lstm_svr"
 
 
 def run(
-    features: Path,
+    features: list[Path],
     rows: Path,
     splits: Path,
     members: Path,
@@ -46,21 +47,21 @@ def run(
         members: checkpoint of `c3d_lstm`; its weights after the last iteration are read.
         predictions: .parquet to write; `iteration` is 0.
         chosen: .csv to write; a row a member and seed (`c3d_svr.run`).
-        settings: `seed`, `multitask.clips`, `multitask.seeds`, `support_vector_regression`, `frozen_features`.
+        settings: `seed`, `multitask.clips`, `support_vector_regression`, `frozen_features`, `first_training`, `multitask.seeds`,
+            `backbone.weights`.
 
     Raises:
         RescoreError: features, rows, splits or settings are wrong, or the checkpoint lacks members.
     """
     dives = read_dives(features, rows, splits, settings, dropped)
-    seeds = range(settings["multitask"]["seeds"])
-    lstms = [(name, seed) for name in TRAINING_SETS for seed in seeds]
+    lstms = [(name, seed) for name in TRAINING_SETS for seed in trainings(f"{SYSTEM}/{name}", settings)]
     weights = read_members(members, [(f"{c3d_lstm.SYSTEM}/{name}", seed) for name, seed in lstms])
     parts, choices = [], []
     for name, seed in lstms:
         train, evaluated = (
-            run_clips(weights[f"{c3d_lstm.SYSTEM}/{name}", seed], dives.samples.features[part, dives.test_offset])[0][
-                :, -1
-            ].astype(np.float64)
+            run_clips(weights[f"{c3d_lstm.SYSTEM}/{name}", seed], dives.features(seed, part))[0][:, -1].astype(
+                np.float64
+            )
             for part in (dives.train(name), dives.evaluated(name))
         )  # (n, H) each
         scores = dives.samples.scores(dives.train(name))

@@ -21,13 +21,14 @@ from rescore.experiments.frozen_features import (
     regression_settings,
 )
 from rescore.experiments.support_vector import choose_and_fit
+from rescore.experiments.trainings import trainings
 from rescore.storage import write_table
 
 SYSTEM = "c3d_svr"
 
 
 def run(
-    features: Path,
+    features: list[Path],
     rows: Path,
     splits: Path,
     predictions: Path,
@@ -35,30 +36,32 @@ def run(
     settings: dict[str, Any],
     dropped: Path | None = None,
 ) -> None:
-    """Fit a regression for each training set and predict its test and validation dives.
+    """Fit a regression for each training set and backbone and predict its test and validation dives.
 
-    Only the folds are random, so there is one seed. Regressions read the unshifted dives: as samples of their own the shifted
-    ones would put near twins of a dive into several folds.
+    Nothing in it is random but the folds, which are those of every training: it is repeated with its backbone. Regressions read
+    the unshifted dives: as samples of their own the shifted ones would put near twins of a dive into several folds.
 
     Args:
         features, rows, splits, dropped: see `frozen_features.read_dives`.
         predictions: .parquet to write; `iteration` is 0.
-        chosen: .csv to write; a row a member: kernel, C, epsilon and the rank correlation of its out-of-fold predictions.
-        settings: `seed`, `multitask.clips`, `support_vector_regression`, `frozen_features`.
+        chosen: .csv to write; a row a member and seed: kernel, C, epsilon and the rank correlation out of fold.
+        settings: `seed`, `multitask.clips`, `support_vector_regression`, `frozen_features`, `first_training`, `multitask.seeds`,
+            `backbone.weights`.
 
     Raises:
         RescoreError: features, rows, splits or settings are wrong.
     """
     dives = read_dives(features, rows, splits, settings, dropped)
     parts, choices = [], []
-    for name in TRAINING_SETS:
+    jobs = [(name, seed) for name in TRAINING_SETS for seed in trainings(f"{SYSTEM}/{name}", settings)]
+    for name, seed in jobs:
         train, evaluated = (
-            np.asarray(dives.samples.features[part, dives.test_offset], np.float64).mean(axis=1)
+            np.asarray(dives.features(seed, part), np.float64).mean(axis=1)
             for part in (dives.train(name), dives.evaluated(name))
         )  # (n, width) each
         scores = dives.samples.scores(dives.train(name))
         model = choose_and_fit(train, scores, regression_settings(settings), settings["seed"])
-        parts.append(member_rows(SYSTEM, dives, name, 0, 0, model.predict(evaluated)))
-        choices.append(chosen_row(f"{SYSTEM}/{name}", 0, model))
+        parts.append(member_rows(SYSTEM, dives, name, seed, 0, model.predict(evaluated)))
+        choices.append(chosen_row(f"{SYSTEM}/{name}", seed, model))
     write_table(chosen, pd.DataFrame(choices, columns=list(CHOSEN_COLUMNS)))
     write_table(predictions, pd.concat(parts, ignore_index=True))

@@ -18,9 +18,10 @@ import pandas as pd
 from scipy.spatial.distance import cdist
 
 from rescore.errors import RescoreError
-from rescore.experiments.label_draws import MTL_AQA, Task, Videos, prediction_rows, read_videos, tasks
+from rescore.experiments.label_draws import MTL_AQA, Pool, Task, Videos, prediction_rows, read_videos, tasks
 from rescore.experiments.mtl_aqa_labels import fit
 from rescore.experiments.support_vector import fit_predict
+from rescore.experiments.trainings import label_draws
 from rescore.models.device import derived_seed
 from rescore.storage import write_table
 
@@ -32,7 +33,7 @@ GAIN_DIGITS = 9
 
 def run(
     dataset: str,
-    features: Path,
+    features: list[Path],
     rows: Path,
     predictions: Path,
     settings: dict[str, Any],
@@ -44,12 +45,12 @@ def run(
         dataset: `mtl_aqa` or `rhythmic_gymnastics`.
         features, rows, splits: see `label_draws.read_videos`.
         predictions: written, Parquet; `iteration` is 0.
-        settings: `seed`, `semi_supervised`, `support_vector_regression`, `ridge`.
+        settings: `seed`, `first_training`, `semi_supervised`, `support_vector_regression`, `ridge`, `backbone.weights`.
 
     Raises:
         RescoreError: data that cannot be used.
     """
-    videos = read_videos(dataset, features, rows, splits)
+    videos = read_videos(dataset, features, rows, settings, splits)
     parts = [
         *regressor_tables(EXPERIMENT, videos, settings),
         *label_tables(videos, settings),
@@ -60,29 +61,36 @@ def run(
 
 def regressor_tables(experiment: str, videos: Videos, settings: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
     """Predictions of SVR, and of COREG where there are unlabelled videos."""
-    means, seed = videos.means.astype(np.float64), settings["seed"]
-    distances = {pool.name: pool_distances(videos, pool.name, settings) for pool in videos.pools}
-    for task in tasks(videos, settings["semi_supervised"], seed):
-        labelled, test = task.labelled, task.pool.test
+    seed = settings["seed"]
+    found = {draw: videos.means_of(draw).astype(np.float64) for draw in label_draws(settings)}
+    distances = {
+        (pool.name, table): pool_distances(found[draw], pool, settings)
+        for table, draw in {table: draw for draw, table in videos.tables.items()}.items()
+        for pool in videos.pools
+    }
+    for task in tasks(videos, settings):
+        labelled, test, means = task.labelled, task.pool.test, found[task.draw]
         machine = settings["support_vector_regression"]
         kernels = settings["semi_supervised"]["kernels"]
         machine = machine | {"kernels": kernels, "folds": min(machine["folds"], len(labelled))}
         predicted, _ = fit_predict(means[labelled], videos.scores[labelled], means[test], machine, seed)
         yield prediction_rows(experiment, f"svr/{task.suffix}", videos, test, predicted, task.draw, 0)
         if len(task.unlabelled):
-            predicted = coreg(
-                distances[task.pool.name], task, videos.scores, settings["semi_supervised"]["coreg"], seed
-            )
+            apart = distances[task.pool.name, videos.tables[task.draw]]
+            predicted = coreg(apart, task, videos.scores, settings["semi_supervised"]["coreg"], seed)
             yield prediction_rows(experiment, f"coreg/{task.suffix}", videos, test, predicted, task.draw, 0)
 
 
-def pool_distances(videos: Videos, name: str, settings: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Distances between all training and test videos of a pool under both of COREG's metrics; NaN elsewhere."""
-    pool = next(pool for pool in videos.pools if pool.name == name)
+def pool_distances(means: np.ndarray, pool: Pool, settings: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Distances between all training and test videos of a pool under both of COREG's metrics; NaN elsewhere.
+
+    Args:
+        means: (sample, width) float64.
+    """
     mine = np.concatenate([pool.train, pool.test])
-    values = videos.means[mine].astype(np.float64)
+    values = means[mine]
     first, second = (
-        scattered(cdist(values, values, "minkowski", p=order), mine, len(videos.rows))
+        scattered(cdist(values, values, "minkowski", p=order), mine, len(means))
         for order in settings["semi_supervised"]["coreg"]["orders"]
     )
     return first, second
@@ -182,7 +190,7 @@ def label_tables(videos: Videos, settings: Mapping[str, Any]) -> Iterator[pd.Dat
     """Predictions from difficulty and dive class, learned from the labelled dives; MTL-AQA alone has them."""
     if videos.dataset != MTL_AQA:
         return
-    for task in tasks(videos, settings["semi_supervised"], settings["seed"]):
+    for task in tasks(videos, settings):
         train, test = videos.rows.loc[task.labelled], videos.rows.loc[task.pool.test]
         ridge = settings["ridge"] | {"folds": max(2, min(settings["ridge"]["folds"], len(train)))}
         fitted = fit(train, LABELS, {**settings, "ridge": ridge})

@@ -14,7 +14,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from rescore.experiments import extensions_members
+from rescore.experiments import extensions_members, linear_probes, trainings
 
 Settings = Mapping[str, Any]
 
@@ -74,11 +74,27 @@ def aqa7_steps(settings: Settings) -> list[Step]:
     window_store = frames_bytes(windows, length, crop)
     trained = schedule["iterations"] * schedule["batch"]
     lstm_members = settings["seeds"] * 14
+    bodies = len(trainings.every_backbone(settings))
+    own_bodies = len(trainings.backbones(trainings.seeds(settings), settings))
     return [
         Step("pretraining_clips", 1, "UCF-101's videos and lists", disk=window_store, memory=1e9),
-        Step("pretrain", 1, "pretraining_clips", 3 * one_clip * trained, 0.3e9, memory=8e9),
+        Step(
+            "pretrain",
+            bodies,
+            "pretraining_clips",
+            bodies * 3 * one_clip * trained,
+            bodies * 0.3e9,
+            memory=8e9,
+        ),
         Step("aqa7_clips", 1, "AQA-7's videos and lists", disk=clip_store, memory=1e9),
-        Step("aqa7_features", 1, "aqa7_clips, pretrain", one_clip * copies, copies * 4096 * 2, memory=4e9),
+        Step(
+            "aqa7_features",
+            own_bodies,
+            "aqa7_clips, pretrain",
+            own_bodies * one_clip * copies,
+            own_bodies * copies * 4096 * 2,
+            memory=4e9,
+        ),
         Step(
             "all_action, zero_shot, fine_tuning",
             3,
@@ -149,20 +165,20 @@ def system_steps(settings: Settings) -> list[Step]:
         ),
     }
     found = []
-    for name, (trainings, width, epochs, forward) in rows.items():
+    for name, (count, width, epochs, forward) in rows.items():
         forward *= width**2 * (knobs["clips"]["crop"] / 112) ** 2
-        times = trainings if name == "extensions" else 1  # the two training sets of the others are in `dives` already
+        times = count if name == "extensions" else 1  # the two training sets of the others are in `dives` already
         operations = times * knobs["seeds"] * epochs * dives[name] * forward * (3 + 1 / 3)
-        jobs = trainings * knobs["seeds"] if name == "extensions" else 1
+        jobs = count * knobs["seeds"] if name == "extensions" else 1
         needs = "mtl_aqa_clips" + ("" if name == "s3d" else ", pretrain")
-        found.append(Step(name, jobs, needs, operations, trainings * knobs["seeds"] * 0.35e9, memory=20e9))
+        found.append(Step(name, jobs, needs, operations, count * knobs["seeds"] * 0.35e9, memory=20e9))
     return found
 
 
 def linear_probe_step(settings: Settings) -> Step:
-    """One pass of each probed body (the backbone, and two networks a seed) over all dives and vaults."""
+    """One pass of each probed body (the backbones, and two networks a seed) over all dives and vaults."""
     backbone, knobs, probes = settings["backbone"], settings["multitask"], settings["linear_probes"]
-    bodies = 1 + 2 * knobs["seeds"]
+    bodies = len(linear_probes.folders(settings))
     forward = FORWARD_OPERATIONS["c3d"] * backbone["width"] ** 2
     dives = SAMPLES["mtl_aqa"] * (knobs["clips"]["frames"] // knobs["clips"]["step"] // 16)
     vaults = SAMPLES["vaults"] * (backbone["clips"] * backbone["clip_frames"] // knobs["clips"]["step"] // 16)

@@ -7,7 +7,7 @@ Members `fine_tuned/<action>/<samples>/<start>`, each x seeds: six actions x thr
 """
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from rescore.experiments.samples import (
     trained_predictions,
     write_results,
 )
+from rescore.experiments.trainings import seeds
 from rescore.training.members import Member, TrainedMember, train_members
 
 STARTS = ("random", "multi_action")
@@ -45,38 +46,39 @@ class Cell:
 
 
 def run(
-    features: Path,
+    features: list[Path],
     rows: Path,
     initial: Path,
     predictions: Path,
     members: Path,
     settings: dict[str, Any],
-    backbone: Path | None = None,
+    backbone: list[Path] | None = None,
 ) -> None:
     """Fine-tune the members of Table 4 and write predictions and checkpoint. Cells of one schedule train together.
 
     Args:
-        features: .npy, float16 (sample, temporal offset, clip, width).
+        features: .npy, float16 (sample, temporal offset, clip, width), one a backbone.
         rows: .parquet, the samples of the features.
         initial: the checkpoint of `zero_shot`.
         predictions: .parquet to write; from iteration 0 (before fine-tuning), where Figure 3 starts.
         members: .safetensors to write.
-        settings: sections `seeds`, `backbone`, `lstm`, `fine_tuning`.
-        backbone: the frozen network's weights; their hash goes into the checkpoint's header.
+        settings: sections `first_training`, `seeds`, `backbone`, `lstm`, `fine_tuning`.
+        backbone: the frozen networks' weights; their hashes go into the checkpoint's header.
 
     Raises:
         RescoreError: an action has too few samples, the pre-trained networks are missing or of another shape, features,
             rows or settings are wrong, or training diverged.
     """
-    samples = read_samples(features, rows)
+    numbers = seeds(settings)
+    samples = read_samples(features, rows, numbers, settings)
     restart = restart_directory(members)
     cells = list(table_cells(settings["fine_tuning"]))
-    check_samples(samples, cells, settings["seeds"], settings["fine_tuning"]["test_samples"])
+    check_samples(samples, cells, numbers, settings["fine_tuning"]["test_samples"])
     trained = train_cells(samples, cells, initial, restart, settings)
     # Multiplied back by what was known in training: the deviation of the few drawn scores, not of the action's all.
     sds = [{action_of(result): drawn_sd(samples, result.member.train_rows)} for result in trained]
     table = trained_predictions("fine_tuning", samples, trained, sds)
-    write_results("fine_tuning", __name__, samples, trained, sds, table, predictions, members, settings, backbone)
+    write_results("fine_tuning", __name__, samples, trained, sds, table, predictions, members, settings, backbone or ())
     remove_restart(restart)
 
 
@@ -84,12 +86,10 @@ def train_cells(
     samples: Samples, cells: list[Cell], initial: Path, restart: Path, settings: Mapping[str, Any]
 ) -> list[TrainedMember]:
     """All members, one schedule after another, in the order of Table 4's cells."""
-    seeds, test_samples = settings["seeds"], settings["fine_tuning"]["test_samples"]
-    pretrained = read_members(
-        initial, [(f"without/{name}", seed) for name in EXPERIMENT_ACTIONS for seed in range(seeds)]
-    )
+    numbers, test_samples = seeds(settings), settings["fine_tuning"]["test_samples"]
+    pretrained = read_members(initial, [(f"without/{name}", seed) for name in EXPERIMENT_ACTIONS for seed in numbers])
     trained: dict[tuple[str, int], TrainedMember] = {}
-    members = {cell: list(cell_members(samples, cell, seeds, test_samples, pretrained)) for cell in cells}
+    members = {cell: list(cell_members(samples, cell, numbers, test_samples, pretrained)) for cell in cells}
     for iterations, anneal_every in sorted({cell.schedule for cell in cells}):
         together = [m for cell in cells if cell.schedule == (iterations, anneal_every) for m in members[cell]]
         schedule = {"iterations": iterations, "anneal_every": anneal_every}
@@ -118,17 +118,18 @@ def table_cells(settings: Mapping[str, Any]) -> Iterator[Cell]:
 def cell_members(
     samples: Samples,
     cell: Cell,
-    seeds: int,
+    numbers: Sequence[int],
     test_samples: int,
     pretrained: Mapping[tuple[str, int], Mapping[str, np.ndarray]],
 ) -> Iterator[Member]:
     """Both starts of a cell, each once a seed; a seed's two starts see the same training and test samples."""
     for start in STARTS:
-        for seed in range(seeds):
+        for seed in numbers:
             train, test = draw(samples, cell.action, cell.samples, test_samples, seed)
             weights = pretrained[f"without/{cell.action}", seed] if start == "multi_action" else None
             targets = samples.scores(train) / drawn_sd(samples, train)
-            yield Member(f"fine_tuned/{cell.action}/{cell.samples}/{start}", seed, train, targets, test, weights)
+            name, first = f"fine_tuned/{cell.action}/{cell.samples}/{start}", samples.first_row(seed)
+            yield Member(name, seed, train, targets, test, weights, first)
 
 
 def draw(samples: Samples, action: str, size: int, test_samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -152,7 +153,7 @@ def action_of(result: TrainedMember) -> str:
     return result.member.name.split("/")[1]
 
 
-def check_samples(samples: Samples, cells: list[Cell], seeds: int, test_samples: int) -> None:
+def check_samples(samples: Samples, cells: list[Cell], numbers: Sequence[int], test_samples: int) -> None:
     """Raise one RescoreError for all cells whose action has too few samples or whose drawn scores do not vary."""
     problems = []
     for cell in cells:
@@ -162,7 +163,7 @@ def check_samples(samples: Samples, cells: list[Cell], seeds: int, test_samples:
             continue
         problems += [
             f"{cell.action}: the {cell.samples} scores drawn by seed {seed} are all equal"
-            for seed in range(seeds)
+            for seed in numbers
             if drawn_sd(samples, draw(samples, cell.action, cell.samples, test_samples, seed)[0]) == 0
         ]
     raise_together(

@@ -26,6 +26,7 @@ from rescore.experiments.mtl_aqa import (
 from rescore.experiments.mtl_aqa_members import UNLV_DIVE, WHOLE
 from rescore.experiments.samples import Samples, open_samples, prediction_rows
 from rescore.experiments.support_vector import SupportVectorModel
+from rescore.experiments.trainings import network_seeds
 from rescore.training.members import Member, TrainedMember, train_members
 
 TRAINING_SETS = (WHOLE, UNLV_DIVE)
@@ -50,6 +51,10 @@ class Dives:
         """Test dives, then validation dives."""
         return np.concatenate([self.splits[training_set][split] for split in ("test", "validation")])
 
+    def features(self, training: int, rows: np.ndarray) -> np.ndarray:
+        """(row, clip, width) of unshifted dives, by a training's backbone."""
+        return self.samples.features_of(training)[rows, self.test_offset]
+
     def score_sd(self, training_set: str) -> float:
         """Standard deviation of the training scores in points (the population's, as for AQA-7): the unit of training."""
         return float(self.samples.scores(self.train(training_set)).std())
@@ -60,15 +65,16 @@ class Dives:
 
 
 def read_dives(
-    features: Path, rows: Path, splits: Path, settings: Mapping[str, Any], dropped: Path | None = None
+    features: Sequence[Path], rows: Path, splits: Path, settings: Mapping[str, Any], dropped: Path | None = None
 ) -> Dives:
     """Read and check what the systems train on.
 
     Args:
-        features: .npy, float16 (sample, 2 shift + 1, clip, width).
-        rows: .parquet, the samples of the features.
+        features: .npy, float16 (sample, 2 shift + 1, clip, width), of every backbone that the trainings rest on, in the order of
+            `trainings.backbones`.
+        rows: .parquet, their common table.
         splits: table `training_set, sample, split`.
-        settings: `multitask.clips.shift`.
+        settings: `multitask.clips.shift`, `first_training`, `multitask.seeds`, `backbone.weights`.
         dropped: table of the samples whose videos could not be read; no others may be absent.
 
     Raises:
@@ -92,11 +98,11 @@ def read_dives(
         if table["score"].loc[parts["train"]].nunique() == 1
     ]
     raise_together(f"{rows}: samples that cannot be learned", problems, "mend the annotations and run again.")
-    samples = open_samples(features, rows, table)
+    samples = open_samples(features, rows, table, network_seeds(settings), settings)
     shift = settings["multitask"]["clips"]["shift"]
     offsets = samples.features.shape[1]
     problems = [f"{offsets} temporal offsets for a shift of {shift} frames"] if offsets != 2 * shift + 1 else []
-    raise_together(f"{features}: features of other settings", problems, "delete it and compute the features again.")
+    raise_together(f"{features[0]}: features of other settings", problems, "delete it and compute the features again.")
     return Dives(samples, chosen, shift)
 
 
@@ -127,7 +133,7 @@ def train_lstms(
 
     Args:
         system: its name, the first part of its members'.
-        settings: sections `lstm`, `frozen_features.lstm` and `multitask.seeds`.
+        settings: `lstm`, `frozen_features.lstm`, `first_training` and `multitask.seeds`.
         restart: directory of restart points.
         shares: (clips,), each clip's label as a share of the score; None: the last clip alone has a label.
     """
@@ -138,9 +144,10 @@ def train_lstms(
             dives.train(name),
             dives.samples.scores(dives.train(name)) / dives.score_sd(name),
             dives.evaluated(name),
+            first_row=dives.samples.first_row(seed),
         )
         for name in TRAINING_SETS
-        for seed in range(settings["multitask"]["seeds"])
+        for seed in network_seeds(settings)
     ]
     return train_members(
         dives.samples.features,

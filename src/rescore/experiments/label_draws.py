@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from rescore.errors import RescoreError, raise_together
+from rescore.experiments.trainings import LABELLED, ONCE, Rests, backbone_of, backbones, label_draws
 from rescore.models.device import derived_seed
 from rescore.storage import read_table, sha256_file
 
@@ -41,19 +42,26 @@ class Videos:
     rows: pd.DataFrame
     """`dataset, sample, action, split, score` and what else is known, numbered from 0."""
     segments: np.ndarray
-    """(sample, T, width) float32, standardised over the training videos of each pool, labelled or not."""
+    """(sample, T, width) float32, standardised over the training videos of each pool, labelled or not: a table a backbone, one
+    after the other."""
     pools: tuple[Pool, ...]
-    hashes: dict[str, str]
-    """SHA-256 of the files."""
+    tables: Mapping[int, int]
+    """By draw, the place of its backbone's table among the tables."""
+    hashes: dict[str, Any]
+    """SHA-256 of the files, of features by number of the backbone."""
 
     @property
     def scores(self) -> np.ndarray:
         return self.rows["score"].to_numpy(np.float64)
 
-    @property
-    def means(self) -> np.ndarray:
-        """(sample, width): each video's segments averaged; what regressions on one vector read."""
-        return self.segments.mean(axis=1)
+    def first_row(self, draw: int) -> int:
+        """Where the segments of a draw's backbone begin."""
+        return self.tables[draw] * len(self.rows)
+
+    def means_of(self, draw: int) -> np.ndarray:
+        """(sample, width): each video's segments averaged, by a draw's backbone; what regressions on one vector read."""
+        first = self.first_row(draw)
+        return self.segments[first : first + len(self.rows)].mean(axis=1)
 
 
 @dataclass(frozen=True)
@@ -70,19 +78,45 @@ class Task:
     """`<data set>/<percent>`, then the pool's name where it has one: a member's name after the system's."""
 
 
-def read_videos(dataset: str, features: Path, rows: Path, splits: Path | None = None) -> Videos:
+def read_videos(
+    dataset: str, features: Sequence[Path], rows: Path, settings: Mapping[str, Any], splits: Path | None = None
+) -> Videos:
     """Stored segment features with their rows.
 
     Args:
         dataset: `mtl_aqa` or `rhythmic_gymnastics`.
-        features: (sample, temporal offset, segment, width); the first offset is read.
-        rows: its table.
+        features: (sample, temporal offset, segment, width), of MTL-AQA one a backbone that the draws rest on, in the order of
+            `trainings.backbones`; the first offset is read.
+        rows: their common table.
+        settings: `first_training`, `semi_supervised.label_draws`, of MTL-AQA `backbone.weights`.
         splits: training sets of MTL-AQA: its whole training set, validation dives included (nothing is chosen on them here).
 
     Raises:
         RescoreError: files are missing or damaged, do not belong together, or hold what cannot be used (all of it together).
     """
-    table = read_rows(rows)
+    table, draws = read_rows(rows), label_draws(settings)
+    rests = LABELLED[dataset] is Rests.BACKBONE
+    known = backbones(draws, settings) if rests else [ONCE]
+    if len(known) != len(features):
+        raise RescoreError(
+            f"{dataset}: {len(features)} files of features for the backbones {', '.join(map(str, known))}: one each expected. "
+            "Run the workflow, which names them."
+        )
+    tables = {draw: known.index(backbone_of(draw, settings)) if rests else 0 for draw in draws}
+    hashes: dict[str, Any] = {
+        "features": {str(number): sha256_file(path) for number, path in zip(known, features, strict=True)},
+        "rows": sha256_file(rows),
+    }
+    if splits is not None:
+        hashes["splits"] = sha256_file(splits)
+        pools: tuple[Pool, ...] = (pool_of_splits(read_table(splits), table, splits),)
+    else:
+        pools = tuple(pools_of_actions(table))
+    return make_videos(dataset, table, [read_segments(path, rows, table) for path in features], pools, tables, hashes)
+
+
+def read_segments(features: Path, rows: Path, table: pd.DataFrame) -> np.ndarray:
+    """One file of segment features, (sample, T, width) float32; see `read_videos`."""
     try:
         array = np.load(features, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError as error:
@@ -94,25 +128,28 @@ def read_videos(dataset: str, features: Path, rows: Path, splits: Path | None = 
             f"{features}: shape {array.shape} for {len(table)} rows of {rows}; (sample, temporal offset, segment, width) "
             "expected. Delete both and compute the features again."
         )
-    hashes = {"features": sha256_file(features), "rows": sha256_file(rows)}
-    if splits is not None:
-        hashes["splits"] = sha256_file(splits)
-        pools: tuple[Pool, ...] = (pool_of_splits(read_table(splits), table, splits),)
-    else:
-        pools = tuple(pools_of_actions(table))
-    return make_videos(dataset, table, np.asarray(array[:, 0], np.float32), pools, hashes)
+    return np.asarray(array[:, 0], np.float32)
 
 
 def make_videos(
-    dataset: str, table: pd.DataFrame, segments: np.ndarray, pools: tuple[Pool, ...], hashes: dict[str, str]
+    dataset: str,
+    table: pd.DataFrame,
+    segments: Sequence[np.ndarray],
+    pools: tuple[Pool, ...],
+    tables: Mapping[int, int],
+    hashes: dict[str, Any],
 ) -> Videos:
     """Videos whose features are checked and standardised.
+
+    Args:
+        segments: (sample, T, width) of each backbone.
+        tables: by draw, which of these.
 
     Raises:
         RescoreError: features that are not finite, or a pool without training or test videos.
     """
-    bad = np.flatnonzero(~np.isfinite(segments).all(axis=(1, 2)))
-    problems = [f"{table['sample'][row]}: features that are not finite" for row in bad]
+    bad = [row for each in segments for row in np.flatnonzero(~np.isfinite(each).all(axis=(1, 2)))]
+    problems = [f"{table['sample'][row]}: features that are not finite" for row in dict.fromkeys(bad)]
     for pool in pools:
         problems += [
             f"{dataset} {pool.name}: {len(rows)} {split} videos, fewer than {MINIMUM_LABELLED}"
@@ -120,13 +157,19 @@ def make_videos(
             if len(rows) < MINIMUM_LABELLED
         ]
     raise_together(f"{dataset}: videos that no experiment can use", problems, "compute the features again.")
+    standardised = np.concatenate([standardise(each, pools) for each in segments])
+    return Videos(dataset, table, standardised, pools, tables, hashes)
+
+
+def standardise(segments: np.ndarray, pools: Sequence[Pool]) -> np.ndarray:
+    """(sample, T, width) float32, each feature by its mean and deviation over a pool's training videos."""
     standardised = np.zeros_like(segments, np.float32)
     for pool in pools:
         train = segments[pool.train].astype(np.float64)
         mean, sd = train.mean((0, 1)), train.std((0, 1))
         mine = np.concatenate([pool.train, pool.test])
         standardised[mine] = (segments[mine] - mean) / np.where(sd > 1e-6, sd, 1)  # a constant feature becomes 0
-    return Videos(dataset, table, standardised, pools, hashes)
+    return standardised
 
 
 def read_rows(path: Path) -> pd.DataFrame:
@@ -162,17 +205,17 @@ def pools_of_actions(table: pd.DataFrame) -> Iterator[Pool]:
         yield Pool(str(action), *(np.flatnonzero(mine & (table["split"] == split)) for split in ("train", "test")))
 
 
-def tasks(videos: Videos, settings: Mapping[str, Any], seed: int) -> list[Task]:
+def tasks(videos: Videos, settings: Mapping[str, Any]) -> list[Task]:
     """Every pool, share of labels and draw.
 
     Args:
-        settings: section `semi_supervised`: `labels` (percent, by data set), `label_draws`.
-        seed: root of the draws.
+        settings: `seed`, the root of the draws; `first_training`; of `semi_supervised` `labels` (percent, by data set) and
+            `label_draws`.
     """
-    found = []
+    found, seed = [], settings["seed"]
     for pool in videos.pools:
-        for percent in settings["labels"][videos.dataset]:
-            for draw in range(settings["label_draws"]):
+        for percent in settings["semi_supervised"]["labels"][videos.dataset]:
+            for draw in label_draws(settings):
                 # As many as the share says, but at least a few; at 100% the draw's order alone differs, so nothing is drawn.
                 count = min(len(pool.train), max(MINIMUM_LABELLED, round(len(pool.train) * percent / 100)))
                 generator = np.random.default_rng(derived_seed(seed, "labels", videos.dataset, pool.name, draw))

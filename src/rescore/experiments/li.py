@@ -5,6 +5,7 @@ rescore step experiments.li.run --clips ... --predictions ...
 Nine clips of a dive, a C3D for each, trained end to end with squared error and a ranking loss. docs/systems/stages.md.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 
 from rescore.errors import RescoreError, raise_together
 from rescore.experiments.stage_members import Inputs, Outputs, System, read_training_sets, run_members, seed_weights
+from rescore.experiments.trainings import backbone_of, backbones, network_seeds
 from rescore.models.backbones import input_colour
 from rescore.models.c3d import initialise
 from rescore.models.device import seeded_generator
@@ -33,7 +35,7 @@ def run(
     weights: Path,
     curve: Path,
     settings: dict[str, Any],
-    backbone: Path | None = None,
+    backbone: list[Path] | None = None,
 ) -> None:
     """Train on UNLV-Dive and on MTL-AQA, and write what is predicted after every epoch.
 
@@ -43,8 +45,9 @@ def run(
         predictions: written: scores of test and validation dives, in points.
         weights: written: of every member, `<training set>/<seed>/<name>`.
         curve: written: a row a member and epoch.
-        settings: sections `multitask`, `backbone` and `stages.li`.
-        backbone: C3D's weights, needed where `stages.li.body_weights` is `backbone`; all nine C3Ds start from them.
+        settings: `first_training`, sections `multitask`, `backbone` and `stages.li`.
+        backbone: C3D's weights, needed where `stages.li.body_weights` is `backbone`: of every backbone that the trainings rest
+            on, in the order of `trainings.backbones`; all nine C3Ds of a training start from them.
 
     Raises:
         RescoreError: data that do not fit together or cannot be learned, weights that do not fit, or a loss that is not finite.
@@ -52,33 +55,38 @@ def run(
     section, multitask = settings["stages"]["li"], settings["multitask"]
     inputs, outputs = Inputs(clips, rows, dropped, splits), Outputs(predictions, weights, curve)
     table, sets = read_training_sets(inputs, settings)
-    given = backbone if section["body_weights"] == "backbone" else None
-    body = read_body(given) if section["body_weights"] == "backbone" else None
+    given = section["body_weights"] == "backbone"
+    bodies = read_bodies(backbone or [], settings) if given else {}
     window = clip_frames_of(multitask["clips"]["frames"], section["clips"], section["clip_frames"])
     frames = np.tile(window + multitask["clips"]["shift"], (len(table), 1))  # (samples, F)
     system = System(
         EXPERIMENT,
-        lambda seed: initial_network(seed, settings, body),
+        lambda seed: initial_network(seed, settings, bodies[backbone_of(seed, settings)] if given else None),
         lambda seed: frames,
         li_loss,
-        input_colour(settings["backbone"]) if body else "rgb_imagenet",
-        {"backbone": sha256_file(given) if given else None},
+        input_colour(settings["backbone"]) if given else "rgb_imagenet",
+        {"backbone": [sha256_file(path) for path in backbone or ()] if given else None},
     )
     run_members(system, __name__, table, sets, inputs, outputs, settings, {})
 
 
-def read_body(path: Path | None) -> dict[str, torch.Tensor]:
-    """A backbone's convolutions.
+def read_bodies(paths: Sequence[Path], settings: Mapping[str, Any]) -> dict[int, dict[str, torch.Tensor]]:
+    """The convolutions of each backbone, by its number.
 
     Raises:
-        RescoreError: no file is named, or it is missing or damaged.
+        RescoreError: not as many files as backbones, or one is missing or damaged.
     """
-    if path is None:
+    known = backbones(network_seeds(settings), settings)
+    if len(paths) != len(known):
         raise RescoreError(
-            "stages.li.body_weights is backbone, but no weights are given. Name them (--backbone), or set it to random."
+            f"stages.li.body_weights is backbone, but {len(paths)} files of weights are given for the backbones "
+            f"{', '.join(map(str, known))}. Name them (--backbone), or set it to random."
         )
-    arrays, _ = load_arrays(path)
-    return {name: torch.from_numpy(array) for name, array in arrays.items() if name.startswith("conv")}
+    loaded = [load_arrays(path)[0] for path in paths]
+    return {
+        number: {name: torch.from_numpy(array) for name, array in arrays.items() if name.startswith("conv")}
+        for number, arrays in zip(known, loaded, strict=True)
+    }
 
 
 def initial_network(seed: int, settings: dict[str, Any], body: dict[str, torch.Tensor] | None) -> LiNetwork:

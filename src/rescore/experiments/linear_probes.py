@@ -7,8 +7,8 @@
     score_classes_caption/<evaluation>/<layer>     C3D-AVG-MTL
 
 Evaluations: `dives` (MTL-AQA's training and test dives), `within` (vaults drawn at random), `outside` (training and test vaults
-from different competitions). Layers: `c1` to `c5`. A seed of a trained body is probed on the draw of vaults of its own number;
-the backbone, which has no seeds, on the draw of every seed. So all bodies see the same vaults.
+from different competitions). Layers: `c1` to `c5`. A seed of a body is probed on the draw of vaults of its own number, so all
+bodies see the same vaults; a backbone that is not trained here is probed on the draw of every seed.
 
 No framework is imported: the workflow and the scoring read the names from here.
 """
@@ -26,6 +26,7 @@ from rescore.errors import RescoreError, raise_together
 from rescore.experiments import ridge
 from rescore.experiments.mtl_aqa_members import CLASSES, MULTITASK, WHOLE
 from rescore.experiments.open_predictions import prediction_rows
+from rescore.experiments.trainings import backbone_of, backbones, network_seeds
 from rescore.storage import load_arrays, read_table, sha256_text, write_json, write_table
 
 EXPERIMENT = "linear_probes"
@@ -62,21 +63,16 @@ class Draw:
 
 
 def folders(settings: Mapping[str, Any]) -> list[str]:
-    """The bodies' folders below runs/<scale> (the backbone's) and runs/<scale>/mtl_aqa (the members'), in a fixed order."""
+    """The bodies' folders below runs/<scale> (the backbones') and runs/<scale>/mtl_aqa (the members'), in a fixed order."""
     return [
-        BACKBONE,
-        *(
-            f"c3d_avg/{tasks}/{WHOLE}/{seed}"
-            for tasks in (CLASSES, MULTITASK)
-            for seed in range(settings["multitask"]["seeds"])
-        ),
+        *(f"{BACKBONE}/{number}" for number in backbones(network_seeds(settings), settings)),
+        *(f"c3d_avg/{tasks}/{WHOLE}/{seed}" for tasks in (CLASSES, MULTITASK) for seed in network_seeds(settings)),
     ]
 
 
 def regressions(settings: Mapping[str, Any]) -> int:
-    """How many regressions are fitted: dives once a trained body and seed, vaults twice a body and seed."""
-    seeds = settings["multitask"]["seeds"]
-    return len(LAYERS) * (len(folders(settings)) + 2 * len(BODIES) * seeds)
+    """How many regressions are fitted: dives once a body, vaults twice a body and seed."""
+    return len(LAYERS) * (len(folders(settings)) + 2 * len(BODIES) * len(network_seeds(settings)))
 
 
 def probe_dives(
@@ -90,7 +86,7 @@ def probe_dives(
         splits: `training_set, sample, split`; the training set is `1059`.
         predictions: written; members `<body>/dives/<layer>`, iteration 0.
         choice: written, JSON: by member and seed the chosen penalty and its error out of fold.
-        settings: `seed`, `multitask.seeds`, `linear_probes`.
+        settings: `seed`, `first_training`, `multitask.seeds`, `backbone.weights`, `linear_probes`.
 
     Raises:
         RescoreError: bodies or seeds are missing, or activations that are not those of the dives.
@@ -125,12 +121,13 @@ def probe_vaults(
     """
     vaults = vaults_of(read_table(rows))
     bodies = read_bodies(activations, VAULTS, vaults["sample"].astype(str).tolist(), settings)
-    seeds = range(settings["multitask"]["seeds"])
+    seeds = network_seeds(settings)
     draws = {seed: draw_vaults(vaults, settings["linear_probes"], settings["seed"], seed) for seed in seeds}
     jobs = (
         (body, seed, evaluation, draw)
         for body in bodies
-        for seed in (seeds if body.body == BACKBONE else [body.seed])
+        for seed in seeds
+        if body.seed == (backbone_of(seed, settings) if body.body == BACKBONE else seed)
         for evaluation, draw in draws[seed].items()
     )
     fit_all(jobs, vaults, predictions, choice, settings)
@@ -166,8 +163,9 @@ def read_bodies(
         if (body, seed) in found:
             problems.append(f"{path}: {body}, seed {seed} stands twice")
         found[body, seed] = Probed(body, seed, layers)
-    seeds = range(settings["multitask"]["seeds"])
-    wanted = [(body, seed) for body in BODIES.values() for seed in (range(1) if body == BACKBONE else seeds)]
+    seeds = network_seeds(settings)
+    known = {body: backbones(seeds, settings) if body == BACKBONE else seeds for body in BODIES.values()}
+    wanted = [(body, seed) for body, numbers in known.items() for seed in numbers]
     problems += [f"no activations of {body}, seed {seed}" for body, seed in wanted if (body, seed) not in found]
     raise_together("activations that cannot be probed", problems, "run the step that writes the activations again.")
     return [found[key] for key in wanted]

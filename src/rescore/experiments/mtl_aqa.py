@@ -19,8 +19,7 @@ from torch import Tensor
 from rescore.errors import RescoreError, raise_together
 from rescore.experiments.mtl_aqa_members import EXPERIMENT, NETWORKS, split_tasks, split_training_set
 from rescore.experiments.samples import PREDICTION_COLUMNS
-from rescore.experiments.score_dive import class_name
-from rescore.manifests.contract import HIGHEST_SCORE
+from rescore.manifests.contract import HIGHEST_SCORE, class_name
 from rescore.models.backbones import input_colour
 from rescore.models.c3d import initialise
 from rescore.models.c3d_avg import C3DAverage

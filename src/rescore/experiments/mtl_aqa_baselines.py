@@ -23,6 +23,7 @@ import pandas as pd
 from rescore.errors import raise_together
 from rescore.experiments.mtl_aqa_labels import DIVE_CLASS, fit
 from rescore.experiments.open_predictions import prediction_rows
+from rescore.experiments.trainings import network_seeds
 from rescore.manifests.contract import read_manifest
 from rescore.storage import read_table, write_table
 
@@ -44,7 +45,7 @@ def run(
         manifest: MTL-AQA's or the synthetic one.
         splits: `training_set, sample, split`.
         predictions, classes, captions: written, Parquet; `iteration` is 0, nothing being trained in iterations.
-        settings: `seed`; `multitask.seeds` (draws of random captions); `ridge`: `penalties`, `folds`.
+        settings: `seed`; `first_training`, `multitask.seeds` (draws of random captions); `ridge`: `penalties`, `folds`.
 
     Raises:
         RescoreError: the splits name dives that the manifest does not have, or a training set lacks training or test dives.
@@ -139,7 +140,7 @@ def random_captions(
     of_class = {key: group["caption"].tolist() for key, group in train.groupby(list(DIVE_CLASS))}
     any_class = train["caption"].tolist()
     candidates = [of_class.get(key, any_class) for key in test[list(DIVE_CLASS)].itertuples(index=False, name=None)]
-    for seed in range(settings["multitask"]["seeds"]):
+    for seed in network_seeds(settings):
         generator = np.random.default_rng([settings["seed"], seed, zlib.crc32(member.encode())])
         drawn = [texts[generator.integers(len(texts))] for texts in candidates]
         yield outline(member, seed, test).assign(target=test["caption"].to_numpy(), predicted=drawn)

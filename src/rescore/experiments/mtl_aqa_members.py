@@ -86,6 +86,11 @@ def tables_of(network: str, tasks: str, training_set: str) -> tuple[str, ...]:
     return tuple(table for table, needs in holds.items() if needs)
 
 
+def is_member(name: str) -> bool:
+    """Whether a name in a file is that of one of these networks, whose files are asked for by name."""
+    return name.partition("/")[0] in NETWORKS
+
+
 def split_tasks(tasks: str) -> tuple[str, ...]:
     """`score_classes` -> ("score", "classes")."""
     return tuple(tasks.split("_"))

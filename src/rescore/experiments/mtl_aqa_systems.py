@@ -1,7 +1,7 @@
 """The other systems of MTL-AQA's Table 7 (What and How Well You Performed?, Section 6), and variants of them that are ours.
 
 No framework is imported: scoring and the workflow read this. Each system writes `runs/<scale>/<experiment>/predictions.parquet`
-with members `<system>/<training set>`.
+with members `<system>/<training set>`; how a system is repeated says `experiments.trainings`.
 """
 
 from dataclasses import dataclass
@@ -15,10 +15,6 @@ class System:
     """Its row; the paper's own spelling where it prints one."""
     experiment: str
     """Its folder under runs/<scale>."""
-    iterative: bool = False
-    """Whether an iteration is chosen by protocol; else everything is chosen inside the training set."""
-    seeded: bool = False
-    """Whether it is repeated for every seed; else nothing in it is random."""
 
 
 SYSTEMS = {
@@ -27,11 +23,11 @@ SYSTEMS = {
     "pose_apen": System("Pose+ApEn", "pose_apen"),
     "pose_apen_true": System("Pose+ApEn, true joints", "pose_apen"),
     "c3d_svr": System("C3D-SVR", "c3d_svr"),
-    "c3d_lstm": System("C3D-LSTM", "c3d_lstm", iterative=True, seeded=True),
-    "c3d_lstm_svr": System("C3D-LSTM-SVR", "c3d_lstm_svr", seeded=True),
-    "c3d_lstm_incremental": System("C3D-LSTM, incremental label", "c3d_lstm_incremental", iterative=True, seeded=True),
-    "s3d": System("S3D", "s3d", iterative=True, seeded=True),
-    "li": System("Li et al.", "li", iterative=True, seeded=True),
+    "c3d_lstm": System("C3D-LSTM", "c3d_lstm"),
+    "c3d_lstm_svr": System("C3D-LSTM-SVR", "c3d_lstm_svr"),
+    "c3d_lstm_incremental": System("C3D-LSTM, incremental label", "c3d_lstm_incremental"),
+    "s3d": System("S3D", "s3d"),
+    "li": System("Li et al.", "li"),
 }
 """By the first part of a member's name, in the order of the table's rows."""
 TRAINING_SETS = (WHOLE, UNLV_DIVE)

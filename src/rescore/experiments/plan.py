@@ -9,7 +9,7 @@ from typing import Any
 from tabulate import tabulate
 
 from rescore.actions import BY_NAME, EXPERIMENT_ACTIONS
-from rescore.experiments import cost, extensions_members, linear_probes, mtl_aqa_members, mtl_aqa_systems
+from rescore.experiments import cost, extensions_members, linear_probes, mtl_aqa_members, mtl_aqa_systems, trainings
 
 Settings = Mapping[str, Any]
 
@@ -60,15 +60,21 @@ def titles_of(experiment: str) -> list[str]:
 
 def systems_members(experiment: str) -> Callable[[Settings], int]:
     """How many models an experiment of another system consists of; rows on true joints exist for synthetic videos alone."""
-    mine = [system for system in mtl_aqa_systems.SYSTEMS.values() if system.experiment == experiment]
-    repeated = [system.seeded for system in mine if "true" not in system.title]
+    mine = [name for name, system in mtl_aqa_systems.SYSTEMS.items() if system.experiment == experiment]
+    repeated = [name for name in mine if "true" not in mtl_aqa_systems.SYSTEMS[name].title]
     sets = len(mtl_aqa_systems.TRAINING_SETS)
-    return lambda settings: sets * sum(settings["multitask"]["seeds"] if seeded else 1 for seeded in repeated)
+    return lambda settings: sets * sum(len(trainings.trainings(name, settings)) for name in repeated)
 
 
 ON_VIDEOS = (
-    Experiment("backbone", "AQA-7, 5: the frozen C3D", lambda settings: 1),
-    Experiment("all_action", "AQA-7, 5.1, Table 2", lambda settings: 6 + 7 * settings["seeds"]),
+    Experiment(
+        "backbone", "AQA-7, 5: the frozen C3D, one a training", lambda settings: len(trainings.every_backbone(settings))
+    ),
+    Experiment(
+        "all_action",
+        "AQA-7, 5.1, Table 2",
+        lambda settings: 6 * len(trainings.trainings("svr", settings)) + 7 * settings["seeds"],
+    ),
     Experiment("zero_shot", "AQA-7, 5.2, Table 3", lambda settings: 7 * settings["seeds"]),
     Experiment(
         "fine_tuning",
@@ -91,7 +97,11 @@ ON_VIDEOS = (
         "S4AQA: ACTION-NET on Rhythmic Gymnastics at 40%",
         lambda settings: action_net_members(settings["semi_supervised"]),
     ),
-    Experiment("pose_aqa7", "AQA-7, Table 2: Pose+DCT, Pose+ApEn", lambda settings: 2 * len(EXPERIMENT_ACTIONS)),
+    Experiment(
+        "pose_aqa7",
+        "AQA-7, Table 2: Pose+DCT, Pose+ApEn",
+        lambda settings: 2 * len(EXPERIMENT_ACTIONS) * len(trainings.trainings("pose_dct", settings)),
+    ),
     *(
         Experiment(name, f"MTL-AQA, Table 7: {', '.join(titles_of(name))}", systems_members(name))
         for name in dict.fromkeys(system.experiment for system in mtl_aqa_systems.SYSTEMS.values())
@@ -229,7 +239,7 @@ def missing_weights(settings: Settings) -> list[str]:
     ]
 
 
-def trainings(settings: Settings) -> dict[str, float]:
+def network_trainings(settings: Settings) -> dict[str, float]:
     """What the end-to-end members amount to, by network: jobs (`<network> jobs`) and trainings on the whole of MTL-AQA."""
     found = dict.fromkeys([f"{name}{part}" for name in mtl_aqa_members.NETWORKS for part in ("", " jobs")], 0.0)
     for member in mtl_aqa_members.members(settings):
@@ -248,14 +258,16 @@ def describe_cost(settings: Settings, mirror: Path | None) -> str:
     first += [f"{item} (docs/data.md)" for item in missing_videos(settings)]
     first += [f"{item} (docs/systems)" for item in missing_weights(settings)]
     needed = "\n".join(f"  {item}" for item in first) or "  nothing: all is there"
-    return f"{cost.describe(cost.steps(settings, trainings(settings)))}\n\nTo be fetched first:\n{needed}\n"
+    return f"{cost.describe(cost.steps(settings, network_trainings(settings)))}\n\nTo be fetched first:\n{needed}\n"
 
 
 def state(experiment: Experiment, folder: Path, blocked: str) -> str:
-    if any(folder.joinpath(name).exists() for name in ("predictions.parquet", "weights.safetensors", "record.json")):
+    if any(folder.joinpath(name).exists() for name in ("predictions.parquet", "record.json")):
         return "done"
     if list(folder.glob("*/predictions.parquet")):  # of an experiment with a folder a data set
         return "done"
+    if backbones := len(list(folder.glob("*/weights.safetensors"))):  # a folder each
+        return f"{backbones} trained"
     trained = len(list(folder.glob("*/*/*/*/weights.safetensors")))  # of end-to-end members, one a job
     if trained:
         return f"{trained} trained"

@@ -21,13 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from rescore.experiments.pose_series import run_mtl_aqa, with_truth
+from rescore.experiments.pose_series import inputs_of, run_mtl_aqa
 
 EXPERIMENT = "pose_apen"
 
 
 def run(
-    poses: Path,
+    poses: list[Path],
     rows: Path,
     splits: Path,
     predictions: Path,
@@ -37,7 +37,7 @@ def run(
     true_rows: Path | None = None,
 ) -> None:
     """Members `pose_apen/<training set>` and, with true poses, `pose_apen_true/<training set>`; arguments as `pose_dct.run`."""
-    inputs = with_truth(EXPERIMENT, poses, rows, true_poses, true_rows)
+    inputs = inputs_of(EXPERIMENT, poses, rows, true_poses, true_rows, settings)
     run_mtl_aqa(EXPERIMENT, describe, inputs, splits, predictions, chosen, settings)
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from rescore.actions import EXPERIMENT_ACTIONS
 from rescore.errors import raise_together
 from rescore.experiments import pose_apen, pose_dct
-from rescore.experiments.pose_series import CHOSEN, Describe, read_series, regress, with_truth
+from rescore.experiments.pose_series import CHOSEN, Describe, inputs_of, read_series, regress
 from rescore.storage import write_table
 
 EXPERIMENT = "pose_aqa7"
@@ -20,7 +20,7 @@ SYSTEMS: dict[str, Describe] = {"pose_dct": pose_dct.describe, "pose_apen": pose
 
 
 def run(
-    poses: Path,
+    poses: list[Path],
     rows: Path,
     predictions: Path,
     chosen: Path,
@@ -31,10 +31,10 @@ def run(
     """Members `pose_dct/<action>`, `pose_apen/<action>` and, with true poses, `pose_{dct,apen}_true/<action>`.
 
     Args:
-        poses, rows: of `features.poses.estimate` for AQA-7.
+        poses, rows: of `features.poses.estimate` for AQA-7, poses of each training's estimator.
         predictions: Parquet to write: each action's test samples.
-        chosen: CSV to write: `member, kernel, c, epsilon, correlation` (of the choice inside the training set).
-        settings: `seed`, section `poses`.
+        chosen: CSV to write: `member, seed, kernel, c, epsilon, correlation` (of the choice inside the training set).
+        settings: `seed`, `first_training`, `multitask.seeds`, section `poses`.
         true_poses, true_rows: of `features.true_poses`; synthetic videos only.
 
     Raises:
@@ -42,8 +42,8 @@ def run(
     """
     parts, choices = [], []
     for system, describe in SYSTEMS.items():
-        for name, files in with_truth(system, poses, rows, true_poses, true_rows).items():
-            table, series = read_series(*files, settings)
+        for name, training, found, of in inputs_of(system, poses, rows, true_poses, true_rows, settings):
+            table, series = read_series(found, of, settings)
             features = np.stack([describe(sample, settings["poses"]) for sample in series])
             for action in EXPERIMENT_ACTIONS:
                 train, test = (
@@ -51,7 +51,8 @@ def run(
                 )
                 empty = [f"{action}: no {what} samples" for what, part in (("test", test),) if part.empty]
                 raise_together(f"{rows}: nothing to predict", empty, "check the manifest and the dropped samples.")
-                predicted, choice = regress(f"{name}/{action}", EXPERIMENT, features, train, test, settings)
+                about = f"{name}/{action}", EXPERIMENT
+                predicted, choice = regress(*about, features, train, test, settings, training)
                 parts.append(predicted)
                 choices.append(choice)
     write_table(chosen, pd.DataFrame(choices)[CHOSEN])

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from scipy.fft import dct
 
-from rescore.experiments.pose_series import run_mtl_aqa, with_truth
+from rescore.experiments.pose_series import inputs_of, run_mtl_aqa
 
 EXPERIMENT = "pose_dct"
 
 
 def run(
-    poses: Path,
+    poses: list[Path],
     rows: Path,
     splits: Path,
     predictions: Path,
@@ -29,17 +29,17 @@ def run(
     """Members `pose_dct/<training set>` and, with true poses, `pose_dct_true/<training set>`.
 
     Args:
-        poses, rows: of `features.poses.estimate` for MTL-AQA.
+        poses, rows: of `features.poses.estimate` for MTL-AQA, poses of each training's estimator.
         splits: `training_set, sample, split`.
         predictions: Parquet to write.
-        chosen: CSV to write: `member, kernel, c, epsilon, correlation` (of the choice inside the training set).
-        settings: `seed`, section `poses`.
+        chosen: CSV to write: `member, seed, kernel, c, epsilon, correlation` (of the choice inside the training set).
+        settings: `seed`, `first_training`, `multitask.seeds`, section `poses`.
         true_poses, true_rows: of `features.true_poses`; synthetic videos only.
 
     Raises:
         RescoreError: inputs that do not fit together or that nothing can be fitted to.
     """
-    inputs = with_truth(EXPERIMENT, poses, rows, true_poses, true_rows)
+    inputs = inputs_of(EXPERIMENT, poses, rows, true_poses, true_rows, settings)
     run_mtl_aqa(EXPERIMENT, describe, inputs, splits, predictions, chosen, settings)
 
 

@@ -5,7 +5,7 @@ poses (pixels, gaps) ─► gaps filled ─► relative to the head ─► divid
                                      predictions ◄─ support vector regression ◄─ Pose+DCT | Pose+ApEn
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,14 @@ from rescore.errors import RescoreError, raise_together
 from rescore.experiments.mtl_aqa_baselines import training_sets
 from rescore.experiments.open_predictions import prediction_rows
 from rescore.experiments.support_vector import choose_and_fit
+from rescore.experiments.trainings import trainings
 from rescore.storage import read_table, write_table
 
 TRAINING_SETS = ("1059", "unlv_dive")
 """Of MTL-AQA, those of its Table 7."""
-CHOSEN = ["member", "kernel", "c", "epsilon", "correlation"]
+CHOSEN = ["member", "seed", "kernel", "c", "epsilon", "correlation"]
+Input = tuple[str, int, Path, Path]
+"""Beginning of members' names (`pose_dct`, `pose_dct_true`), number of the training, pose file and its rows."""
 Describe = Callable[[np.ndarray, Mapping[str, Any]], np.ndarray]
 """Series (time, coordinate) and the section `poses` -> features (width,), the same width whatever the time."""
 
@@ -90,6 +93,7 @@ def regress(
     train: pd.DataFrame,
     test: pd.DataFrame,
     settings: Mapping[str, Any],
+    training: int,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Fit one member's support vector regression and predict its test samples.
 
@@ -97,6 +101,7 @@ def regress(
         features: (sample, width) of the whole data set.
         train, test: its rows, numbered as `features`.
         settings: `seed`, section `poses`.
+        training: number of the estimator's training that the features rest on.
 
     Returns:
         Rows of the predictions contract and what was chosen (CHOSEN).
@@ -112,17 +117,17 @@ def regress(
             settings["seed"],
         )
     except RescoreError as error:
-        raise RescoreError(f"{member}: {error}") from error
+        raise RescoreError(f"{member} (seed {training}): {error}") from error
     rows = prediction_rows(
-        experiment, member, test.assign(split="test"), model.predict(features[test.index]), seed=settings["seed"]
+        experiment, member, test.assign(split="test"), model.predict(features[test.index]), seed=training
     )
-    return rows, {"member": member, **model.best_params, "correlation": model.best_score}
+    return rows, {"member": member, "seed": training, **model.best_params, "correlation": model.best_score}
 
 
 def run_mtl_aqa(
     experiment: str,
     describe: Describe,
-    inputs: Mapping[str, tuple[Path, Path]],
+    inputs: Sequence[Input],
     splits: Path,
     predictions: Path,
     chosen: Path,
@@ -132,7 +137,7 @@ def run_mtl_aqa(
 
     Args:
         describe: from series to features.
-        inputs: by the beginning of the members' names (`pose_dct`, `pose_dct_true`) the pose file and its rows.
+        inputs: of `inputs_of`.
         splits: `training_set, sample, split`; samples without clips are passed over.
         predictions, chosen: written; Parquet, CSV.
         settings: `seed`, section `poses`.
@@ -141,24 +146,45 @@ def run_mtl_aqa(
         RescoreError: see `read_series` and `regress`, or a training set has no training or test samples.
     """
     parts, choices = [], []
-    for name, (poses, rows) in inputs.items():
+    for name, training, poses, rows in inputs:
         table, series = read_series(poses, rows, settings)
         features = np.stack([describe(sample, settings["poses"]) for sample in series])
         listed = read_table(splits)
         listed = listed[listed["training_set"].isin(TRAINING_SETS) & listed["sample"].isin(table["sample"])]
         for training_set, train, test in training_sets(table, listed, splits):
-            rows_of_member, choice = regress(f"{name}/{training_set}", experiment, features, train, test, settings)
+            about = f"{name}/{training_set}", experiment
+            rows_of_member, choice = regress(*about, features, train, test, settings, training)
             parts.append(rows_of_member)
             choices.append(choice)
     write_table(chosen, pd.DataFrame(choices)[CHOSEN])
     write_table(predictions, pd.concat(parts, ignore_index=True))
 
 
-def with_truth(
-    name: str, poses: Path, rows: Path, true_poses: Path | None, true_rows: Path | None
-) -> dict[str, tuple[Path, Path]]:
-    """`inputs` of a system: the estimated poses, and the true ones where the videos are synthetic."""
-    inputs = {name: (poses, rows)}
+def inputs_of(
+    name: str,
+    poses: Sequence[Path],
+    rows: Path,
+    true_poses: Path | None,
+    true_rows: Path | None,
+    settings: Mapping[str, Any],
+) -> list[Input]:
+    """What a system reads: the poses of each training's estimator, and the true ones where the videos are synthetic.
+
+    Args:
+        poses: files of the estimators, in the order of `trainings.trainings`.
+        rows: their common table.
+
+    Raises:
+        RescoreError: not as many files as trainings.
+    """
+    numbers = trainings(name, settings)
+    if len(poses) != len(numbers):
+        raise RescoreError(
+            f"{name}: {len(poses)} files of poses for the trainings {', '.join(map(str, numbers))}: one each expected. "
+            "Run the workflow, which names them."
+        )
+    inputs = [(name, number, path, rows) for number, path in zip(numbers, poses, strict=True)]
     if true_poses is not None and true_rows is not None:
-        inputs[f"{name}_true"] = (true_poses, true_rows)
+        true = f"{name}_true"
+        inputs += [(true, number, true_poses, true_rows) for number in trainings(true, settings)]
     return inputs

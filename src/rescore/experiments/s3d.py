@@ -17,6 +17,7 @@ import pandas as pd
 
 from rescore.errors import RescoreError
 from rescore.experiments.stage_members import Inputs, Outputs, System, read_training_sets, run_members, seed_weights
+from rescore.experiments.trainings import network_seeds
 from rescore.manifests.stages import STAGES, read_stages
 from rescore.models.device import seeded_generator
 from rescore.models.p3d import initialise
@@ -59,7 +60,7 @@ def run(
         weights: written: of every member, `<training set>/<seed>/<name>`, and of the segmenters, `segmentation/<seed>/<name>`.
         curve: written: a row a member and epoch.
         segmentation: written: how well the stages of labelled test dives are found, a row a training set and seed.
-        settings: sections `multitask`, `stages.segmentation` and `stages.s3d`.
+        settings: `first_training`, sections `multitask`, `stages.segmentation` and `stages.s3d`.
 
     Raises:
         RescoreError: data that do not fit together or cannot be learned, no labelled training dive, or a loss that is not finite.
@@ -77,7 +78,7 @@ def run(
     found: list[dict[str, Any]] = []
     used = np.unique(np.concatenate([part for dives in sets.values() for part in everything(dives)]))
     clip = settings["multitask"]["clips"]
-    for seed in range(settings["multitask"]["seeds"]):
+    for seed in network_seeds(settings):
         segmenter = initial_segmenter(seed, settings["stages"]["segmentation"])
         common = settings["multitask"], settings["stages"]["segmentation"], COLOUR
         train_segmenter(segmenter, sets[LABELLED].clips, labels, learned, *common, seed)

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from rescore.errors import raise_together
 from rescore.experiments.coreg import regressor_tables
@@ -33,6 +32,7 @@ from rescore.experiments.label_draws import (
 )
 from rescore.experiments.mtl_aqa import read_labels
 from rescore.experiments.open_predictions import write_findings
+from rescore.experiments.trainings import label_draws
 from rescore.manifests.unlv_dive import read_stage_posteriors, read_unlv_dive
 from rescore.models.device import reuse_memory
 from rescore.models.losses import DIVE_CLASSES
@@ -53,7 +53,7 @@ def systems_of(dataset: str) -> list[str]:
 
 def run(
     dataset: str,
-    features: Path,
+    features: list[Path],
     rows: Path,
     predictions: Path,
     members: Path,
@@ -67,12 +67,12 @@ def run(
         features, rows, splits: see `label_draws.read_videos`.
         predictions: written, Parquet: a row a member, draw, evaluated iteration and test video.
         members: written; safetensors, `<system>/<weight>` with the member first. A killed run goes on from its last whole system.
-        settings: `seed`, `semi_supervised`.
+        settings: `seed`, `first_training`, `semi_supervised`, `backbone.weights`.
 
     Raises:
         RescoreError: data that cannot be used, or a loss that is not finite.
     """
-    videos = read_videos(dataset, features, rows, splits)
+    videos = read_videos(dataset, features, rows, settings, splits)
     table = run_systems(videos, members, settings)
     write_table(predictions, table)
     shutil.rmtree(restart_folder(members), ignore_errors=True)
@@ -85,33 +85,33 @@ def run_open(directory: Path, predictions: Path, members: Path, findings: Path, 
         directory: the S3D authors' files.
         predictions, members: as in `run`.
         findings: written, CSV: what is odd about the files.
-        settings: `seed`, `semi_supervised`, `support_vector_regression`.
+        settings: `seed`, `first_training`, `semi_supervised`, `support_vector_regression`.
 
     Raises:
         RescoreError: files are missing, malformed or contradict each other.
     """
     dives = read_unlv_dive(directory)
     frames = read_stage_posteriors(directory, dives)  # (dives, frames, stages)
-    videos = unlv_videos(dives.table.reset_index(drop=True), frames, settings["semi_supervised"]["posterior_segments"])
+    videos = unlv_videos(dives.table.reset_index(drop=True), frames, settings)
     parts = [run_systems(videos, members, settings), *regressor_tables(EXPERIMENT, videos, settings)]
     write_table(predictions, pd.concat(parts, ignore_index=True))
     write_findings(findings, [("unlv_dive_s3d", dives.findings)])
     shutil.rmtree(restart_folder(members), ignore_errors=True)
 
 
-def unlv_videos(table: pd.DataFrame, frames: np.ndarray, segments: int) -> Videos:
+def unlv_videos(table: pd.DataFrame, frames: np.ndarray, settings: Mapping[str, Any]) -> Videos:
     """Stage posteriors (dives, frames, stages) as T segments of consecutive frames: (dives, T, frames / T x stages)."""
+    segments = settings["semi_supervised"]["posterior_segments"]
     length = frames.shape[1] // segments
     kept = frames[:, : length * segments].reshape(len(frames), segments, -1)
     pool = Pool("", *(np.flatnonzero(table["split"] == split) for split in ("train", "test")))
-    return make_videos(UNLV_DIVE, table, kept, (pool,), {})
+    return make_videos(UNLV_DIVE, table, [kept], (pool,), dict.fromkeys(label_draws(settings), 0), {})
 
 
 def run_systems(videos: Videos, checkpoint: Path, settings: Mapping[str, Any]) -> pd.DataFrame:
     """Train all systems, write their weights, and return their predictions."""
-    torch.set_num_threads(settings["semi_supervised"]["threads"])
     reuse_memory()
-    every = tasks(videos, settings["semi_supervised"], settings["seed"])
+    every = tasks(videos, settings)
     classes = dive_classes(videos)
     header = {
         "experiment": EXPERIMENT,
@@ -143,13 +143,14 @@ def make_member(system: str, task: Task, videos: Videos, classes: Mapping[str, n
     """A network's data; its targets are standardised by the labelled scores, the only ones that it may know."""
     scores = videos.scores[task.labelled]
     mean, sd = standard(scores)
+    first = videos.first_row(task.draw)
     return Member(
         name=f"{system}/{task.suffix}",
         seed=task.draw,
-        labelled=task.labelled,
+        labelled=first + task.labelled,
         targets=(scores - mean) / sd,
-        unlabelled=task.unlabelled,
-        evaluated=task.pool.test,
+        unlabelled=first + task.unlabelled,
+        evaluated=first + task.pool.test,
         classes={name: values[task.labelled] for name, values in classes.items()} if system == "c3d_avg_mtl" else {},
     )
 

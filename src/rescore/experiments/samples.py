@@ -11,6 +11,7 @@ import pandas as pd
 
 from rescore.actions import BY_NAME, EXPERIMENT_ACTIONS
 from rescore.errors import RescoreError, raise_together
+from rescore.experiments.trainings import backbone_of, backbones
 from rescore.provenance import code_hash
 from rescore.storage import load_arrays, read_table, save_arrays, sha256_file, sha256_text, write_table
 from rescore.training.members import TrainedMember
@@ -27,15 +28,26 @@ class Samples:
     """The features of a data set and the table that says what they are of."""
 
     features: np.ndarray
-    """float16 (sample, temporal offset, clip, width), a memory map."""
+    """float16 (sample, temporal offset, clip, width): a table a backbone, one after the other; a single one is a memory map."""
     rows: pd.DataFrame
-    """The manifest's rows in the same order, numbered from 0."""
-    hashes: dict[str, str]
-    """SHA-256 of the two files: `features`, `rows`."""
+    """The manifest's rows in the same order, numbered from 0: those of each table."""
+    tables: Mapping[int, int]
+    """By training, the place of its backbone's table among the tables."""
+    hashes: dict[str, Any]
+    """SHA-256 of the files: `features` by number of the backbone, `rows`."""
 
     @property
     def data_hash(self) -> str:
-        return sha256_text(self.hashes["features"] + self.hashes["rows"])
+        return sha256_text("".join([*self.hashes["features"].values(), self.hashes["rows"]]))
+
+    def first_row(self, training: int) -> int:
+        """Where the features of a training's backbone begin."""
+        return self.tables[training] * len(self.rows)
+
+    def features_of(self, training: int) -> np.ndarray:
+        """(sample, temporal offset, clip, width): what a training's backbone says of the samples."""
+        first = self.first_row(training)
+        return self.features[first : first + len(self.rows)]
 
     def of(self, actions: Iterable[str], split: str | None = None) -> np.ndarray:
         """Row numbers of the samples of some actions, of one split or of both, in the table's order."""
@@ -62,22 +74,51 @@ class Samples:
         return self.scores(rows) / sd
 
 
-def read_samples(features: Path, rows: Path) -> Samples:
-    """Read features (by memory map) and their rows.
+def read_samples(features: Sequence[Path], rows: Path, numbers: Sequence[int], settings: Mapping[str, Any]) -> Samples:
+    """Read features and their rows.
+
+    Args:
+        features: .npy of every backbone that the trainings rest on, in the order of `trainings.backbones`.
+        rows: their common table.
+        numbers: of the trainings.
+        settings: `backbone.weights`.
 
     Raises:
-        RescoreError: a file is missing or damaged, the two do not belong together, features are not finite, or rows are wrong
+        RescoreError: a file is missing or damaged, they do not belong together, features are not finite, or rows are wrong
             (all bad ones together).
     """
-    return open_samples(features, rows, read_rows(rows))
+    return open_samples(features, rows, read_rows(rows), numbers, settings)
 
 
-def open_samples(features: Path, rows: Path, table: pd.DataFrame) -> Samples:
-    """Features (by memory map) beside their table, which is read and checked already.
+def open_samples(
+    features: Sequence[Path], rows: Path, table: pd.DataFrame, numbers: Sequence[int], settings: Mapping[str, Any]
+) -> Samples:
+    """Features beside their table, which is read and checked already; arguments as `read_samples`.
 
     Raises:
-        RescoreError: the file is missing or damaged, the two do not belong together, or features are not finite.
+        RescoreError: a file is missing or damaged, they do not belong together, or features are not finite.
     """
+    known = backbones(numbers, settings)
+    if len(known) != len(features):
+        raise RescoreError(
+            f"{len(features)} files of features for the backbones {', '.join(map(str, known))}: one each expected. "
+            "Run the workflow, which names them."
+        )
+    arrays = [open_features(path, rows, table) for path in features]
+    if len(shapes := {array.shape for array in arrays}) > 1:
+        raise RescoreError(
+            f"{', '.join(map(str, features))}: shapes {', '.join(map(str, sorted(shapes)))}; features of one shape expected. "
+            "Delete them and compute the features again."
+        )
+    hashes = {str(number): sha256_file(path) for number, path in zip(known, features, strict=True)}
+    # What is done once rests on the backbone that is given, whose number is none of the trainings'.
+    tables = {number: known.index(backbone_of(number, settings)) for number in (*known, *numbers)}
+    joined = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+    return Samples(joined, table, tables, {"features": hashes, "rows": sha256_file(rows)})
+
+
+def open_features(features: Path, rows: Path, table: pd.DataFrame) -> np.ndarray:
+    """One file of features, by memory map, checked; see `open_samples`."""
     try:
         array = np.load(features, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError as error:
@@ -92,7 +133,7 @@ def open_samples(features: Path, rows: Path, table: pd.DataFrame) -> Samples:
     # Sample by sample: the memory map need not fit into memory at once.
     lost = [str(table["sample"][row]) for row, sample in enumerate(array) if not np.isfinite(sample).all()]
     raise_together(f"{features}: features that are not finite", lost, "delete it and compute the features again.")
-    return Samples(array, table, {"features": sha256_file(features), "rows": sha256_file(rows)})
+    return array
 
 
 def read_rows(path: Path) -> pd.DataFrame:
@@ -169,13 +210,16 @@ def write_results(
     predictions: Path,
     members: Path,
     settings: Mapping[str, Any],
-    backbone: Path | None,
+    weights: Sequence[Path],
     details: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the checkpoint of all members, then their predictions.
 
     The checkpoint's header names members (in the order of the member axis), each with the standard deviations by action
-    that make its predictions points, parameters, and the hashes of code, data and backbone.
+    that make its predictions points, parameters, and the hashes of code, data and backbones.
+
+    Args:
+        weights: of the backbones, in the order of the features' files; none where they are not to be named.
     """
     arrays = {name: np.stack([result.weights[name] for result in trained]) for name in trained[0].weights}
     header = {
@@ -188,11 +232,19 @@ def write_results(
         "code": code_hash(module),
         "features_sha256": samples.hashes["features"],
         "rows_sha256": samples.hashes["rows"],
-        "backbone_sha256": sha256_file(backbone) if backbone else None,
+        "backbone_sha256": backbone_hashes(samples, weights),
         **(details or {}),
     }
     save_arrays(members, arrays, header)
     write_table(predictions, table)
+
+
+def backbone_hashes(samples: Samples, weights: Sequence[Path]) -> dict[str, str]:
+    """SHA-256 of the frozen networks by number; empty where none is given."""
+    return {
+        number: sha256_file(path)
+        for number, path in zip(samples.hashes["features"] if weights else (), weights, strict=True)
+    }
 
 
 def restart_directory(members: Path) -> Path:

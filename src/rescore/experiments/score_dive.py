@@ -17,7 +17,7 @@ import torch
 
 from rescore.clips.decode import normalise_length, read_frames
 from rescore.errors import RescoreError
-from rescore.manifests.contract import POSITIONS, ROTATION_TYPES
+from rescore.manifests.contract import class_name
 from rescore.models.authors_weights import Network, authors_network
 from rescore.models.c3d_avg import C3DAverage
 from rescore.models.device import choose_device, make_deterministic
@@ -81,14 +81,6 @@ def network_input(video: Path, network: Network) -> tuple[torch.Tensor, int]:
     window, _ = normalise_length(decoded, WINDOW, "last")
     chosen = np.arange(96) if averaged else (6.5 * np.arange(16)).astype(int)
     return torch.from_numpy(window[chosen][None]), len(decoded)
-
-
-def class_name(sub_action: str, number: int) -> str:
-    """A class in words: `pike`, `backward`, `2.5`."""
-    if sub_action in ("somersaults", "twists"):
-        return f"{number / 2:g}"  # counted in halves
-    names = {"position": POSITIONS, "armstand": ("no", "yes"), "rotation_type": ROTATION_TYPES}
-    return names[sub_action][number]
 
 
 def read_vocabulary(path: Path, network: Network) -> dict[int, str] | None:

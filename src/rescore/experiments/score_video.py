@@ -22,6 +22,7 @@ from rescore.actions import BY_NAME, EXPERIMENT_ACTIONS
 from rescore.clips.decode import normalise_length, read_frames
 from rescore.errors import RescoreError, raise_together
 from rescore.experiments.mtl_aqa_members import WHOLE
+from rescore.experiments.trainings import backbone_of, backbone_weights
 from rescore.features.extract import dive_clips, dive_network
 from rescore.models.backbones import build_backbone, input_colour
 from rescore.models.c3d_lstm import predict_steps
@@ -84,7 +85,7 @@ class VideoScore:
 def score_video(
     video: Path,
     members: Path,
-    weights: Path,
+    runs: Path,
     settings: Mapping[str, Any],
     action: str | None = None,
     member: str | None = None,
@@ -95,7 +96,7 @@ def score_video(
     Args:
         video: a file that holds one performance from start to end.
         members: an experiment's checkpoint.
-        weights: the backbone that the experiment's features were made with.
+        runs: runs/<scale>, which has the backbones that the experiment's features were made with.
         settings: all sections at the scale at which the experiment ran.
         action: the action shown, which fixes the unit; None for the video's folder where that is named like an action
             (as AQA-7 keeps its videos), else for the only action that the member knows.
@@ -111,17 +112,19 @@ def score_video(
         action = video.absolute().parent.name
     dives = header.get("experiment") in ON_DIVES
     member, action = choose_member(header, members, action, member)
-    check_backbone(header, members, weights, settings)
     chosen = [index for index, entry in enumerate(header["members"]) if entry["member"] == member]
+    seeds = tuple(header["members"][index]["seed"] for index in chosen)
+    backbones = {seed: backbone_of(seed, settings) for seed in seeds}
+    weights = {number: backbone_weights(runs, number) for number in dict.fromkeys(backbones.values())}
+    check_backbones(header, members, weights, settings)
     sds = np.array([header["members"][index]["score_sd"][action] for index in chosen])
     clips, frames, padding = (dive_video_clips if dives else video_clips)(video, settings)
-    features = clip_features(clips, weights, settings, dives)  # (T, D)
+    features = {number: clip_features(clips, path, settings, dives) for number, path in weights.items()}  # (T, D) each
     stacked = {name: torch.from_numpy(array[chosen]) for name, array in arrays.items()}
-    if stacked["lstm.weight_ih"].shape[2] != features.shape[1]:
-        raise RescoreError(f"{members}: made for other features than {weights} gives. Choose the scale that made both.")
-    repeated = features[None, :, None].expand(len(chosen), -1, -1, -1).contiguous()  # (seeds, T, 1, D)
-    steps = predict_steps(stacked, repeated)[:, :, 0].numpy().astype(np.float64) * sds[:, None]
-    seeds = tuple(header["members"][index]["seed"] for index in chosen)
+    mine = torch.stack([features[backbones[seed]] for seed in seeds])[:, :, None]  # (seeds, T, 1, D)
+    if stacked["lstm.weight_ih"].shape[2] != mine.shape[3]:
+        raise RescoreError(f"{members}: made for other features than {runs} gives. Choose the scale that made both.")
+    steps = predict_steps(stacked, mine)[:, :, 0].numpy().astype(np.float64) * sds[:, None]
     synthetic = settings["sources"]["mtl_aqa_videos" if dives else "aqa7_videos"] == "synthetic"
     confidence = settings["scoring"]["confidence"]
     expected = np.array([header["expected"][index] for index in chosen]) if "expected" in header else None
@@ -161,13 +164,17 @@ def choose_member(header: Mapping[str, Any], path: Path, action: str | None, mem
     return found, action
 
 
-def check_backbone(header: Mapping[str, Any], members: Path, weights: Path, settings: Mapping[str, Any]) -> None:
-    """Raise RescoreError where the checkpoint was trained on features of another backbone than `weights` or `settings`."""
-    wanted = header.get("backbone_sha256")
-    if wanted is not None and weights.exists() and sha256_file(weights) != wanted:
-        raise RescoreError(
-            f"{members}: trained on features of another backbone than {weights}. Run the workflow again."
-        )
+def check_backbones(
+    header: Mapping[str, Any], members: Path, weights: Mapping[int, Path], settings: Mapping[str, Any]
+) -> None:
+    """Raise RescoreError where the checkpoint was trained on features of other backbones than `weights` or `settings`."""
+    wanted = header.get("backbone_sha256") or {}
+    others = [
+        str(path)
+        for number, path in weights.items()
+        if wanted.get(str(number)) and path.exists() and sha256_file(path) != wanted[str(number)]
+    ]
+    raise_together(f"{members}: trained on features of another backbone", others, "run the workflow again.")
     trained = header.get("settings", {})
     sections = {
         "backbone": (settings["backbone"], trained.get("backbone", {})),

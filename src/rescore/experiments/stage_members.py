@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from rescore.experiments.mtl_aqa import read_dives, score_rows
+from rescore.experiments.trainings import network_seeds
 from rescore.models.device import derived_seed
 from rescore.provenance import code_hash
 from rescore.storage import canonical_json, save_arrays, sha256_file, sha256_text, write_table
@@ -86,7 +87,7 @@ def run_members(
         module: of the experiment, whose code hash the results carry.
         extra: further arrays for the weights' file.
     """
-    section, seeds = settings["stages"][system.name], range(settings["multitask"]["seeds"])
+    section, seeds = settings["stages"][system.name], network_seeds(settings)
     files = vars(inputs)
     header = {
         "experiment": system.name,

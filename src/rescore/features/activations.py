@@ -122,7 +122,7 @@ def read_body(weights: Path) -> tuple[C3DBody, str, dict[str, Any]]:
 
     Returns:
         The body, its input's convention (a key of `preprocess.COLOURS`), and `body` (`backbone`, or the member's tasks) and
-        `seed`.
+        `seed` (of a backbone its number).
 
     Raises:
         RescoreError: the file is missing, of another network, or its convolutions are not those that its header promises.
@@ -141,7 +141,10 @@ def read_body(weights: Path) -> tuple[C3DBody, str, dict[str, Any]]:
         about = {"body": header["tasks"], "seed": header["seed"]}
     else:
         body, prefix = C3DBody(backbone["width"], backbone["convolutions"]), ""
-        colour, about = input_colour(backbone), {"body": BACKBONE, "seed": 0}
+        colour, about = (
+            input_colour(backbone),
+            {"body": BACKBONE, "seed": header.get("training", 0)},
+        )  # given weights name none
     given = {
         name.removeprefix(prefix): torch.from_numpy(array)
         for name, array in arrays.items()

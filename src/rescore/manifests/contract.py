@@ -48,6 +48,14 @@ GENDERS = ("female", "male")
 HIGHEST_SCORE = 150.0  # points; no sport of these data sets awards more, while the lists' 100 x score starts at 800
 
 
+def class_name(sub_action: str, number: int) -> str:
+    """A dive class in words: `pike`, `backward`, `2.5`."""
+    if sub_action in ("somersaults", "twists"):
+        return f"{number / 2:g}"  # counted in halves
+    names = {"position": POSITIONS, "armstand": ("no", "yes"), "rotation_type": ROTATION_TYPES}
+    return names[sub_action][number]
+
+
 def row_names(manifest: pd.DataFrame, wrong: pd.Series) -> str:
     """`row 3 (diving/004), row 9 (...)`: where a statement holds, at most five of them named."""
     samples = manifest["sample"] if "sample" in manifest else pd.Series("?", index=manifest.index)

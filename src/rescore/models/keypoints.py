@@ -168,15 +168,20 @@ def convert_weights(weights: Path, settings: dict[str, Any], published: Path | N
 
 
 def save_network(
-    weights: Path, module: nn.Module, settings: Mapping[str, Any], data: Mapping[str, Any], maker: str
+    weights: Path,
+    module: nn.Module,
+    settings: Mapping[str, Any],
+    data: Mapping[str, Any],
+    maker: str,
+    training: int | None = None,
 ) -> None:
-    """Write an estimator's weights; the header says which estimator, from what data, by which code."""
+    """Write an estimator's weights; the header says which estimator, from what data, by which code, and of which training."""
     header = {
         "what": settings["poses"]["estimator"],
         "parameters": dict(settings),
         "code": code_hash(maker),
         "data": dict(data),
-        "seed": settings.get("seed"),
+        "training": training,
     }
     save_arrays(weights, {name: value.cpu().numpy() for name, value in module.state_dict().items()}, header)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rescore.experiments.mtl_aqa_members import VALIDATED
+from rescore.experiments.mtl_aqa_members import VALIDATED, is_member
 from rescore.reporting.evidence import BESIDE, PREDICTIONS, Place, experiments_of, prediction_files, scores_path
 from rescore.scoring import mtl_aqa, s4aqa
 from rescore.scoring.aqa7 import (
@@ -33,7 +33,7 @@ from rescore.scoring.caption_metrics import (
     metric_values,
 )
 from rescore.scoring.correlation import spearman
-from rescore.scoring.mtl_aqa_outputs import Outputs, Said, is_trained, outputs_of
+from rescore.scoring.mtl_aqa_outputs import Outputs, Said, outputs_of
 from rescore.scoring.open import FIXED_ROWS, LABEL_ROWS, S4AQA_ROWS
 from rescore.scoring.predictions import COLUMNS, KEY
 from rescore.storage import read_table
@@ -248,7 +248,7 @@ def of_kept_samples(table: pd.DataFrame, rows: pd.DataFrame | None) -> pd.DataFr
     """Predictions without those that baselines make of samples whose video is lost: the scores leave them out."""
     if rows is None:
         return table
-    trained = table["member"].astype(str).map(is_trained).astype(bool)
+    trained = table["member"].astype(str).map(is_member).astype(bool)
     return table[trained | table["sample"].isin(rows["sample"])]
 
 

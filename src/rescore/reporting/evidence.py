@@ -355,14 +355,15 @@ def files(place: Place, members: Iterable[str] | None) -> Iterator[tuple[str, Pa
 
 
 def probed_files(place: Place, members: list[str]) -> Iterator[tuple[str, Path, Any]]:
-    """Activations that members of the linear probes were fitted on, and the networks that they are of, the backbone aside."""
+    """Activations that members of the linear probes were fitted on, and the networks that they are of, the backbones aside."""
     bodies = {member.partition("/")[0] for member in members}
     folder = place.data / "features" / linear_probes.EXPERIMENT
     for path in sorted(folder.rglob("*.safetensors")):
         name = path.relative_to(folder).with_suffix("")
         if bodies & {*name.parts}:
             yield "activations", path, checkpoint_facts
-            yield "checkpoint", place.runs / "mtl_aqa" / name / "weights.safetensors", checkpoint_facts
+            if name.parts[0] != linear_probes.BACKBONE:
+                yield "checkpoint", place.runs / "mtl_aqa" / name / "weights.safetensors", checkpoint_facts
 
 
 def manifest_datasets(place: Place) -> set[str]:
@@ -372,20 +373,30 @@ def manifest_datasets(place: Place) -> set[str]:
 
 
 def data_files(place: Place, datasets: set[str], trained: bool) -> Iterator[tuple[str, Path, Any]]:
-    """Backbone, features, clips, manifest, video index and sources of data sets."""
-    if trained:
-        yield "backbone", place.runs / "backbone" / "weights.safetensors", checkpoint_facts
+    """Backbones, features, clips, manifest, video index and sources of data sets."""
+    for path in numbered(place.runs / "backbone", "*/weights.safetensors") if trained else ():
+        yield "backbone", path, checkpoint_facts
     for dataset in sorted({name.removeprefix("synthetic_") for name in datasets}):
         if trained:
             name = SEGMENTS.get((place.paper, dataset), dataset)
-            yield "features", place.data / "features" / f"{name}.npy", None
-            yield "samples of the features", place.data / "features" / f"{name}.parquet", table_facts
+            folder = place.data / "features"
+            yield from (
+                ("features", path, None) for path in [*numbered(folder / name, "*.npy"), folder / f"{name}.npy"]
+            )
+            tables = [*numbered(folder / name, "*.parquet"), folder / f"{name}.parquet"]
+            yield from (("samples of the features", path, table_facts) for path in tables)
             yield "clips", place.data / "clips" / f"{dataset}.npy", None
         yield "manifest", place.data / "manifests" / f"{dataset}.parquet", table_facts
         yield "video index", place.data / "videos" / f"{dataset}.csv", table_facts
         if dataset in datasets:  # official samples come from lists that were fetched
             for path in sorted((place.root / "data" / "raw").glob(f"{dataset.replace('_', '-')}*/SOURCE.json")):
                 yield "source", path, source_facts
+
+
+def numbered(folder: Path, pattern: str) -> list[Path]:
+    """Files or folders named by the number of a training, in the order of the numbers."""
+    found = {int(path.relative_to(folder).parts[0].partition(".")[0]): path for path in folder.glob(pattern)}
+    return [found[number] for number in sorted(found)]
 
 
 def source_files(place: Place, experiments: list[str]) -> Iterator[tuple[str, Path, Any]]:
@@ -432,10 +443,13 @@ def hash_problems(chain: list[Link], provenance: Provenance) -> list[str]:
     for link in chain:
         said += [(path, str(digest), link.path) for path, digest in (link.record.get("inputs") or {}).items()]
         for key, what in trained_on.items():
-            # A table on two data sets has two files of features: a checkpoint was trained on one of them.
+            # A table on two data sets has files of features of both: a checkpoint was trained on some of them.
             there = {other.path: other.sha256 for other in chain if other.what == what}
-            if link.facts.get(key) and all(there.values()) and link.facts[key] not in there.values():
-                said += [(path, str(link.facts[key]), link.path) for path in there]
+            named = link.facts.get(key) or {}
+            digests = list(named.values()) if isinstance(named, dict) else [str(named)]
+            lost = [digest for digest in digests if digest not in there.values()]
+            if all(there.values()):
+                said += [(path, digest, link.path) for digest in lost for path in there]
     return [
         f"{path} is not the file that {who} was made from ({here[path][:12]}, recorded {digest[:12]})"
         if who != "the lock"

@@ -229,7 +229,7 @@ def read_blocks(
 ) -> tuple[str, list[Cell], dict[tuple[str, str], Block]]:
     """Checked predictions of an experiment, from one file or several, as blocks; its name; and the cells that they fill."""
     samples = settings["fine_tuning"]["test_samples"] if table in ("table4", "figure3") else None
-    parts = [read_predictions(path, rows, settings["seeds"], samples) for path in paths]
+    parts = [read_predictions(path, rows, settings, samples) for path in paths]
     merged = pd.concat(parts, ignore_index=True)
     cells = predicted_cells(cells, merged)
     needed: dict[str, tuple[str, ...]] = {}
@@ -261,7 +261,7 @@ def score_aqa7(table: str, predictions: list[Path], rows: Path, scores: Path, se
         rows: table of the data set's samples (clips or features); where it knows `observer` and `difficulty`, Tables 2 to 4
             get a row for each as a yardstick.
         scores: output CSV; for figure3 with a column `iteration`.
-        settings: `seed`, `seeds`, `scoring`, and `fine_tuning` for table4 and figure3.
+        settings: `seed`, `scoring`, the counts of trainings (`experiments.trainings`), and `fine_tuning` for table4 and figure3.
 
     Raises:
         RescoreError: the predictions are not what the table needs; every reason together.

@@ -36,7 +36,6 @@ from rescore.scoring.declarations import CELLS, SHARE, TEXT, mapping, read_decla
 from rescore.scoring.mtl_aqa import VALIDATION, choose
 from rescore.scoring.mtl_aqa_outputs import Outputs
 from rescore.scoring.predictions import KEY, read_columns, seed_problems, target_problems, value_problems
-from rescore.scoring.s4aqa import draw_problems
 from rescore.scoring.scores import NOTHING_CHOSEN
 from rescore.storage import read_table, write_table
 
@@ -453,16 +452,14 @@ def read_blocks(
     entries: Sequence[Mapping[str, Any]],
     paths: Sequence[Path],
     rows: pd.DataFrame,
-    seeds: int,
+    settings: Mapping[str, Any],
     experiments: Sequence[str] = (),
-    shared: bool = False,
 ) -> Read:
     """Checked predictions of the members that the entries name, and of their twins without the validation samples.
 
     Args:
-        seeds: declared number of seeds; of draws, where they are shared.
+        settings: what the declared trainings are counted by (`experiments.trainings.trainings`).
         experiments: those whose predictions count; all where none is named.
-        shared: a seed is a draw that every member sees, those without randomness of their own too.
 
     Raises:
         RescoreError: NaN, duplicates, other units, targets that are not the data set's scores, or seeds that are missing.
@@ -486,7 +483,7 @@ def read_blocks(
             {}, Outputs()
         )  # other sizes than the paper's were trained; each cell says that it has no predictions
     problems = [*value_problems(merged), *target_problems(merged, rows)]
-    problems += draw_problems(merged, seeds) if shared else seed_problems(merged, seeds)
+    problems += seed_problems(merged, settings)
     names = ", ".join(map(str, paths))
     raise_together(f"{names}: bad predictions", problems, "rerun the experiments that write them.")
     test, held_out = (blocks_of(merged[merged["split"] == split].sort_values(KEY)) for split in ("test", "validation"))
@@ -510,7 +507,7 @@ def compare_rows(
         rows: tables of the data sets' samples (clips, features or manifest), for the true scores.
         output: CSV with `COLUMNS`: a row a pair of cells and protocol, Holm's correction within each table and protocol, and a
             row `sign test over cells` for each comparison of several cells.
-        settings: `seed`, `seeds` (where they are shared: draws), `scoring` (`bootstrap`: replicates and permutations;
+        settings: `seed`, the counts of trainings (`experiments.trainings`), `scoring` (`bootstrap`: replicates and permutations;
             `confidence`).
 
     Raises:
@@ -519,12 +516,11 @@ def compare_rows(
     entries = [entry for entry in read_comparisons(comparisons) if "member" in entry["left"]]
     samples = pd.concat([read_table(path)[["sample", "action", "score"]] for path in rows], ignore_index=True)
     lines: list[dict[str, Any]] = []
-    groups: dict[tuple[tuple[str, ...], bool], list[dict[str, Any]]] = {}
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for entry in entries:
-        key = tuple(entry.get("experiments", ())), entry.get("seeds") == "shared"
-        groups.setdefault(key, []).append(entry)
-    for (experiments, shared), asked in groups.items():
-        read = read_blocks(asked, predictions, samples, settings["seeds"], experiments, shared)
+        groups.setdefault(tuple(entry.get("experiments", ())), []).append(entry)
+    for experiments, asked in groups.items():
+        read = read_blocks(asked, predictions, samples, settings, experiments)
         lines += [line for entry in asked for line in entry_rows(entry, read, settings)]
     table = pd.DataFrame(lines, columns=COLUMNS)
     for _, group in table[table["left_cell"] != ""].groupby(["table", "protocol"]):

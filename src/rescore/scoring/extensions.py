@@ -89,7 +89,7 @@ def read_outputs(
         *(f"{name}: no predictions" for name in members if name not in present and name not in YARDSTICKS.values()),
         *value_problems(table),
         *target_problems(table, rows),
-        *seed_problems(table[~yardstick], settings["multitask"]["seeds"]),
+        *seed_problems(table[~yardstick], settings),
         *missing_samples(table, expected_samples(rows, splits)),
     ]
     raise_together("the predictions of the extensions cannot be scored", problems, REMEDY)

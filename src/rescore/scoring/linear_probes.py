@@ -15,7 +15,6 @@ import pandas as pd
 
 from rescore.errors import RescoreError, raise_together
 from rescore.experiments.linear_probes import (
-    BACKBONE,
     BODIES,
     DIVES,
     EXPERIMENT,
@@ -33,7 +32,15 @@ from rescore.experiments.mtl_aqa_members import WHOLE
 from rescore.scoring.aqa7 import YARDSTICKS, Block, Cell, blocks_of, yardstick_block
 from rescore.scoring.correlation import Estimate, bootstrap_spearman
 from rescore.scoring.mtl_aqa import line_of, percent
-from rescore.scoring.predictions import KEY, coverage_problems, read_columns, shown, target_problems, value_problems
+from rescore.scoring.predictions import (
+    KEY,
+    coverage_problems,
+    read_columns,
+    seed_problems,
+    shown,
+    target_problems,
+    value_problems,
+)
 from rescore.scoring.scores import NOTHING_CHOSEN, write_scores
 from rescore.storage import read_table
 
@@ -69,7 +76,7 @@ def score_linear_probes(
         predictions: of `experiments.linear_probes`, dives for Table 9 and vaults for Table 10.
         rows: table of the data set's clips.
         scores: output CSV; beyond the contract's columns `reason`, and `member` and `action` behind a cell.
-        settings: `seed`, `multitask.seeds`, `scoring`.
+        settings: `seed`, `scoring`, the counts of trainings (`experiments.trainings`).
         baselines: predictions of MTL-AQA's baselines, for Table 9's row `Label only`.
 
     Raises:
@@ -79,7 +86,7 @@ def score_linear_probes(
     cells = cells_of(table)
     known = has_events(vaults_of(samples))
     run = [cell for cell in cells if known or f"/{OUTSIDE}/" not in cell.member]
-    found = read_probes(predictions, samples, run, settings["multitask"]["seeds"])
+    found = read_probes(predictions, samples, run, settings)
     blocks = blocks_of(found)
     run += yardstick_cells(run, blocks, samples)
     experiments = [EXPERIMENT]
@@ -93,7 +100,7 @@ def score_linear_probes(
     write_scores(scores, ", ".join(experiments), lines, more=("reason", "member", "action"))
 
 
-def read_probes(path: Path, samples: pd.DataFrame, cells: list[Cell], seeds: int) -> pd.DataFrame:
+def read_probes(path: Path, samples: pd.DataFrame, cells: list[Cell], settings: Mapping[str, Any]) -> pd.DataFrame:
     """The probes' predictions, in a fixed order.
 
     Raises:
@@ -102,17 +109,14 @@ def read_probes(path: Path, samples: pd.DataFrame, cells: list[Cell], seeds: int
     table, remedy = read_columns(path)
     mine = table[table["member"].isin({cell.member for cell in cells})]
     problems = [*coverage_problems(mine, {cell.member: (cell.action,) for cell in cells})]
-    problems += [*value_problems(mine), *target_problems(mine, samples), *count_problems(mine, seeds)]
+    problems += [*value_problems(mine), *target_problems(mine, samples), *seed_problems(mine, settings)]
+    problems += draw_problems(mine)
     raise_together(f"{path}: bad predictions", problems, remedy)
     return mine.sort_values(KEY).reset_index(drop=True)
 
 
-def count_problems(table: pd.DataFrame, seeds: int) -> Iterator[str]:
-    """Members with another number of seeds than declared, or seeds of one evaluation with other samples than the rest."""
-    for member, group in table.groupby("member", sort=True):
-        declared = 1 if str(member).startswith(f"{BACKBONE}/{DIVES}/") else seeds
-        if (found := group["seed"].nunique()) != declared:
-            yield f"{member}: {found} seeds, declared {declared}"
+def draw_problems(table: pd.DataFrame) -> Iterator[str]:
+    """Seeds of one evaluation with other samples than the rest."""
     evaluation = table["member"].str.split("/").str[1]
     for (name, seed), part in table.groupby([evaluation, "seed"], sort=True):
         sets = part.groupby("member")["sample"].agg(frozenset)

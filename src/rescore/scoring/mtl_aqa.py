@@ -24,8 +24,10 @@ from rescore.experiments.mtl_aqa_members import (
     UNLV_DIVE,
     VALIDATED,
     WHOLE,
+    is_member,
 )
 from rescore.experiments.mtl_aqa_systems import SYSTEMS, TRAINING_SETS, system_of
+from rescore.experiments.trainings import has_iterations
 from rescore.scoring.aqa7 import BEST, LAST
 from rescore.scoring.caption_metrics import (
     METRICS,
@@ -43,7 +45,7 @@ from rescore.scoring.correlation import (
     combine,
     nested_bootstrap,
 )
-from rescore.scoring.mtl_aqa_outputs import Outputs, has_iterations, is_trained, read_outputs
+from rescore.scoring.mtl_aqa_outputs import Outputs, read_outputs
 from rescore.scoring.scores import NOTHING_CHOSEN, score_row, write_scores
 from rescore.storage import read_table
 
@@ -175,7 +177,7 @@ def yardstick_cells(columns: Mapping[str, str]) -> list[Cell]:
 def members_of(table: str) -> list[str]:
     """The trained members that a table needs (`<network>/<tasks>/<training set>`); the workflow asks for their files."""
     members = dict.fromkeys(cell.member for cell in cells_of(table))
-    return [member for member in members if is_trained(member)]
+    return [member for member in members if is_member(member)]
 
 
 def score_mtl_aqa(
@@ -197,7 +199,7 @@ def score_mtl_aqa(
         rows: table of the data set's clips; samples that were dropped from it are not expected.
         splits: `training_set, sample, split`.
         scores: output CSV, with a column `reason` that says why a cell is empty or not what it seems.
-        settings: `seed`, `multitask.seeds`, `scoring`.
+        settings: `seed`, `scoring`, the counts of trainings (`experiments.trainings`).
         classes, captions: classes.parquet and captions.parquet of the same members; Table 5 needs them.
 
     Raises:
@@ -240,7 +242,7 @@ def experiment_of(member: str) -> str:
     """Whose predictions a member's are: the folder under runs/<scale>."""
     if (system := system_of(member)) is not None:
         return system.experiment
-    return EXPERIMENT if is_trained(member) else BASELINES
+    return EXPERIMENT if is_member(member) else BASELINES
 
 
 def choose(member: str, protocol: str, outputs: Outputs) -> Choice:

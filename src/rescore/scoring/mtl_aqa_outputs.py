@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from rescore.errors import raise_together
-from rescore.experiments.mtl_aqa_members import NETWORKS, VALIDATED, split_training_set
-from rescore.experiments.mtl_aqa_systems import system_of
+from rescore.experiments.mtl_aqa_members import VALIDATED, is_member, split_training_set
 from rescore.scoring.aqa7 import Block, blocks_of, correlations
 from rescore.scoring.predictions import (
     COLUMNS,
     KEY,
+    number_problems,
     row_names,
     sample_problems,
     seed_problems,
@@ -113,7 +113,7 @@ def read_outputs(
         predictions, classes, captions: files of the contract's three forms.
         rows: the data set's samples (`sample, action, score, caption`).
         splits: `training_set, sample, split`.
-        settings: `multitask.seeds`.
+        settings: the counts of trainings (`experiments.trainings`).
 
     Raises:
         RescoreError: columns, members, seeds or samples are missing, rows are duplicated, values are NaN, infinite or empty, or
@@ -123,13 +123,12 @@ def read_outputs(
     scored = read_parts(predictions, COLUMNS, members, rows)
     labelled = read_parts(classes, CLASS_COLUMNS, members, rows)
     spoken = read_parts(captions, CAPTION_COLUMNS, members, rows)
-    seeds = settings["multitask"]["seeds"]
     problems = [
         *presence_problems(members, scored, labelled, spoken, classes, captions),
-        *prediction_problems(scored, rows, expected, seeds),
-        *label_problems(labelled, ["subaction"], expected, seeds),
+        *prediction_problems(scored, rows, expected, settings),
+        *label_problems(labelled, ["subaction"], expected, settings),
         *class_problems(labelled),
-        *label_problems(spoken, [], with_commentary(expected, rows), seeds, empty=True),
+        *label_problems(spoken, [], with_commentary(expected, rows), settings, empty=True),
     ]
     raise_together("the files of MTL-AQA's members cannot be scored", problems, REMEDY)
     return outputs_of(scored, labelled, spoken, rows)
@@ -145,23 +144,6 @@ def outputs_of(scored: pd.DataFrame, labelled: pd.DataFrame, spoken: pd.DataFram
         outputs.labels |= {(str(member), split): labels_of(group) for member, group in part.groupby("member")}
     outputs.captions = said_by(spoken[spoken["split"] == "test"], rows)
     return outputs
-
-
-def is_trained(member: str) -> bool:
-    """Whether it is one of the paper's own networks, whose files are asked for by name."""
-    return member.partition("/")[0] in NETWORKS
-
-
-def has_iterations(member: str) -> bool:
-    """Whether a protocol chooses the iteration at which a member is scored."""
-    system = system_of(member)
-    return is_trained(member) or (system is not None and system.iterative)
-
-
-def is_repeated(member: str) -> bool:
-    """Whether there is a repetition of a member for every seed."""
-    system = system_of(member)
-    return is_trained(member) or (system is not None and system.seeded)
 
 
 def training_set_of(member: str) -> str:
@@ -187,7 +169,7 @@ def read_parts(
     raise_together("the files of MTL-AQA's members have another form", problems, REMEDY)
     wanted = {*members, *(member + VALIDATED for member in members)}
     table = pd.concat([part for part in tables if len(part)] or tables[:1], ignore_index=True)
-    trained = table["member"].astype(str).map(is_trained).astype(bool)
+    trained = table["member"].astype(str).map(is_member).astype(bool)
     asked, kept = table["member"].isin(wanted), table["sample"].isin(rows["sample"])
     return table[(trained & asked) | (~trained & kept)].reset_index(drop=True)
 
@@ -235,14 +217,15 @@ def presence_problems(
 
 
 def prediction_problems(
-    table: pd.DataFrame, rows: pd.DataFrame, expected: Mapping[tuple[str, str], pd.DataFrame], seeds: int
+    table: pd.DataFrame,
+    rows: pd.DataFrame,
+    expected: Mapping[tuple[str, str], pd.DataFrame],
+    settings: Mapping[str, Any],
 ) -> Iterator[str]:
     """What is wrong with predicted scores."""
     yield from value_problems(table)
     yield from target_problems(table, rows)
-    repeated = table["member"].map(is_repeated).astype(bool)
-    yield from seed_problems(table[repeated], seeds)
-    yield from seed_problems(table[~repeated], 1)
+    yield from seed_problems(table, settings)
     yield from missing_samples(table, expected)
 
 
@@ -250,7 +233,7 @@ def label_problems(
     table: pd.DataFrame,
     more_key: list[str],
     expected: Mapping[tuple[str, str], pd.DataFrame],
-    seeds: int,
+    settings: Mapping[str, Any],
     empty: bool = False,
 ) -> Iterator[str]:
     """What is wrong with predicted classes or captions; an `empty` caption is allowed, an empty class is not."""
@@ -261,10 +244,7 @@ def label_problems(
     if twice.any():
         yield f"{twice.sum()} duplicate rows: {row_names(table, twice)}"
     for member, group in table.groupby("member", sort=True):
-        declared = seeds if is_trained(str(member)) or str(member).startswith("random_caption/") else 1
-        found = sorted(group["seed"].unique())
-        if len(found) != declared:
-            yield f"{member}: {len(found)} seeds ({shown(list(map(str, found)))}), declared {declared}"
+        yield from number_problems(str(member), group, settings)
     for _, part in table.groupby(more_key) if more_key else [("", table)]:
         yield from missing_samples(part, expected)
 

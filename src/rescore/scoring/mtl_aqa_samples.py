@@ -44,7 +44,7 @@ def choose_samples(
         summary: written, CSV `row, column, value, n, reason`, as Table 6 prints it.
         samples: written, JSON: a list of {sample, place, rank, of, error, true, predicted}, where true and predicted hold `score`
             (points), the five sub-actions, and `caption`.
-        settings: `multitask.seeds`.
+        settings: `first_training`, `multitask.seeds`.
 
     Raises:
         RescoreError: the files are not what they should be, or there are fewer than four test dives.

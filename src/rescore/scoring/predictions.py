@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from rescore.errors import raise_together
+from rescore.experiments.trainings import trainings
 from rescore.storage import read_table
 
 COLUMNS = (
@@ -28,8 +29,6 @@ COLUMNS = (
 )
 KEY = ["member", "seed", "iteration", "dataset", "sample"]
 UNIT = "points"
-ONE_SEED = ("svr/", "pose_")
-"""Members whose training has no randomness (support vector regression): one repetition, whatever `seeds` says."""
 SHOWN = 5
 """Rows or samples named in one line of an error."""
 
@@ -83,17 +82,22 @@ def target_problems(table: pd.DataFrame, rows: pd.DataFrame) -> Iterator[str]:
         yield f"{bad.sum()} targets differ from the samples' scores (another unit?): {row_names(table, bad)}"
 
 
-def seed_problems(table: pd.DataFrame, seeds: int) -> Iterator[str]:
-    """Members with fewer or more seeds than declared, and seeds that stopped at another iteration than their fellows."""
+def seed_problems(table: pd.DataFrame, settings: Mapping[str, Any]) -> Iterator[str]:
+    """Members with other seeds than declared (`experiments.trainings`), and seeds that stopped at other iterations."""
     for member, group in table.groupby("member", sort=True):
-        declared = 1 if str(member).startswith(ONE_SEED) else seeds
-        found = sorted(group["seed"].unique())
-        if len(found) != declared:
-            yield f"{member}: {len(found)} seeds ({shown(list(map(str, found)))}), declared {declared}"
+        yield from number_problems(str(member), group, settings)
         iterations = {tuple(sorted(set(part))) for _, part in group.groupby("seed")["iteration"]}
         if len(iterations) > 1:
             last = shown(sorted(str(max(part)) for part in iterations))
             yield f"{member}: seeds were evaluated at different iterations, the last at {last}"
+
+
+def number_problems(member: str, group: pd.DataFrame, settings: Mapping[str, Any]) -> Iterator[str]:
+    """Whether a member's rows are of other trainings than it has."""
+    declared, found = trainings(member, settings), sorted(map(int, group["seed"].unique()))
+    if found != declared:
+        there, wanted = (shown(list(map(str, numbers))) for numbers in (found, declared))
+        yield f"{member}: {len(found)} seeds ({there}), declared {len(declared)} ({wanted})"
 
 
 def sample_problems(table: pd.DataFrame, rows: pd.DataFrame, samples: int | None) -> Iterator[str]:
@@ -150,13 +154,15 @@ def form_problems(table: pd.DataFrame) -> Iterator[str]:
             yield f"{bad.sum()} rows without {column}: {row_names(table, bad)}"
 
 
-def read_predictions(path: Path, rows: pd.DataFrame, seeds: int, samples: int | None = None) -> pd.DataFrame:
+def read_predictions(
+    path: Path, rows: pd.DataFrame, settings: Mapping[str, Any], samples: int | None = None
+) -> pd.DataFrame:
     """Read predictions and check them.
 
     Args:
         path: predictions.parquet.
         rows: the data set's rows (sample, action, split, score); samples that were dropped from it are not expected.
-        seeds: declared number of seeds of every trained member.
+        settings: what the declared trainings are counted by (`experiments.trainings.trainings`).
         samples: declared number of test samples of each member (fine-tuning draws its own); None: the whole test split.
 
     Returns:
@@ -170,7 +176,7 @@ def read_predictions(path: Path, rows: pd.DataFrame, seeds: int, samples: int | 
     if samples is None:
         table = table[table["split"] == "test"]
         raise_together(f"{path}: bad predictions", [] if len(table) else ["no test predictions"], remedy)
-    problems = [*value_problems(table), *target_problems(table, rows), *seed_problems(table, seeds)]
+    problems = [*value_problems(table), *target_problems(table, rows), *seed_problems(table, settings)]
     problems += sample_problems(table, rows, samples)
     raise_together(f"{path}: bad predictions", problems, remedy)
     return table.sort_values(KEY).reset_index(drop=True)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from rescore.errors import RescoreError, raise_together
+from rescore.experiments.trainings import Chosen, declared
 from rescore.scoring.aqa7 import (
     BEST,
     LAST,
@@ -28,6 +29,7 @@ from rescore.scoring.predictions import (
     coverage_problems,
     read_columns,
     sample_problems,
+    seed_problems,
     target_problems,
     value_problems,
 )
@@ -58,8 +60,6 @@ PERCENTS = (10, 40)
 GYMNASTICS_PERCENT = 40
 AVERAGE = "Avg"
 LABEL_ONLY, OBSERVER = "Label only", "Perfect observer"
-CHOSEN_INSIDE = ("svr", "label_only")
-"""Systems whose parameters are chosen by cross-validation among the labelled videos; COREG's are fixed."""
 NO_GYMNASTICS = (
     "not run: features of the videos of Rhythmic Gymnastics are not part of this project;"
     " sources.rhythmic_gymnastics names others"
@@ -78,7 +78,7 @@ def score_s4aqa(table: str, predictions: list[Path], rows: list[Path], scores: P
             streams are at hand, `experiments.action_net`, on the data sets that there are.
         rows: tables of those data sets' features.
         scores: output CSV, with a column `reason` that says why a cell is empty.
-        settings: `seed`, `scoring`, `semi_supervised.label_draws`.
+        settings: `seed`, `scoring`, the counts of trainings (`experiments.trainings`).
 
     Raises:
         RescoreError: no such table, or predictions that are not what it needs; every reason together.
@@ -149,10 +149,10 @@ def read_predictions(
     table = table[table["member"].isin({cell.member for cell in cells}) & (table["split"] == "test")]
     needed: dict[str, tuple[str, ...]] = {}
     for cell in cells:
-        if not cell.member.startswith(("observer/", "label_only/")):  # not every data set has them
+        if cell.row not in (OBSERVER, LABEL_ONLY):  # not every data set has them
             needed[cell.member] = (*needed.get(cell.member, ()), cell.action)
     problems = [*value_problems(table), *coverage_problems(table, needed)]
-    problems += draw_problems(table, settings["semi_supervised"]["label_draws"])
+    problems += seed_problems(table, settings)
     for samples in rows:
         mine = table[table["dataset"].isin(set(samples["dataset"]))]
         problems += [*target_problems(mine, samples), *sample_problems(mine, samples, None)]
@@ -161,25 +161,13 @@ def read_predictions(
     return table.sort_values(KEY).reset_index(drop=True)
 
 
-def draw_problems(table: pd.DataFrame, draws: int) -> Iterator[str]:
-    """Members with fewer or more draws of labels than declared, or evaluated at other iterations in one draw than in another."""
-    for member, group in table.groupby("member", sort=True):
-        declared = 1 if str(member).startswith("observer/") else draws
-        if (found := group["seed"].nunique()) != declared:
-            yield f"{member}: {found} draws of labels, declared {declared}"
-        if len({tuple(sorted(set(part))) for _, part in group.groupby("seed")["iteration"]}) > 1:
-            yield f"{member}: draws were evaluated at different iterations"
-
-
-def protocols_of(cell: Cell, block: Block) -> tuple[str, ...]:
+def protocols_of(cell: Cell) -> tuple[str, ...]:
     """Under which protocols a cell is scored: both for networks, which have iterations."""
-    if len(block.iterations) > 1 or block.iterations[-1] > 0:
-        return (LAST, BEST)
-    return (
-        (TRAINING_SET,)
-        if cell.member.startswith(tuple(f"{system}/" for system in CHOSEN_INSIDE))
-        else (NOTHING_CHOSEN,)
-    )
+    return {
+        Chosen.ITERATION: (LAST, BEST),
+        Chosen.INSIDE_TRAINING: (TRAINING_SET,),
+        Chosen.NOTHING: (NOTHING_CHOSEN,),
+    }[declared(cell.member).chosen]
 
 
 def score_lines(
@@ -192,9 +180,7 @@ def score_lines(
     confidence = settings["scoring"]["confidence"]
     for row in dict.fromkeys(cell.row for cell in cells):
         mine = [cell for cell in cells if cell.row == row]
-        protocols = dict.fromkeys(
-            name for cell in mine for name in protocols_of(cell, blocks[cell.member, cell.action])
-        )
+        protocols = dict.fromkeys(name for cell in mine for name in protocols_of(cell))
         is_ablation = any(cell.column.startswith("MTL-AQA") for cell in mine)
         for protocol in protocols:
             chosen = choose_iterations(mine, dict(blocks), protocol)

@@ -46,6 +46,7 @@ def train(
     clips: list[Path],
     poses: list[Path],
     rows: list[Path],
+    training: int,
     splits: Path | None = None,
 ) -> None:
     """Train the heat-map network.
@@ -54,9 +55,10 @@ def train(
 
     Args:
         weights: written; safetensors with a header.
-        settings: `seed`, sections `clips`, `multitask.clips` and `poses` of params.yaml.
+        settings: sections `clips`, `multitask.clips` and `poses` of params.yaml.
         datasets: aqa7, mtl_aqa: those that are synthetic.
         clips, poses, rows: for each of them the clip store, the true poses and their rows.
+        training: its number, the seed of all that is random in it.
         splits: `training_set, sample, split`; where mtl_aqa is among the data sets.
 
     Raises:
@@ -73,9 +75,9 @@ def train(
     table = read_table(splits) if splits else None
     sets = [read_pictures(*paths, settings, table) for paths in zip(datasets, clips, poses, rows, strict=True)]
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derived_seed(settings["seed"], "keypoints"))
+        torch.manual_seed(derived_seed(training, "keypoints"))
         network = empty_network(settings).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    draw = np.random.default_rng(derived_seed(settings["seed"], "keypoint pictures"))
+    draw = np.random.default_rng(derived_seed(training, "keypoint pictures"))
     steps = int(knobs["iterations"])
     optimiser = torch.optim.Adam(network.parameters(), lr=knobs["learning_rate"], fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, knobs["learning_rate"], total_steps=max(steps, 10))
@@ -96,7 +98,7 @@ def train(
         if step % 50 == 0 or step == steps - 1:
             print(f"step {step}: loss {loss.item():.4f}", flush=True)
     data = {f"{name} poses": sha256_file(path) for name, path in zip(datasets, poses, strict=True)}
-    save_network(weights, network, settings, data, __name__)
+    save_network(weights, network, settings, data, __name__, training)
 
 
 def read_pictures(

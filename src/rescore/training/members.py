@@ -8,7 +8,6 @@ An epoch of a member is every (training sample, temporal offset) pair once, in a
 paper's 4818 = 803 x 6 training samples (AQA-7, Sec. 5). Epochs follow one another without a gap, so a batch may span two.
 """
 
-import contextlib
 import hashlib
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,7 +36,6 @@ from rescore.training.restart import Stack, read_restart, write_restart
 from rescore.training.schedule import annealed
 
 EVALUATION_BATCH = 64  # samples a member; changes speed and memory only
-SMALL_STEP = 50_000_000  # floating-point operations of a step that gains nothing from a second CPU thread
 CPU_BYTES = 4 << 30  # what stacked members may take without a GPU
 GPU_SHARE = 0.5  # of the GPU's whole memory (what is free varies from run to run, and so would the stacks)
 
@@ -49,13 +47,15 @@ class Member:
     name: str
     seed: int
     train_rows: np.ndarray
-    """(n,) row numbers of the feature array."""
+    """(n,) row numbers of the member's feature table."""
     train_targets: np.ndarray
     """(n,) scores in standard deviations."""
     evaluate_rows: np.ndarray
     """(e,) row numbers of the samples to predict."""
     initial: Mapping[str, np.ndarray] | None = None
     """Weights to start from; None draws gaussian ones from the seed and the name."""
+    first_row: int = 0
+    """Where the member's feature table begins in the feature array; its row numbers count from there."""
 
     @property
     def label(self) -> str:
@@ -107,7 +107,7 @@ def train_members(
     """Train all members and predict their evaluation samples every `evaluate_every` iterations and after the last.
 
     Args:
-        features: (sample, temporal offset, clip, width), finite.
+        features: (sample, temporal offset, clip, width), finite; tables of several backbones one after the other.
         members: networks to train, in the order of the result.
         settings: the `lstm` section: `width`, `initial_sd`, `learning_rate`, `anneal_every`, `anneal_factor`,
             `iterations`, `batch`, `evaluate_every`, `checkpoint_every`. With 0 iterations the initial weights are evaluated.
@@ -140,27 +140,10 @@ def train_members(
         point = restart / f"{first:05d}.safetensors" if restart else None
         identity = restart_identity(stacked, settings, test_offset, evaluate_at_start, data_hash, shares)
         stack = read_restart(point, identity, device) or fresh_stack(stacked, features.shape[3], settings, device)
-        with threads_for(stack.weights, settings["batch"] * features.shape[2]):
-            for _ in train_stack(stack, stacked, batches, settings, evaluate_at_start):
-                write_restart(point, identity, stack)
+        for _ in train_stack(stack, stacked, batches, settings, evaluate_at_start):
+            write_restart(point, identity, stack)
         trained += unstack(stack, stacked)
     return trained
-
-
-@contextlib.contextmanager
-def threads_for(weights: Weights, clips: int) -> Iterator[None]:
-    """One CPU thread where a step's products are small, all of them else.
-
-    A step is some 150 short operations. Where others use the cores too, each one that is split waits until both halves got a
-    core: measured on a busy two-core machine, small stacks ran many times slower on two threads than on one.
-    """
-    threads = torch.get_num_threads()
-    if 6 * clips * sum(weight.numel() for weight in weights.values()) < SMALL_STEP:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def train_stack(
@@ -274,7 +257,7 @@ def sample_order(member: Member, offsets: int, draws: int) -> tuple[np.ndarray, 
     order = [member.generator(1, epoch).permutation(copies) for epoch in range(epochs)]
     drawn = np.concatenate(order)[:draws] if order else np.zeros(0, np.int64)
     position, offset = np.divmod(drawn, offsets)
-    items = member.train_rows[position] * offsets + offset
+    items = (member.first_row + member.train_rows[position]) * offsets + offset
     return items.astype(np.int32), member.train_targets[position].astype(np.float32)
 
 
@@ -294,7 +277,7 @@ def evaluation_table(members: Sequence[Member], offsets: int, test_offset: int, 
     longest = max(len(member.evaluate_rows) for member in members)
     rows = np.zeros((len(members), longest), np.int32)
     for row, member in zip(rows, members, strict=True):
-        row[: len(member.evaluate_rows)] = member.evaluate_rows * offsets + test_offset
+        row[: len(member.evaluate_rows)] = (member.first_row + member.evaluate_rows) * offsets + test_offset
     return torch.from_numpy(rows).to(device)
 
 
@@ -351,6 +334,7 @@ def restart_identity(
     described = [
         [
             member.label,
+            member.first_row,
             *map(sha256_array, (member.train_rows, member.train_targets, member.evaluate_rows)),
             {name: sha256_array(value) for name, value in (member.initial or {}).items()},
         ]

@@ -302,7 +302,6 @@ def open_place(settings: Mapping[str, Any]) -> Iterator[Place]:
     else:
         make_deterministic()
         reuse_memory()
-        torch.set_num_threads(settings["threads"])
     if world > 1:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:

@@ -25,11 +25,11 @@ CURVE_COLUMNS = ["iteration", "loss", "learning_rate", "train_accuracy", "test_a
 SLOTS = ("momentum_buffer", "step", "exp_avg", "exp_avg_sq")  # what SGD and Adam keep of each parameter
 
 
-def pretrain(clips: Path, rows: Path, weights: Path, curve: Path, settings: Mapping[str, Any]) -> None:
+def pretrain(clips: Path, rows: Path, weights: Path, curve: Path, settings: Mapping[str, Any], training: int) -> None:
     """Train C3D's classifier on stored windows and write its weights.
 
     A killed run resumes from its last restart point, and ends with the bytes that an undisturbed one writes (on the CPU; on
-    CUDA to rounding): the order of the data and the dropout masks depend on the seed and the iteration alone.
+    CUDA to rounding): the order of the data and the dropout masks depend on the training and the iteration alone.
 
     Args:
         clips: uint8 .npy (window, clip_frames, crop, crop, 3).
@@ -37,7 +37,8 @@ def pretrain(clips: Path, rows: Path, weights: Path, curve: Path, settings: Mapp
         weights: written; safetensors with the names of the public port and a header.
         curve: written; CSV of iteration, loss, learning_rate, train_accuracy (both over the iterations since the row before)
             and test_accuracy (at validations only).
-        settings: sections `pretraining`, `backbone` and `clips` of params.yaml, and `seed`.
+        settings: sections `pretraining`, `backbone` and `clips` of params.yaml.
+        training: its number, the seed of all that is random in it.
 
     Raises:
         RescoreError: data that do not fit together, or a loss that is not finite.
@@ -45,12 +46,12 @@ def pretrain(clips: Path, rows: Path, weights: Path, curve: Path, settings: Mapp
     make_deterministic()
     reuse_memory()
     device = choose_device()
-    schedule, seed = settings["pretraining"], settings["seed"]
+    schedule, seed = settings["pretraining"], training
     windows, labels, train, test, classes = read_windows(clips, rows, settings)
-    network, optimiser = build(settings, len(classes), device)
+    network, optimiser = build(settings, len(classes), device, seed)
     restart = weights.with_name(f"{weights.stem}.restart.safetensors")
     data = {"clips": sha256_file(clips), "rows": sha256_file(rows)}
-    key = sha256_text(canonical_json({"settings": settings, "data": data, "code": code_hash(__name__)}))
+    key = sha256_text(canonical_json({"settings": settings, "seed": seed, "data": data, "code": code_hash(__name__)}))
     first, curve_rows, totals = resume(restart, key, network, optimiser)
 
     every, iterations = max(1, schedule["validate_every"] // CURVE_ROWS_PER_VALIDATION), schedule["iterations"]
@@ -78,7 +79,7 @@ def pretrain(clips: Path, rows: Path, weights: Path, curve: Path, settings: Mapp
         "parameters": dict(settings),
         "code": code_hash(__name__),
         "data": data,
-        "seed": seed,
+        "training": training,
         "classes": classes,
         "iterations": schedule["iterations"],
         "test_accuracy": curve_rows[-1]["test_accuracy"],
@@ -111,7 +112,7 @@ def read_windows(
 
 
 def build(
-    settings: Mapping[str, Any], classes: int, device: torch.device
+    settings: Mapping[str, Any], classes: int, device: torch.device, seed: int
 ) -> tuple[C3DClassifier, torch.optim.Optimizer]:
     """The classifier, seeded, and its optimiser."""
     backbone, schedule = settings["backbone"], settings["pretraining"]
@@ -127,7 +128,7 @@ def build(
         backbone["clip_frames"],
         schedule["fc_dropout"],
     )
-    initialise(network, seeded_generator(settings["seed"], "pretraining weights"))
+    initialise(network, seeded_generator(seed, "pretraining weights"))
     network = network.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     rate, decay = schedule["learning_rate"], schedule["weight_decay"]
     if schedule["optimiser"] == "sgd":
