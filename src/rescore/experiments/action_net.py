@@ -16,7 +16,6 @@ import pandas as pd
 from rescore.errors import RescoreError, raise_together
 from rescore.experiments.label_draws import GYMNASTICS, Task, Videos, prediction_rows, read_videos, tasks
 from rescore.models.device import reuse_memory
-from rescore.provenance import code_hash
 from rescore.storage import save_arrays, sha256_file, write_table
 from rescore.training.action_net import train_action_net
 from rescore.training.semi_supervised import Member
@@ -61,7 +60,6 @@ def run(features: Path, rows: Path, static: Path, predictions: Path, members: Pa
         "experiment": EXPERIMENT,
         "dataset": videos.dataset,
         "parameters": settings,
-        "code": code_hash(__name__),
         **{f"{name}_sha256": digest for name, digest in videos.hashes.items()},
         "static_sha256": sha256_file(static),
         "members": [{"member": network.name, "seed": network.seed} for network in networks],

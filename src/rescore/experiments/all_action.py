@@ -62,9 +62,7 @@ def run(
     sds = [samples.training_sds()] * len(trained)
     table = pd.concat([trained_predictions("all_action", samples, trained, sds), regressions], ignore_index=True)
     details = {"support_vector_regression": chosen}
-    write_results(
-        "all_action", __name__, samples, trained, sds, table, predictions, members, settings, backbone or (), details
-    )
+    write_results("all_action", samples, trained, sds, table, predictions, members, settings, backbone or (), details)
     remove_restart(restart)
 
 

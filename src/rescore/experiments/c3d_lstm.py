@@ -42,5 +42,5 @@ def run(
     trained = train_lstms(SYSTEM, dives, settings, restart)
     sds = [dives.sds(training_set_of(result.member)) for result in trained]
     table = lstm_rows(SYSTEM, dives, trained)
-    write_results(SYSTEM, __name__, dives.samples, trained, sds, table, predictions, members, settings, backbone or ())
+    write_results(SYSTEM, dives.samples, trained, sds, table, predictions, members, settings, backbone or ())
     remove_restart(restart)

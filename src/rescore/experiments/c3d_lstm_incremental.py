@@ -60,9 +60,7 @@ def run(
     table = lstm_rows(SYSTEM, dives, trained)
     details = {"expected": [values.tolist() for values in expected]}
     write_table(increments, increment_rows(dives, trained, expected, table))
-    write_results(
-        SYSTEM, __name__, dives.samples, trained, sds, table, predictions, members, settings, backbone or (), details
-    )
+    write_results(SYSTEM, dives.samples, trained, sds, table, predictions, members, settings, backbone or (), details)
     remove_restart(restart)
 
 

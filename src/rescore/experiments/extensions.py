@@ -31,10 +31,9 @@ from rescore.models.contrastive_regression import ContrastiveRegression
 from rescore.models.device import derived_seed, seeded_generator
 from rescore.models.score_distribution import JudgesDistributions, ScoreDistribution
 from rescore.models.state_dicts import differences
-from rescore.provenance import code_hash
-from rescore.storage import canonical_json, load_arrays, save_arrays, sha256_file, sha256_text, write_table
+from rescore.storage import load_arrays, save_arrays, sha256_file, write_table
 from rescore.training.multitask import CURVE_COLUMNS, SPEED_COLUMNS, Dives, first_process, train
-from rescore.training.restart import to_numpy
+from rescore.training.restart import restart_key, to_numpy
 
 NETWORKS: dict[str, type[ClipNetwork]] = dict(
     zip(HEADS, (ClipNetwork, ScoreDistribution, JudgesDistributions, ContrastiveRegression), strict=True)
@@ -85,13 +84,10 @@ def train_member(
         "experiment": EXPERIMENT,
         **{"system": system, "training_set": training_set, "seed": seed, **notes},
         "parameters": settings,
-        "code": code_hash(__name__),
         "data": {name: sha256_file(path) for name, path in files.items() if path},
     }
     restart = weights.with_name(f"{weights.stem}.restart.safetensors")
-    progress = train(
-        module, dives, wanted, colour_of(system, settings), seed, restart, sha256_text(canonical_json(header))
-    )
+    progress = train(module, dives, wanted, colour_of(system, settings), seed, restart, restart_key(header, __name__))
     if not first_process():
         return
     about = {"experiment": EXPERIMENT, "member": f"{system['name']}/{training_set}", "seed": seed}

@@ -78,7 +78,7 @@ def run(
     # Multiplied back by what was known in training: the deviation of the few drawn scores, not of the action's all.
     sds = [{action_of(result): drawn_sd(samples, result.member.train_rows)} for result in trained]
     table = trained_predictions("fine_tuning", samples, trained, sds)
-    write_results("fine_tuning", __name__, samples, trained, sds, table, predictions, members, settings, backbone or ())
+    write_results("fine_tuning", samples, trained, sds, table, predictions, members, settings, backbone or ())
     remove_restart(restart)
 
 

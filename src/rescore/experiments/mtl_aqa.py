@@ -29,10 +29,9 @@ from rescore.models.mscadc import MSCADC
 from rescore.models.preprocess import open_clips
 from rescore.models.state_dicts import differences
 from rescore.models.trainable import Trainable
-from rescore.provenance import code_hash
-from rescore.storage import canonical_json, load_arrays, read_table, save_arrays, sha256_file, sha256_text, write_table
+from rescore.storage import load_arrays, read_table, save_arrays, sha256_file, write_table
 from rescore.training.multitask import CURVE_COLUMNS, SPEED_COLUMNS, Dives, Progress, first_process, train
-from rescore.training.restart import to_numpy
+from rescore.training.restart import restart_key, to_numpy
 
 Network = C3DAverage | MSCADC
 
@@ -105,11 +104,10 @@ def train_member(
         **{"network": network, "tasks": tasks, "training_set": training_set, "seed": seed},
         "parameters": settings,
         "vocabulary": len(words),
-        "code": code_hash(__name__),
         "data": {name: sha256_file(path) for name, path in files.items() if path},
     }
     restart = weights.with_name(f"{weights.stem}.restart.safetensors")
-    key = sha256_text(canonical_json(header))
+    key = restart_key(header, __name__)
     colour = network_colour(network, settings)
     progress = train(module, dives, network_settings(network, settings), colour, seed, restart, key)
     if not first_process():

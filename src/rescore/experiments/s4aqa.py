@@ -36,8 +36,8 @@ from rescore.experiments.trainings import label_draws
 from rescore.manifests.unlv_dive import read_stage_posteriors, read_unlv_dive
 from rescore.models.device import reuse_memory
 from rescore.models.losses import DIVE_CLASSES
-from rescore.provenance import code_hash
-from rescore.storage import canonical_json, load_arrays, save_arrays, sha256_text, write_table
+from rescore.storage import load_arrays, save_arrays, write_table
+from rescore.training.restart import restart_key
 from rescore.training.semi_supervised import LABELS_ALONE, SYSTEMS, Member, Trained, train_system
 
 EXPERIMENT = "s4aqa"
@@ -117,7 +117,6 @@ def run_systems(videos: Videos, checkpoint: Path, settings: Mapping[str, Any]) -
         "experiment": EXPERIMENT,
         "dataset": videos.dataset,
         "parameters": dict(settings),
-        "code": code_hash(__name__),
         **{f"{name}_sha256": digest for name, digest in videos.hashes.items()},
     }
     arrays: dict[str, np.ndarray] = {}
@@ -126,7 +125,7 @@ def run_systems(videos: Videos, checkpoint: Path, settings: Mapping[str, Any]) -
         mine = [task for task in every if system in LABELS_ALONE or len(task.unlabelled)]
         members = [make_member(system, task, videos, classes) for task in mine]
         restart = restart_folder(checkpoint) / f"{system}.safetensors"
-        trained = train_or_resume(system, videos, members, settings, restart, sha256_text(canonical_json(header)))
+        trained = train_or_resume(system, videos, members, settings, restart, restart_key(header, __name__))
         arrays |= {f"{system}/{name}": values for name, values in trained.weights.items()}
         listed += [{"member": member.name, "seed": member.seed} for member in members]
         for place, (task, member) in enumerate(zip(mine, members, strict=True)):

@@ -12,7 +12,6 @@ import pandas as pd
 from rescore.actions import BY_NAME, EXPERIMENT_ACTIONS
 from rescore.errors import RescoreError, raise_together
 from rescore.experiments.trainings import backbone_of, backbones
-from rescore.provenance import code_hash
 from rescore.storage import load_arrays, read_table, save_arrays, sha256_file, sha256_text, write_table
 from rescore.training.members import TrainedMember
 
@@ -202,7 +201,6 @@ def prediction_rows(
 
 def write_results(
     experiment: str,
-    module: str,
     samples: Samples,
     trained: Sequence[TrainedMember],
     sds: Sequence[Mapping[str, float]],
@@ -216,7 +214,8 @@ def write_results(
     """Write the checkpoint of all members, then their predictions.
 
     The checkpoint's header names members (in the order of the member axis), each with the standard deviations by action
-    that make its predictions points, parameters, and the hashes of code, data and backbones.
+    that make its predictions points, parameters, and the hashes of data and backbones. Code stands in the step's record: equal
+    weights are equal files.
 
     Args:
         weights: of the backbones, in the order of the features' files; none where they are not to be named.
@@ -229,7 +228,6 @@ def write_results(
             for result, sd in zip(trained, sds, strict=True)
         ],
         "settings": dict(settings),
-        "code": code_hash(module),
         "features_sha256": samples.hashes["features"],
         "rows_sha256": samples.hashes["rows"],
         "backbone_sha256": backbone_hashes(samples, weights),

@@ -14,10 +14,9 @@ from torch import nn
 from rescore.experiments.mtl_aqa import read_dives, score_rows
 from rescore.experiments.trainings import network_seeds
 from rescore.models.device import derived_seed
-from rescore.provenance import code_hash
-from rescore.storage import canonical_json, save_arrays, sha256_file, sha256_text, write_table
+from rescore.storage import save_arrays, sha256_file, write_table
 from rescore.training.multitask import Dives
-from rescore.training.restart import to_numpy
+from rescore.training.restart import restart_key, to_numpy
 from rescore.training.stages import CURVE_COLUMNS, Loss, train
 
 TRAINING_SETS = ("unlv_dive", "1059")
@@ -84,7 +83,7 @@ def run_members(
     Weights are named `<training set>/<seed>/<name>`.
 
     Args:
-        module: of the experiment, whose code hash the results carry.
+        module: of the experiment; a restart point of other code is not used.
         extra: further arrays for the weights' file.
     """
     section, seeds = settings["stages"][system.name], network_seeds(settings)
@@ -93,10 +92,9 @@ def run_members(
         "experiment": system.name,
         "members": [f"{name}/{seed}" for name in sets for seed in seeds],
         "parameters": dict(settings),
-        "code": code_hash(module),
         "data": {name: sha256_file(path) for name, path in files.items()} | dict(system.header),
     }
-    key = sha256_text(canonical_json(header))
+    key = restart_key(header, module)
     restart = outputs.weights.with_suffix(".restart")
     arrays, predictions, curves = dict(extra), [], []
     for name, dives in sets.items():

@@ -65,7 +65,7 @@ def run(
     everyone = untrained + trained
     sds = [samples.training_sds()] * len(everyone)
     table = trained_predictions("zero_shot", samples, everyone, sds)
-    write_results("zero_shot", __name__, samples, everyone, sds, table, predictions, members, settings, backbone or ())
+    write_results("zero_shot", samples, everyone, sds, table, predictions, members, settings, backbone or ())
     remove_restart(restart)
 
 

@@ -29,7 +29,6 @@ from rescore.models.c3d_avg import fold_clips
 from rescore.models.device import choose_device, make_deterministic, reuse_memory
 from rescore.models.preprocess import open_clips, preprocess
 from rescore.models.state_dicts import differences
-from rescore.provenance import code_hash
 from rescore.storage import load_arrays, read_table, save_arrays, sha256_file, sha256_text
 
 DIVES, VAULTS = "dives", "vaults"
@@ -107,7 +106,6 @@ def extract_activations(
         "samples_sha256": {name: sha256_text("\n".join(videos.samples)) for name, videos in data.items()},
         "grids": grids,
         "parameters": settings,
-        "code": code_hash(__name__),
         "data": {
             "weights": sha256_file(weights),
             "dive_rows": sha256_file(dive_rows),

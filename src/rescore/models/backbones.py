@@ -18,7 +18,6 @@ from rescore.errors import RescoreError, raise_together
 from rescore.models.c3d import C3D, initialise
 from rescore.models.device import seeded_generator
 from rescore.models.state_dicts import differences, read_state_dict
-from rescore.provenance import code_hash
 from rescore.storage import load_arrays, save_arrays, sha256_file
 
 TORCHVISION_NETWORKS = ("r3d_18", "mc3_18", "r2plus1d_18")
@@ -141,7 +140,6 @@ def convert_weights(weights: Path, settings: dict[str, Any], published: Path | N
     header = {
         "what": f"{backbone['network']}, {backbone['weights']}",
         "parameters": settings,
-        "code": code_hash(__name__),
         "data": {"published": source},
         "seed": settings["seed"],
     }

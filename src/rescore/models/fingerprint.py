@@ -177,7 +177,9 @@ def reference_operations(path: Path = REFERENCE) -> dict[str, str]:
     try:
         operations: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))["operations"]
     except (OSError, ValueError, KeyError) as error:
-        raise RescoreError(f"{path}: no readable fingerprint ({error}). Check it out again: git checkout {path}") from error
+        raise RescoreError(
+            f"{path}: no readable fingerprint ({error}). Check it out again: git checkout {path}"
+        ) from error
     return operations
 
 

@@ -18,7 +18,6 @@ from torch.nn import functional
 from rescore.errors import RescoreError, raise_together
 from rescore.models.backbones import Published, origin_path, verify_checksum
 from rescore.models.state_dicts import differences, read_state_dict
-from rescore.provenance import code_hash
 from rescore.storage import load_arrays, save_arrays, sha256_file
 
 LIMBS = ("shoulder", "elbow", "hand", "hip", "knee", "ankle")
@@ -164,7 +163,7 @@ def convert_weights(weights: Path, settings: dict[str, Any], published: Path | N
     path = published or origin_path(PUBLISHED)
     verify_checksum(path, PUBLISHED)
     copy_state(module, read_state_dict(path, f"Download {PUBLISHED.url} (docs/systems/poses.md)."), path)
-    save_network(weights, module, settings, {"published": sha256_file(path)}, __name__)
+    save_network(weights, module, settings, {"published": sha256_file(path)})
 
 
 def save_network(
@@ -172,14 +171,12 @@ def save_network(
     module: nn.Module,
     settings: Mapping[str, Any],
     data: Mapping[str, Any],
-    maker: str,
     training: int | None = None,
 ) -> None:
-    """Write an estimator's weights; the header says which estimator, from what data, by which code, and of which training."""
+    """Write an estimator's weights; the header says which estimator, from what data, and of which training."""
     header = {
         "what": settings["poses"]["estimator"],
         "parameters": dict(settings),
-        "code": code_hash(maker),
         "data": dict(data),
         "training": training,
     }

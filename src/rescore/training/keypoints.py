@@ -98,7 +98,7 @@ def train(
         if step % 50 == 0 or step == steps - 1:
             print(f"step {step}: loss {loss.item():.4f}", flush=True)
     data = {f"{name} poses": sha256_file(path) for name, path in zip(datasets, poses, strict=True)}
-    save_network(weights, network, settings, data, __name__, training)
+    save_network(weights, network, settings, data, training)
 
 
 def read_pictures(

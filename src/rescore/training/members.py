@@ -30,9 +30,7 @@ from rescore.models.c3d_lstm import (
     weight_shapes,
 )
 from rescore.models.device import choose_device, make_deterministic
-from rescore.provenance import code_hash
-from rescore.storage import canonical_json, sha256_text
-from rescore.training.restart import Stack, read_restart, write_restart
+from rescore.training.restart import Stack, read_restart, restart_key, write_restart
 from rescore.training.schedule import annealed
 
 EVALUATION_BATCH = 64  # samples a member; changes speed and memory only
@@ -341,8 +339,8 @@ def restart_identity(
         for member in members
     ]
     labels = None if shares is None else sha256_array(shares)
-    given = [described, dict(settings), test_offset, evaluate_at_start, data_hash, labels, code_hash(__name__)]
-    return sha256_text(canonical_json(given))
+    given = [described, dict(settings), test_offset, evaluate_at_start, data_hash, labels]
+    return restart_key(given, __name__)
 
 
 def check_features(features: np.ndarray, test_offset: int) -> None:

@@ -16,8 +16,8 @@ from rescore.models.backbones import input_colour
 from rescore.models.c3d import C3DClassifier, initialise
 from rescore.models.device import choose_device, derived_seed, make_deterministic, reuse_memory, seeded_generator
 from rescore.models.preprocess import open_clips, preprocess
-from rescore.provenance import code_hash
-from rescore.storage import canonical_json, load_arrays, read_table, save_arrays, sha256_file, sha256_text, write_table
+from rescore.storage import load_arrays, read_table, save_arrays, sha256_file, write_table
+from rescore.training.restart import restart_key
 from rescore.training.schedule import annealed
 
 CURVE_ROWS_PER_VALIDATION = 10
@@ -51,7 +51,7 @@ def pretrain(clips: Path, rows: Path, weights: Path, curve: Path, settings: Mapp
     network, optimiser = build(settings, len(classes), device, seed)
     restart = weights.with_name(f"{weights.stem}.restart.safetensors")
     data = {"clips": sha256_file(clips), "rows": sha256_file(rows)}
-    key = sha256_text(canonical_json({"settings": settings, "seed": seed, "data": data, "code": code_hash(__name__)}))
+    key = restart_key({"settings": settings, "seed": seed, "data": data}, __name__)
     first, curve_rows, totals = resume(restart, key, network, optimiser)
 
     every, iterations = max(1, schedule["validate_every"] // CURVE_ROWS_PER_VALIDATION), schedule["iterations"]
@@ -77,7 +77,6 @@ def pretrain(clips: Path, rows: Path, weights: Path, curve: Path, settings: Mapp
     header = {
         "what": "C3D classifier, pre-trained",
         "parameters": dict(settings),
-        "code": code_hash(__name__),
         "data": data,
         "training": training,
         "classes": classes,

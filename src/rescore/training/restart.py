@@ -8,10 +8,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rescore import arithmetic
 from rescore.models.c3d_lstm import Weights, weight_shapes
-from rescore.storage import load_arrays, save_arrays
+from rescore.provenance import code_hash
+from rescore.storage import canonical_json, load_arrays, save_arrays, sha256_text
 
 SLOTS = ("step", "exp_avg", "exp_avg_sq")  # what Adam keeps of each parameter
+
+
+def restart_key(what: object, module: str) -> str:
+    """What a restart point must have been written for to be used: this training, by this code, in this arithmetic.
+
+    Args:
+        what: all that the training depends on, as JSON can hold it.
+        module: whose code trains (its `__name__`).
+    """
+    said = arithmetic.in_use()
+    return sha256_text(canonical_json([what, code_hash(module), said["mode"], said["threads"]]))
 
 
 @dataclass
