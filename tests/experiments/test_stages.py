@@ -76,7 +76,7 @@ def test_li_weights_give_the_last_predictions(files: dict[str, Path], tmp_path: 
     written = run(li, files, tmp_path, epochs=1)
     arrays, header = load_arrays(written["weights"])
     assert header["members"] == ["unlv_dive/0", "1059/0"]
-    network = li.initial_network(0, header["parameters"], li.read_body(files["backbone"])).eval()
+    network = li.initial_network(0, header["parameters"], li.read_bodies(files["backbone"], header["parameters"])[0]).eval()
     network.load_state_dict({name: torch.from_numpy(arrays[f"1059/0/{name}"]) for name in network.state_dict()})
     table = pd.read_parquet(written["predictions"])
     table = table[(table["member"] == "li/1059") & (table["split"] == "test")]
