@@ -52,7 +52,7 @@ def test_dives_are_those_of_the_whole_training_set(written):
     assert tuple(dives.columns) == COLUMNS
     splits = make_splits(make_dives())
     tested = splits[(splits["training_set"] == "1059") & (splits["split"] == "test")]["sample"]
-    for (member, seed), part in dives.groupby(["member", "seed"]):
+    for _, part in dives.groupby(["member", "seed"]):
         assert set(part["sample"]) == set(tested)
     assert dives.groupby("member")["seed"].nunique().to_dict() == {
         f"{body}/dives/{layer}": seeds
