@@ -11,6 +11,8 @@ from rescore.storage import save_arrays, sha256_text
 
 SETTINGS: dict[str, Any] = {
     "seed": 0,
+    "first_training": 0,
+    "backbone": {"weights": "pretrained"},
     "multitask": {"seeds": 2},
     "linear_probes": {"penalties": [0.01, 1.0], "folds": 3, "training_samples": 25, "test_samples": 12},
     "scoring": {"bootstrap": 100, "confidence": 0.95},
@@ -50,10 +52,10 @@ def with_others(vaults: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_activations(folder: Path, dives: pd.DataFrame, vaults: pd.DataFrame, settings=SETTINGS) -> list[Path]:
-    """A file for every body and seed; the backbone's knows half as much."""
+    """A file for every body and seed; the backbones' know half as much."""
     paths = []
     for name in linear_probes.folders(settings):
-        body, seed = ("backbone", 0) if name == "backbone" else (name.split("/")[1], int(name[-1]))
+        body, seed = name.split("/")[0 if name.startswith("backbone/") else 1], int(name[-1])
         random = np.random.default_rng([len(body), seed])
         arrays, hashes = {}, {}
         for dataset, rows in (("dives", dives), ("vaults", vaults)):

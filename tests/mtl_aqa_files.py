@@ -17,6 +17,9 @@ from rescore.experiments.mtl_aqa_members import Member, members, split_training_
 SUBACTIONS = ("position", "armstand", "rotation_type", "somersaults", "twists")
 SETTINGS: dict[str, Any] = {
     "seed": 0,
+    "first_training": 0,
+    "backbone": {"weights": "pretrained"},
+    "poses": {"estimator": "heat_map"},
     "multitask": {"seeds": 2, "validation": {"share": 0.2, "separate": False}},
     "ridge": {"penalties": [0.1, 1.0], "folds": 3},
     "scoring": {"bootstrap": 100, "confidence": 0.95},

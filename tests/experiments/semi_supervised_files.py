@@ -8,6 +8,8 @@ import pandas as pd
 
 SETTINGS: dict[str, Any] = {
     "seed": 0,
+    "first_training": 0,
+    "backbone": {"weights": "pretrained"},
     "semi_supervised": {
         "labels": {"mtl_aqa": [20, 40], "rhythmic_gymnastics": [40], "unlv_dive": [10, 40, 100]},
         "label_draws": 2,
@@ -33,7 +35,6 @@ SETTINGS: dict[str, Any] = {
         "c3d_avg": {"width": 6, "class_weight": 1.0},
         "coreg": {"neighbours": 3, "orders": [2, 5], "pool": 6, "rounds": 4},
         "kernels": ["linear"],
-        "threads": 1,
     },
     "action_net": {
         "static": {"moments": 5, "width": 6, "share": 0.5, "noise": 0.5, "missed": 0.2},
@@ -57,11 +58,11 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def write_dives(folder: Path, dives: int = 44) -> dict[str, Path]:
-    """Features, rows and splits of made-up dives; a quarter is tested on."""
+def write_dives(folder: Path, dives: int = 44) -> dict[str, Any]:
+    """Features of two backbones, rows and splits of made-up dives; a quarter is tested on."""
     random = np.random.default_rng(0)
     quality = random.standard_normal(dives)
-    values = quality[:, None, None] + random.standard_normal((dives, 4, 6))
+    values = [quality[:, None, None] + random.standard_normal((dives, 4, 6)) for _ in range(2)]
     split = np.where(np.arange(dives) % 4 == 0, "test", "train")
     names = [f"01/{number:03d}" for number in range(dives)]
     rows = pd.DataFrame(
@@ -80,10 +81,12 @@ def write_dives(folder: Path, dives: int = 44) -> dict[str, Path]:
             "observer": 60 + 10 * quality,
         }
     )
-    files = {name: folder / name for name in ("features.npy", "rows.parquet", "splits.parquet")}
-    np.save(files["features.npy"], values.astype(np.float16)[:, None])
+    files = {name: folder / name for name in ("0.npy", "1.npy", "rows.parquet", "splits.parquet")}
+    for number in (0, 1):
+        np.save(files[f"{number}.npy"], values[number].astype(np.float16)[:, None])
     rows.to_parquet(files["rows.parquet"])
     roles = np.where((split == "train") & (np.arange(dives) % 7 == 1), "validation", split)
     splits = pd.DataFrame({"training_set": "1059", "sample": names, "split": roles})
     splits.to_parquet(files["splits.parquet"])
-    return {"features": files["features.npy"], "rows": files["rows.parquet"], "splits": files["splits.parquet"]}
+    features = [files["0.npy"], files["1.npy"]]
+    return {"features": features, "rows": files["rows.parquet"], "splits": files["splits.parquet"]}

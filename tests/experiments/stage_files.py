@@ -39,7 +39,7 @@ def stage_settings(**changes: Any) -> dict[str, Any]:
     return found | {"stages": stages}
 
 
-def write_files(directory: Path) -> dict[str, Path]:
+def write_files(directory: Path) -> dict[str, Any]:
     """Store, rows, dropped, splits with both training sets, backbone; stages that darken the whole picture step by step."""
     files = write_dives(directory)
     rows = pd.read_parquet(files["rows"])
@@ -56,7 +56,8 @@ def write_files(directory: Path) -> dict[str, Path]:
         shown = (np.arange(FRAMES + 2 * SHIFT)[:, None] - SHIFT >= cuts).sum(1)
         clips[row, :, 20:] = 40 * shown[:, None, None, None]
     np.save(files["clips"], clips)
-    written = {name: files[name] for name in ("clips", "rows", "splits", "backbone")}
+    written: dict[str, Any] = {name: files[name] for name in ("clips", "rows", "splits")}
+    written["backbone"] = [files["backbone"]]
     written["dropped"], written["stages"] = directory / "dropped.csv", directory / "stages.parquet"
     written["dropped"].write_text("sample,video,reason\n")
     write_stages(written["stages"], stages)

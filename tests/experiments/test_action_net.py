@@ -37,7 +37,7 @@ def test_every_draw_predicts_the_test_routines_as_its_neighbours_do(files: dict[
     assert set(table["iteration"]) == {2, 4}
     assert table["predicted"].between(0, 25).all()  # points
     s4aqa.run(
-        GYMNASTICS, files["features"], files["rows"], tmp_path / "n.parquet", tmp_path / "n.safetensors", SETTINGS
+        GYMNASTICS, [files["features"]], files["rows"], tmp_path / "n.parquet", tmp_path / "n.safetensors", SETTINGS
     )
     theirs = pd.read_parquet(tmp_path / "n.parquet")
     theirs = theirs[theirs["member"].str.startswith("aa/")].reset_index(drop=True)
@@ -62,7 +62,7 @@ def test_the_same_seed_gives_the_same_bytes(files: dict[str, Path], tmp_path: Pa
 
 def test_both_streams_and_no_score_but_the_labelled_are_read(files: dict[str, Path], tmp_path: Path) -> None:
     before = run(files, tmp_path)
-    every = tasks(read_videos(GYMNASTICS, files["features"], files["rows"]), SETTINGS["semi_supervised"], 0)
+    every = tasks(read_videos(GYMNASTICS, [files["features"]], files["rows"], SETTINGS), SETTINGS)
     labelled = {row for task in every for row in task.labelled}
     rows = pd.read_parquet(files["rows"])
     changed = rows.copy()
@@ -80,7 +80,7 @@ def test_both_streams_and_no_score_but_the_labelled_are_read(files: dict[str, Pa
 
 
 def test_moments_are_standardised_by_each_pools_training_routines(files: dict[str, Path]) -> None:
-    videos = read_videos(GYMNASTICS, files["features"], files["rows"])
+    videos = read_videos(GYMNASTICS, [files["features"]], files["rows"], SETTINGS)
     moments, raw = action_net.read_moments(files["static"], videos), np.load(files["static"])[:, 0]
     np.testing.assert_array_equal(np.isnan(moments), np.isnan(raw))
     for pool in videos.pools:

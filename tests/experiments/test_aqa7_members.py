@@ -12,7 +12,7 @@ from rescore.actions import EXPERIMENT_ACTIONS
 from rescore.errors import RescoreError
 from rescore.experiments import all_action, fine_tuning, zero_shot
 from rescore.experiments.samples import PREDICTION_COLUMNS, read_samples
-from rescore.storage import load_arrays
+from rescore.storage import load_arrays, sha256_file
 
 LSTM = {
     "width": 8,
@@ -27,8 +27,9 @@ LSTM = {
 }
 SETTINGS: dict[str, Any] = {
     "seed": 0,
+    "first_training": 0,
     "seeds": 2,
-    "backbone": {"test_offset": 0},
+    "backbone": {"test_offset": 0, "weights": "pretrained"},
     "lstm": LSTM,
     "fine_tuning": {
         "training_samples": {"default": [10, 20], "synchronised": [5, 10]},
@@ -42,8 +43,13 @@ SETTINGS: dict[str, Any] = {
 TRAIN, TEST = 30, 12
 
 
-def write_features(folder: Path, actions: tuple[str, ...] = (*EXPERIMENT_ACTIONS, "trampoline")) -> dict[str, Path]:
-    """Features in which one shared direction carries the quality of every action, and scores on scales of their own."""
+GIVEN: dict[str, Any] = {**SETTINGS, "backbone": {"test_offset": 0, "weights": "sports1m"}}
+"""With public weights: one backbone for all trainings."""
+
+
+def write_features(folder: Path, actions: tuple[str, ...] = (*EXPERIMENT_ACTIONS, "trampoline")) -> dict[str, Any]:
+    """Features of two backbones in which one shared direction carries the quality of every action, and scores on scales of
+    their own."""
     rng = np.random.default_rng(0)
     rows, qualities = [], []
     for number, action in enumerate(actions):
@@ -55,12 +61,16 @@ def write_features(folder: Path, actions: tuple[str, ...] = (*EXPERIMENT_ACTIONS
                 {"dataset": "aqa7", "sample": f"{action}/{index:03d}", "action": action}
                 | {"split": split, "score": score}
             )
-    features = rng.normal(size=(len(rows), 2, 6, 10))
-    features[..., :4] += np.array(qualities)[:, None, None, None]
-    table = pd.DataFrame(rows)
-    np.save(folder / "aqa7.npy", features.astype(np.float16))
-    table.to_parquet(folder / "aqa7.parquet")
-    return {"features": folder / "aqa7.npy", "rows": folder / "aqa7.parquet"}
+    for number in (0, 1):
+        features = rng.normal(size=(len(rows), 2, 6, 10))
+        features[..., :4] += np.array(qualities)[:, None, None, None]
+        np.save(folder / f"{number}.npy", features.astype(np.float16))
+    pd.DataFrame(rows).to_parquet(folder / "aqa7.parquet")
+    return inputs_of(folder)
+
+
+def inputs_of(folder: Path) -> dict[str, Any]:
+    return {"features": [folder / "0.npy", folder / "1.npy"], "rows": folder / "aqa7.parquet"}
 
 
 def outputs(folder: Path) -> dict[str, Path]:
@@ -72,7 +82,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All three experiments, run once."""
     folder = tmp_path_factory.mktemp("aqa7")
     inputs = write_features(folder)
-    all_action.run(**inputs, **outputs(folder / "all_action"), settings=SETTINGS, backbone=inputs["rows"])
+    all_action.run(**inputs, **outputs(folder / "all_action"), settings=SETTINGS, backbone=inputs["features"])
     zero_shot.run(**inputs, **outputs(folder / "zero_shot"), settings=SETTINGS)
     initial = folder / "zero_shot/members.safetensors"
     fine_tuning.run(**inputs, initial=initial, **outputs(folder / "fine_tuning"), settings=SETTINGS)
@@ -157,7 +167,7 @@ def test_fine_tuning_draws_and_starts(runs: Path) -> None:
 
 
 def test_draws_are_nested_and_disjoint_from_the_test(tmp_path: Path) -> None:
-    samples = read_samples(**write_features(tmp_path))
+    samples = read_samples(**write_features(tmp_path), numbers=[0, 1], settings=SETTINGS)
     small, test = fine_tuning.draw(samples, "diving", 10, 12, 0)
     large, again = fine_tuning.draw(samples, "diving", 20, 12, 0)
     assert np.array_equal(small, large[:10])
@@ -172,15 +182,17 @@ def test_checkpoint_names_members_parameters_and_hashes(runs: Path) -> None:
     assert header["members"][-1]["member"] == "all"
     assert header["members"][0]["score_sd"]["diving"] == pytest.approx(3, rel=0.5)
     assert header["settings"]["lstm"] == LSTM
-    assert len(header["backbone_sha256"]) == len(header["rows_sha256"]) == 64
+    assert header["backbone_sha256"] == {str(k): sha256_file(runs / f"{k}.npy") for k in (0, 1)}
+    assert header["features_sha256"] == header["backbone_sha256"]  # the test's backbones are its files of features
+    assert len(header["rows_sha256"]) == 64
     assert len(header["code"]) == 16
-    assert header["support_vector_regression"]["diving"]["kernel"] == "linear"
+    assert header["support_vector_regression"]["diving, seed 1"]["kernel"] == "linear"
     tuned = load_arrays(runs / "fine_tuning/members.safetensors")[1]["members"][0]
     assert set(tuned["score_sd"]) == {"diving"}
 
 
 def test_same_seed_gives_the_same_bytes(runs: Path, tmp_path: Path) -> None:
-    inputs = {"features": runs / "aqa7.npy", "rows": runs / "aqa7.parquet"}
+    inputs = inputs_of(runs)
     zero_shot.run(**inputs, **outputs(tmp_path), settings=SETTINGS)
     for name in ("predictions.parquet", "members.safetensors"):
         assert (tmp_path / name).read_bytes() == (runs / "zero_shot" / name).read_bytes()
@@ -189,7 +201,7 @@ def test_same_seed_gives_the_same_bytes(runs: Path, tmp_path: Path) -> None:
 def test_too_few_samples_are_named_together(runs: Path, tmp_path: Path) -> None:
     sizes = {"default": [25, 40], "synchronised": [5, 10]}
     settings = {**SETTINGS, "fine_tuning": {**SETTINGS["fine_tuning"], "training_samples": sizes}}
-    inputs = {"features": runs / "aqa7.npy", "rows": runs / "aqa7.parquet"}
+    inputs = inputs_of(runs)
     initial = runs / "zero_shot/members.safetensors"
     with pytest.raises(RescoreError, match=r"diving: 42 samples, 40 \+ 12 for testing needed") as caught:
         fine_tuning.run(**inputs, initial=initial, **outputs(tmp_path), settings=settings)
@@ -198,17 +210,18 @@ def test_too_few_samples_are_named_together(runs: Path, tmp_path: Path) -> None:
 
 
 def test_pretrained_checkpoint_missing_corrupt_or_of_other_seeds(runs: Path, tmp_path: Path) -> None:
-    inputs = {"features": runs / "aqa7.npy", "rows": runs / "aqa7.parquet"}
+    inputs = inputs_of(runs)
     corrupt = tmp_path / "corrupt.safetensors"
     corrupt.write_bytes((runs / "zero_shot/members.safetensors").read_bytes()[:200])
     for initial, settings, message in (
         (tmp_path / "none.safetensors", SETTINGS, "no such checkpoint"),
         (corrupt, SETTINGS, "not a readable safetensors file"),
-        (runs / "zero_shot/members.safetensors", {**SETTINGS, "seeds": 3}, r"without/diving \(seed 2\)"),
+        (runs / "zero_shot/members.safetensors", {**GIVEN, "seeds": 3}, r"without/diving \(seed 2\)"),
         (runs / "zero_shot/members.safetensors", {**SETTINGS, "lstm": {**LSTM, "width": 4}}, "lstm.width 4"),
     ):
+        given = inputs | {"features": inputs["features"][: 1 if settings["seeds"] == 3 else 2]}
         with pytest.raises(RescoreError, match=message):
-            fine_tuning.run(**inputs, initial=initial, **outputs(tmp_path / "out"), settings=settings)
+            fine_tuning.run(**given, initial=initial, **outputs(tmp_path / "out"), settings=settings)
 
 
 @pytest.mark.parametrize(
@@ -232,22 +245,66 @@ def test_bad_rows_are_named(tmp_path: Path, column: str, value: object, message:
 def test_missing_actions_and_files_are_named(tmp_path: Path) -> None:
     inputs = write_features(tmp_path, EXPERIMENT_ACTIONS[:5])
     with pytest.raises(RescoreError, match="sync_diving_10m: no train samples"):
-        read_samples(**inputs)
+        read_samples(**inputs, numbers=[0, 1], settings=SETTINGS)
     inputs = write_features(tmp_path)
     with pytest.raises(RescoreError, match="no such file"):
-        read_samples(tmp_path / "none.npy", inputs["rows"])
-    inputs["features"].write_bytes(b"\x93NUMPY")
-    with pytest.raises(RescoreError, match=r"aqa7.npy: not a readable"):
-        read_samples(**inputs)
-    np.save(inputs["features"], np.zeros((3, 2, 6, 10), np.float16))
+        read_samples([tmp_path / "none.npy"], inputs["rows"], [0], SETTINGS)
+    inputs["features"][1].write_bytes(b"\x93NUMPY")
+    with pytest.raises(RescoreError, match=r"1.npy: not a readable"):
+        read_samples(**inputs, numbers=[0, 1], settings=SETTINGS)
+    np.save(inputs["features"][1], np.zeros((3, 2, 6, 10), np.float16))
     with pytest.raises(RescoreError, match=r"shape \(3, 2, 6, 10\) for 294 rows"):
-        read_samples(**inputs)
+        read_samples(**inputs, numbers=[0, 1], settings=SETTINGS)
 
 
 def test_features_that_are_not_finite_are_named(tmp_path: Path) -> None:
     inputs = write_features(tmp_path)
-    features = np.load(inputs["features"])
+    features = np.load(inputs["features"][1])
     features[2, 1, 3, 0] = np.nan
-    np.save(inputs["features"], features)
+    np.save(inputs["features"][1], features)
     with pytest.raises(RescoreError, match=r"(?s)not finite \(1\).*diving/002"):
         all_action.run(**inputs, **outputs(tmp_path), settings=SETTINGS)
+
+
+def run_all(folder: Path, inputs: dict[str, Any], settings: dict[str, Any]) -> pd.DataFrame:
+    all_action.run(**inputs, **outputs(folder / "all_action"), settings=settings)
+    zero_shot.run(**inputs, **outputs(folder / "zero_shot"), settings=settings)
+    initial = folder / "zero_shot/members.safetensors"
+    fine_tuning.run(**inputs, initial=initial, **outputs(folder / "fine_tuning"), settings=settings)
+    return pd.concat([read(folder, name) for name in ("all_action", "zero_shot", "fine_tuning")], ignore_index=True)
+
+
+def test_a_member_changes_with_its_own_backbone_and_with_no_other(runs: Path, tmp_path: Path) -> None:
+    before = pd.concat([read(runs, name) for name in ("all_action", "zero_shot", "fine_tuning")], ignore_index=True)
+    inputs = write_features(tmp_path)
+    np.save(inputs["features"][1], np.load(inputs["features"][1])[:, :, ::-1])  # another backbone 1
+    after = run_all(tmp_path, inputs, SETTINGS)
+    same = before["predicted"] == after["predicted"]
+    changed = (~same).groupby([before["member"], before["seed"]]).any().unstack()
+    assert changed[1].drop([name for name in changed.index if name.startswith("svr/")]).all()
+    assert not changed[0].any()  # `svr/` reads means over clips, which their order does not change
+
+
+def test_another_first_training_is_another_training_on_the_same_data(runs: Path, tmp_path: Path) -> None:
+    inputs = write_features(tmp_path)
+    shifted = run_all(tmp_path, inputs | {"features": inputs["features"][::-1]}, {**SETTINGS, "first_training": 1})
+    assert set(shifted["seed"]) == {1, 2}
+    before = pd.concat([read(runs, name) for name in ("all_action", "zero_shot", "fine_tuning")], ignore_index=True)
+    by = ["experiment", "member", "iteration", "dataset", "sample", "action", "target"]
+    mine, theirs = (table[table["seed"] == 1].sort_values(by, ignore_index=True) for table in (before, shifted))
+    # Training 1 is training 1, whichever is the first: the same draws, the same start, the same backbone.
+    pd.testing.assert_frame_equal(mine[by], theirs[by])
+    np.testing.assert_array_equal(mine["predicted"], theirs["predicted"])
+
+
+def test_given_weights_serve_all_trainings_and_leave_a_regression_nothing_to_repeat(tmp_path: Path) -> None:
+    inputs = write_features(tmp_path)
+    given = inputs | {"features": inputs["features"][:1]}
+    all_action.run(**given, **outputs(tmp_path / "given"), settings={**GIVEN, "first_training": 3})
+    seeds = read(tmp_path, "given").groupby("member")["seed"].unique().map(list)
+    assert seeds["all"] == [3, 4]
+    assert seeds["svr/diving"] == [0]
+    with pytest.raises(RescoreError, match="2 files of features for the backbones 0: one each expected"):
+        all_action.run(**inputs, **outputs(tmp_path / "two"), settings=GIVEN)
+    with pytest.raises(RescoreError, match="1 files of features for the backbones 0, 1: one each expected"):
+        all_action.run(**given, **outputs(tmp_path / "one"), settings=SETTINGS)

@@ -19,12 +19,16 @@ COREG = SETTINGS["semi_supervised"]["coreg"]
 
 @pytest.fixture
 def videos(tmp_path: Path) -> Videos:
-    return read_videos("mtl_aqa", **write_dives(tmp_path))
+    return read_videos("mtl_aqa", **write_dives(tmp_path), settings=SETTINGS)
+
+
+def distances_of(videos: Videos, task) -> tuple[np.ndarray, np.ndarray]:
+    return coreg.pool_distances(videos.means_of(task.draw).astype(np.float64), task.pool, SETTINGS)
 
 
 def plain_coreg(videos: Videos, task, settings: dict, seed: int) -> np.ndarray:
     """Zhou and Li 2005, Table 1, every regressor fitted again whenever it is asked."""
-    x, k = videos.means.astype(np.float64), settings["neighbours"]
+    x, k = videos.means_of(task.draw).astype(np.float64), settings["neighbours"]
     known = [[(row, videos.scores[row]) for row in task.labelled] for _ in range(2)]
 
     def fitted(which: int, more=()) -> KNeighborsRegressor:
@@ -57,9 +61,9 @@ def plain_coreg(videos: Videos, task, settings: dict, seed: int) -> np.ndarray:
 
 
 def test_it_is_the_algorithm_read_plainly(videos: Videos) -> None:
-    distances = coreg.pool_distances(videos, "", SETTINGS)
     taught = 0
-    for task in tasks(videos, SETTINGS["semi_supervised"], 0):
+    for task in tasks(videos, SETTINGS):
+        distances = distances_of(videos, task)
         found = coreg.coreg(distances, task, videos.scores, COREG, 0)
         np.testing.assert_allclose(found, plain_coreg(videos, task, COREG, 0))
         untaught = coreg.coreg(distances, task, videos.scores, COREG | {"rounds": 0}, 0)
@@ -68,18 +72,17 @@ def test_it_is_the_algorithm_read_plainly(videos: Videos) -> None:
 
 
 def test_unlabelled_scores_are_not_read(videos: Videos) -> None:
-    distances = coreg.pool_distances(videos, "", SETTINGS)
-    for task in tasks(videos, SETTINGS["semi_supervised"], 0):
+    for task in tasks(videos, SETTINGS):
         hidden = videos.scores.copy()
         hidden[task.unlabelled] = np.nan
         hidden[task.pool.test] = np.nan
-        assert np.isfinite(coreg.coreg(distances, task, hidden, COREG, 0)).all()
+        assert np.isfinite(coreg.coreg(distances_of(videos, task), task, hidden, COREG, 0)).all()
 
 
 def test_too_few_labels_for_the_neighbours(videos: Videos) -> None:
-    task = tasks(videos, SETTINGS["semi_supervised"], 0)[0]
+    task = tasks(videos, SETTINGS)[0]
     with pytest.raises(RescoreError, match="neighbours"):
-        coreg.coreg(coreg.pool_distances(videos, "", SETTINGS), task, videos.scores, COREG | {"neighbours": 8}, 0)
+        coreg.coreg(distances_of(videos, task), task, videos.scores, COREG | {"neighbours": 8}, 0)
 
 
 def test_every_member_predicts_every_test_dive(tmp_path: Path) -> None:

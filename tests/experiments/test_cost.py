@@ -51,9 +51,9 @@ def test_training_counts_three_forward_passes_and_the_evaluation_one():
 
 def test_probed_bodies_run_over_dives_and_vaults_once():
     step = {step.name: step for step in cost.steps(SETTINGS, MEMBERS)}["linear_probe_activations"]
-    assert step.jobs == 7
-    assert step.operations == pytest.approx(7 * 6 * (1412 + 176) * cost.FORWARD_OPERATIONS["c3d"])
-    assert step.disk == 7 * 5 * 10_000 * (1412 + 176) * 2
+    assert step.jobs == 9  # three backbones, and two networks each
+    assert step.operations == pytest.approx(9 * 6 * (1412 + 176) * cost.FORWARD_OPERATIONS["c3d"])
+    assert step.disk == 9 * 5 * 10_000 * (1412 + 176) * 2
 
 
 def test_the_table_says_what_its_hours_rest_on(tmp_path):

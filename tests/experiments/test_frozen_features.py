@@ -1,3 +1,4 @@
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from rescore.errors import RescoreError
 from rescore.experiments import c3d_lstm, c3d_lstm_incremental, c3d_lstm_svr, c3d_svr
 from rescore.experiments.samples import PREDICTION_COLUMNS
 from rescore.experiments.score_video import clip_places, describe, score_video
+from rescore.experiments.trainings import backbone_weights
 from rescore.features.extract import extract_dives
 from rescore.models.backbones import convert_weights
 from rescore.storage import load_arrays, read_table
@@ -47,9 +49,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("frozen")
     rng = np.random.default_rng(0)
     quality = rng.normal(size=DIVES)
-    features = rng.normal(size=(DIVES, 2 * SHIFT + 1, CLIPS, WIDTH))
-    features[..., :4] += quality[:, None, None, None]
-    np.save(folder / "features.npy", features.astype(np.float16))
+    features = rng.normal(size=(2, DIVES, 2 * SHIFT + 1, CLIPS, WIDTH)).astype(np.float16)  # of two backbones
+    features[..., :4] += quality[:, None, None, None].astype(np.float16)
+    for number in (0, 1):
+        np.save(folder / f"{number}.npy", features[number])
     rows = pd.DataFrame({"dataset": "dives", "sample": [f"01/{n:03d}" for n in range(DIVES)], "action": "diving"})
     rows = rows.assign(split="train", score=60 + 10 * quality)
     rows.to_parquet(folder / "rows.parquet")
@@ -61,18 +64,19 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     ]
     pd.DataFrame(splits).to_parquet(folder / "splits.parquet")
     settings = make_settings()
-    inputs = {"features": folder / "features.npy", "rows": folder / "rows.parquet", "splits": folder / "splits.parquet"}
+    inputs = {"features": [folder / "0.npy", folder / "1.npy"]}
+    inputs |= {"rows": folder / "rows.parquet", "splits": folder / "splits.parquet"}
     run_all(folder, inputs, settings)
     return {
         "folder": folder,
         "inputs": inputs,
         "settings": settings,
-        "features": features.astype(np.float16),
+        "features": features,
         "rows": rows,
     }
 
 
-def run_all(folder: Path, inputs: dict[str, Path], settings: dict[str, Any]) -> None:
+def run_all(folder: Path, inputs: dict[str, Any], settings: dict[str, Any]) -> None:
     c3d_svr.run(**inputs, predictions=folder / "svr.parquet", chosen=folder / "svr.csv", settings=settings)
     lstm = folder / "lstm.safetensors"
     c3d_lstm.run(**inputs, predictions=folder / "lstm.parquet", members=lstm, settings=settings)
@@ -112,7 +116,7 @@ def torch_lstm(path: Path, name: str, seed: int, features: np.ndarray) -> tuple[
 @pytest.mark.parametrize(
     ("file", "system", "seeds", "iterations"),
     [
-        ("svr", "c3d_svr", [0], [0]),
+        ("svr", "c3d_svr", [0, 1], [0]),
         ("lstm", "c3d_lstm", [0, 1], [300, 600]),
         ("lstm_svr", "c3d_lstm_svr", [0, 1], [0]),
         ("incremental", "c3d_lstm_incremental", [0, 1], [300, 600]),
@@ -142,17 +146,17 @@ def test_each_system_has_both_members_and_finds_the_planted_quality(
 
 def test_svr_is_sklearns_on_the_mean_of_the_unshifted_clips(made: dict[str, Any]) -> None:
     table = read_table(made["folder"] / "svr.parquet")
-    mean = made["features"][:, SHIFT].astype(np.float64).mean(axis=1)
     score = made["rows"]["score"].to_numpy()
-    for name, count in TRAINED.items():
+    for (name, count), seed in product(TRAINED.items(), (0, 1)):
+        mean = made["features"][seed, :, SHIFT].astype(np.float64).mean(axis=1)
         sd = score[:count].std()
         model = make_pipeline(StandardScaler(), SVR(kernel="linear", C=1.0, epsilon=0.1)).fit(
             mean[:count], score[:count] / sd
         )
-        found = table[(table["member"] == f"c3d_svr/{name}") & (table["split"] == "test")]
+        found = table[(table["member"] == f"c3d_svr/{name}") & (table["seed"] == seed) & (table["split"] == "test")]
         np.testing.assert_allclose(found["predicted"], model.predict(mean[count + 10 :]) * sd, rtol=1e-9)
     chosen = read_table(made["folder"] / "svr.csv")
-    assert list(chosen["member"]) == ["c3d_svr/1059", "c3d_svr/unlv_dive"]
+    assert list(chosen["member"]) == 2 * ["c3d_svr/1059"] + 2 * ["c3d_svr/unlv_dive"]
     assert (chosen["correlation"] > 0.5).all()
 
 
@@ -161,7 +165,7 @@ def test_lstm_svr_is_sklearns_on_torchs_last_state(made: dict[str, Any]) -> None
     score = made["rows"]["score"].to_numpy()
     path = made["folder"] / "lstm.safetensors"
     for name, count in TRAINED.items():
-        states, points, sd = torch_lstm(path, f"c3d_lstm/{name}", 1, made["features"][:, SHIFT])
+        states, points, sd = torch_lstm(path, f"c3d_lstm/{name}", 1, made["features"][1, :, SHIFT])
         assert sd == pytest.approx(score[:count].std())
         last = states[:, -1].astype(np.float64)
         model = make_pipeline(StandardScaler(), SVR(kernel="linear", C=1.0, epsilon=0.1)).fit(
@@ -189,7 +193,7 @@ def test_increments_grow_to_the_prediction_and_stand_beside_the_mean_training_di
     for name, count in TRAINED.items():
         member = f"c3d_lstm_incremental/{name}"
         path = made["folder"] / "incremental.safetensors"
-        _, points, _ = torch_lstm(path, member, 0, made["features"][:, SHIFT])
+        _, points, _ = torch_lstm(path, member, 0, made["features"][0, :, SHIFT])
         mine = increments[(increments["member"] == member) & (increments["seed"] == 0)]
         by_dive = mine.pivot(index="sample", columns="clip", values="predicted")
         held_out = list(by_dive.index.str[3:].astype(int))
@@ -214,7 +218,7 @@ def test_equal_runs_give_equal_bytes(made: dict[str, Any], tmp_path: Path) -> No
 
 
 def test_bad_dives_are_named_together(made: dict[str, Any], tmp_path: Path) -> None:
-    def run(**changed: Path) -> None:
+    def run(**changed: Any) -> None:
         outputs = {"predictions": tmp_path / "p.parquet", "chosen": tmp_path / "c.csv"}
         c3d_svr.run(**{**made["inputs"], **changed}, **outputs, settings=made["settings"])
 
@@ -233,9 +237,9 @@ def test_bad_dives_are_named_together(made: dict[str, Any], tmp_path: Path) -> N
     splits[splits["training_set"] == "1059"].to_parquet(tmp_path / "splits.parquet")
     with pytest.raises(RescoreError, match="unlv_dive: no train samples"):
         run(splits=tmp_path / "splits.parquet")
-    np.save(tmp_path / "features.npy", made["features"][:, :2])
+    np.save(tmp_path / "features.npy", made["features"][0, :, :2])
     with pytest.raises(RescoreError, match="2 temporal offsets for a shift of 1"):
-        run(features=tmp_path / "features.npy")
+        run(features=2 * [tmp_path / "features.npy"])
     assert not (tmp_path / "p.parquet").exists()
 
 
@@ -246,7 +250,8 @@ def dive(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     settings = make_settings()
     settings["backbone"] |= {"width": 0.03125, "weights": "random"}
     clips = settings["multitask"]["clips"]
-    convert_weights(folder / "weights.safetensors", settings)
+    weights = backbone_weights(folder, 0)
+    convert_weights(weights, settings)
     video = write_video(folder / "dive.avi", 50)
     frames, padding = normalise_length(
         read_frames(video, tuple(clips["resize"]), clips["crop"]), clips["frames"], "last"
@@ -265,13 +270,14 @@ def dive(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         for number, sample in enumerate(names)
     ]
     pd.DataFrame(splits).to_parquet(folder / "splits.parquet")
-    stores = (folder / "clips.npy", folder / "clips.parquet", folder / "weights.safetensors")
+    stores = (folder / "clips.npy", folder / "clips.parquet", weights)
     extract_dives(*stores, folder / "features.npy", folder / "features.parquet", settings)
     c3d_lstm_incremental.run(
-        *(folder / name for name in ("features.npy", "features.parquet", "splits.parquet", "predictions.parquet")),
+        [folder / "features.npy"],
+        *(folder / name for name in ("features.parquet", "splits.parquet", "predictions.parquet")),
         *(folder / name for name in ("members.safetensors", "increments.parquet")),
         settings=settings,
-        backbone=folder / "weights.safetensors",
+        backbone=[weights],
     )
     return {"folder": folder, "video": video, "settings": settings}
 
@@ -280,7 +286,7 @@ def test_a_dives_video_is_scored_as_the_workflow_scores_it_and_says_where_points
     dive: dict[str, Any], tmp_path: Path
 ) -> None:
     folder, settings = dive["folder"], dive["settings"]
-    files = (dive["video"], folder / "members.safetensors", folder / "weights.safetensors", settings)
+    files = (dive["video"], folder / "members.safetensors", folder, settings)
     result = score_video(*files, plot=tmp_path / "plot.png")
     assert (result.member, result.action, result.seeds) == ("c3d_lstm_incremental/1059", "diving", (0, 1))
     table = read_table(folder / "increments.parquet")
@@ -305,7 +311,7 @@ def test_clip_settings_changed_since_training_are_refused(dive: dict[str, Any]) 
         "multitask": {**settings["multitask"], "clips": {**settings["multitask"]["clips"], "step": 1}},
     }
     with pytest.raises(RescoreError, match=r"multitask.clips.step: 1 in params.yaml, 2 in training"):
-        score_video(dive["video"], folder / "members.safetensors", folder / "weights.safetensors", changed)
+        score_video(dive["video"], folder / "members.safetensors", folder, changed)
 
 
 def test_places_of_clips_in_a_video() -> None:

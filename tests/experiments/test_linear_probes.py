@@ -52,12 +52,11 @@ def test_dives_are_those_of_the_whole_training_set(written):
     assert tuple(dives.columns) == COLUMNS
     splits = make_splits(make_dives())
     tested = splits[(splits["training_set"] == "1059") & (splits["split"] == "test")]["sample"]
-    for (member, seed), part in dives.groupby(["member", "seed"]):
+    for _, part in dives.groupby(["member", "seed"]):
         assert set(part["sample"]) == set(tested)
-        assert seed == 0 or not member.startswith("backbone/")
     assert dives.groupby("member")["seed"].nunique().to_dict() == {
         f"{body}/dives/{layer}": seeds
-        for body, seeds in (("backbone", 1), ("classes", 2), ("score_classes_caption", 2))
+        for body, seeds in (("backbone", 2), ("classes", 2), ("score_classes_caption", 2))
         for layer in LAYERS
     }
 
@@ -150,6 +149,8 @@ def test_files_that_do_not_fit_are_named_together(written, tmp_path):
 
 
 def test_the_workflow_reads_the_bodies_without_a_framework():
-    assert folders(SETTINGS)[:2] == ["backbone", "c3d_avg/classes/1059/0"]
+    assert folders(SETTINGS)[:3] == ["backbone/0", "backbone/1", "c3d_avg/classes/1059/0"]
+    given = {**SETTINGS, "backbone": {"weights": "sports1m"}, "first_training": 4}
+    assert folders(given)[:2] == ["backbone/0", "c3d_avg/classes/1059/4"]
     code = "import sys, rescore.experiments.linear_probes; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

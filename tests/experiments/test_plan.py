@@ -82,7 +82,7 @@ def test_the_cost_names_every_step_and_what_must_be_fetched(monkeypatch, tmp_pat
 
 
 def test_trainings_count_smaller_sets_by_their_share():
-    found = plan.trainings(settings_of("demo"))
+    found = plan.network_trainings(settings_of("demo"))
     assert found["c3d_avg jobs"] == 13
     # five task sets on everything; single task and multitask on three smaller sets and on UNLV-Dive
     assert found["c3d_avg"] == pytest.approx(5 + 2 * (443 + 279 + 143 + 300) / 1059)

@@ -16,7 +16,10 @@ from rescore.scoring.predictions import COLUMNS, read_predictions
 
 SETTINGS: dict[str, Any] = {
     "seed": 0,
+    "first_training": 0,
+    "multitask": {"seeds": 2},
     "poses": {
+        "estimator": "heat_map",
         "scale": "body",
         "frequencies": 5,
         "entropy": {"block": 2, "tolerance": 0.2, "cross": False},
@@ -35,8 +38,8 @@ def planted(quality: np.ndarray, noise: float) -> np.ndarray:
     return (poses + noise * rng.standard_normal(poses.shape)).astype(np.float32)
 
 
-def write_poses(folder: Path, dataset: str) -> dict[str, Path]:
-    """Estimated (noisy, with gaps) and true poses, their rows and a split table."""
+def write_poses(folder: Path, dataset: str) -> dict[str, Any]:
+    """Poses of two estimators (noisy, with gaps) and true ones, their rows and a split table."""
     actions = EXPERIMENT_ACTIONS if dataset == "aqa7" else ("diving",)
     rng, rows = np.random.default_rng(1), []
     for action in actions:
@@ -53,14 +56,16 @@ def write_poses(folder: Path, dataset: str) -> dict[str, Path]:
                 }
             )
     table = pd.DataFrame(rows)
-    files = {}
-    for name, noise in (("poses", 1.0), ("true_poses", 0.05)):
+    files: dict[str, Any] = {}
+    for name, noise in (("poses", 1.0), ("second_poses", 1.1), ("true_poses", 0.05)):
         poses = planted(table["quality"].to_numpy(), noise)
         poses[:, :2] = np.nan
         poses[::3, 8, 4] = np.nan
         files[name], files[name.replace("poses", "rows")] = folder / f"{name}.npy", folder / f"{name}.parquet"
         np.save(files[name], poses)
         table.to_parquet(files[name.replace("poses", "rows")])
+    files["poses"] = [files["poses"], files.pop("second_poses")]
+    files.pop("second_rows")
     if dataset == "mtl_aqa":
         files["splits"] = folder / "splits.parquet"
         splits = [
@@ -80,8 +85,9 @@ def test_members_of_mtl_aqa(tmp_path, system):
     name = system.EXPERIMENT
     expected = [f"{name}/1059", f"{name}/unlv_dive", f"{name}_true/1059", f"{name}_true/unlv_dive"]
     assert list(table.columns) == list(COLUMNS)
-    assert table["member"].unique().tolist() == expected == pd.read_csv(tmp_path / "c.csv")["member"].tolist()
-    assert table.groupby("member").size().tolist() == [12] * 4
+    assert table["member"].unique().tolist() == expected == pd.read_csv(tmp_path / "c.csv")["member"].unique().tolist()
+    assert table.groupby("member").size().tolist() == [24, 24, 12, 12]  # true joints have nothing to repeat
+    assert table.groupby("member")["seed"].agg(set).tolist() == 2 * [{0, 1}] + 2 * [{0}]
     assert set(table["split"]) == {"test"}
     without = {key: value for key, value in files.items() if not key.startswith("true")}
     system.run(**without, predictions=tmp_path / "q.parquet", chosen=tmp_path / "d.csv", settings=SETTINGS)
@@ -93,7 +99,7 @@ def test_a_planted_swing_is_found_by_its_frequencies_and_clean_joints_show_it_be
     files = write_poses(tmp_path, "aqa7")
     settings = SETTINGS | {"poses": SETTINGS["poses"] | {"scale": "none"}}
     pose_aqa7.run(**files, predictions=tmp_path / "p.parquet", chosen=tmp_path / "c.csv", settings=settings)
-    table = read_predictions(tmp_path / "p.parquet", pd.read_parquet(files["rows"]), seeds=3)
+    table = read_predictions(tmp_path / "p.parquet", pd.read_parquet(files["rows"]), SETTINGS)
     assert len(table["member"].unique()) == 4 * len(EXPERIMENT_ACTIONS)
     rho = table.groupby("member").apply(lambda part: spearmanr(part["target"], part["predicted"]).statistic)
     assert rho["pose_dct_true/diving"] > 0.95
@@ -136,15 +142,15 @@ def test_gaps_are_filled_by_lines_and_ends_are_cut():
 
 def test_samples_without_any_joint_are_named_together(tmp_path):
     files = write_poses(tmp_path, "mtl_aqa")
-    poses = np.load(files["poses"])
+    poses = np.load(files["poses"][1])
     poses[[3, 5]] = np.nan
-    np.save(files["poses"], poses)
+    np.save(files["poses"][1], poses)
     outputs = {"predictions": tmp_path / "p.parquet", "chosen": tmp_path / "c.csv"}
     with pytest.raises(RescoreError, match=r"(?s)diving/003.*diving/005.*least_confidence"):
         pose_dct.run(**files, **outputs, settings=SETTINGS)
-    np.save(files["poses"], poses[:-1])
+    np.save(files["poses"][1], poses[:-1])
     with pytest.raises(RescoreError, match=r"shape .* for 36 rows"):
         pose_dct.run(**files, **outputs, settings=SETTINGS)
-    files["poses"].unlink()
+    files["poses"][1].unlink()
     with pytest.raises(RescoreError, match="no such file"):
         pose_dct.run(**files, **outputs, settings=SETTINGS)

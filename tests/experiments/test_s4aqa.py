@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rescore.experiments import s4aqa
+from rescore.experiments import coreg, s4aqa
 from rescore.experiments.label_draws import MTL_AQA, UNLV_DIVE
 from rescore.features.gymnastics import write_features
 from rescore.storage import load_arrays
@@ -45,8 +45,8 @@ def test_scores_of_unlabelled_and_test_dives_are_not_read(tmp_path: Path) -> Non
     files = write_dives(tmp_path)
     run(tmp_path, files)
     before = pd.read_parquet(tmp_path / "predictions.parquet")
-    videos = s4aqa.read_videos(MTL_AQA, **files)
-    labelled = {row for task in s4aqa.tasks(videos, SETTINGS["semi_supervised"], 0) for row in task.labelled}
+    videos = s4aqa.read_videos(MTL_AQA, **files, settings=SETTINGS)
+    labelled = {row for task in s4aqa.tasks(videos, SETTINGS) for row in task.labelled}
     rows = pd.read_parquet(files["rows"])
     hidden = [row for row in range(len(rows)) if row not in labelled]
     rows.loc[hidden, "score"] = 1.0
@@ -55,6 +55,22 @@ def test_scores_of_unlabelled_and_test_dives_are_not_read(tmp_path: Path) -> Non
     after = pd.read_parquet(tmp_path / "predictions.parquet")
     np.testing.assert_array_equal(before["predicted"], after["predicted"])
     assert not np.array_equal(before["target"], after["target"])
+
+
+def test_a_draw_reads_the_segments_of_its_own_backbone_and_of_no_other(tmp_path: Path) -> None:
+    files = write_dives(tmp_path)
+    tables = []
+    for _ in range(2):
+        run(tmp_path, files)
+        regressions = tmp_path / "regressions.parquet"
+        coreg.run(MTL_AQA, files["features"], files["rows"], regressions, SETTINGS, files["splits"])
+        found = [pd.read_parquet(path) for path in (tmp_path / "predictions.parquet", regressions)]
+        tables.append(pd.concat(found, ignore_index=True))
+        np.save(files["features"][1], np.load(files["features"][1]) ** 3)  # another backbone 1
+    before, after = tables
+    changed = (before["predicted"] != after["predicted"]).groupby([before["member"], before["seed"]]).any().unstack()
+    assert not changed[0].any()
+    assert set(changed.index[changed[1] == 0]) <= {"label_only/mtl_aqa/20", "label_only/mtl_aqa/40", "observer/mtl_aqa"}
 
 
 def test_a_killed_run_ends_with_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,7 +95,7 @@ def test_a_killed_run_ends_with_the_same_bytes(tmp_path: Path, monkeypatch: pyte
 def test_gymnastics_is_a_training_an_apparatus(tmp_path: Path) -> None:
     files = [tmp_path / "f.npy", tmp_path / "r.parquet"]
     write_features(*files, SETTINGS)
-    s4aqa.run("rhythmic_gymnastics", *files, tmp_path / "p.parquet", tmp_path / "m.safetensors", SETTINGS)
+    s4aqa.run("rhythmic_gymnastics", files[:1], files[1], tmp_path / "p.parquet", tmp_path / "m.safetensors", SETTINGS)
     table = pd.read_parquet(tmp_path / "p.parquet")
     assert {tuple(member.split("/")[1:]) for member in table["member"]} == {
         ("rhythmic_gymnastics", "40", apparatus) for apparatus in ("ball", "clubs", "hoop", "ribbon")

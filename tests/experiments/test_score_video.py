@@ -13,10 +13,11 @@ from rescore import cli, parameters
 from rescore.clips.decode import normalise_length, read_frames
 from rescore.errors import RescoreError
 from rescore.experiments.score_video import VideoScore, describe, score_video
+from rescore.experiments.trainings import backbone_weights
 from rescore.features.extract import extract
 from rescore.models.backbones import convert_weights
 from rescore.models.c3d_lstm import initial_weights, predict_steps
-from rescore.storage import save_arrays, sha256_file
+from rescore.storage import load_arrays, save_arrays, sha256_file
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,7 +42,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("score")
     _, settings = parameters.load(ROOT / "params.yaml", scale="demo")
     settings["backbone"] |= {"width": 0.03125, "weights": "random"}
-    convert_weights(folder / "weights.safetensors", settings)
+    weights = backbone_weights(folder, 0)
+    convert_weights(weights, settings)
     kinds = (
         "all",
         "single/skiing",
@@ -53,11 +55,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     stacked = [initial_weights(128, 4, 0.1, np.random.default_rng(index)) for index in range(len(names))]
     sds = {"diving": 10.0, "skiing": 5.0}
     entries = [{"member": name, "seed": seed, "score_sd": sds} for name, seed in names]
-    header = {"members": entries, "backbone_sha256": sha256_file(folder / "weights.safetensors"), "settings": settings}
+    header = {"members": entries, "backbone_sha256": {"0": sha256_file(weights)}, "settings": settings}
     arrays = {name: np.stack([weights[name] for weights in stacked]) for name in stacked[0]}
     save_arrays(folder / "members.safetensors", arrays, header)
     video = write_video(folder / "dive.avi")
-    paths = {"video": video, "members": folder / "members.safetensors", "weights": folder / "weights.safetensors"}
+    paths = {"video": video, "members": folder / "members.safetensors", "runs": folder}
     return {"paths": paths, "settings": settings, "arrays": arrays, "folder": folder}
 
 
@@ -68,7 +70,7 @@ def test_score_equals_the_workflow_s_own_features_and_head(files: dict[str, Any]
     clip, padding = normalise_length(read_frames(paths["video"], tuple(store["resize"]), store["crop"]), 103, "last")
     np.save(tmp_path / "clips.npy", clip[None])
     pd.DataFrame({"sample": ["dive"], "split": ["test"]}).to_parquet(tmp_path / "clips.parquet")
-    inputs = (tmp_path / "clips.npy", tmp_path / "clips.parquet", paths["weights"])
+    inputs = (tmp_path / "clips.npy", tmp_path / "clips.parquet", backbone_weights(paths["runs"], 0))
     extract(*inputs, tmp_path / "features.npy", tmp_path / "features.parquet", settings)
     features = torch.from_numpy(np.load(tmp_path / "features.npy")[0, 0]).float()  # (T, D)
     weights = {name: torch.from_numpy(array[:3]) for name, array in files["arrays"].items()}
@@ -115,7 +117,7 @@ def test_unknown_names_are_refused(files: dict[str, Any], change: dict[str, str]
 
 def test_action_from_option_folder_or_member(files: dict[str, Any], tmp_path: Path) -> None:
     def scored(video: Path, **given: str) -> tuple[str, str]:
-        result = score_video(video, files["paths"]["members"], files["paths"]["weights"], files["settings"], **given)
+        result = score_video(video, files["paths"]["members"], files["paths"]["runs"], files["settings"], **given)
         return result.member, result.action
 
     plain = files["paths"]["video"]
@@ -136,10 +138,10 @@ def test_parameters_changed_since_training_are_refused(files: dict[str, Any]) ->
 
 def test_command_line(files: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     """A run's folders around the fixture's files: text, PNG in the working directory, and refusals."""
-    for name in ("members", "weights"):
-        folder = tmp_path / "runs/demo" / {"members": "zero_shot", "weights": "backbone"}[name]
-        folder.mkdir(parents=True)
-        shutil.copy(files["paths"][name], folder)
+    runs = tmp_path / "runs/demo"
+    (runs / "zero_shot").mkdir(parents=True)
+    shutil.copy(files["paths"]["members"], runs / "zero_shot")
+    shutil.copytree(files["paths"]["runs"] / "backbone", runs / "backbone")
     text = (
         (ROOT / "params.yaml")
         .read_text()
@@ -164,16 +166,32 @@ def test_command_line(files: dict[str, Any], tmp_path: Path, monkeypatch: pytest
     assert "all_action" in capsys.readouterr().err
 
 
+def test_each_seed_reads_the_features_of_its_own_backbone(files: dict[str, Any], tmp_path: Path) -> None:
+    settings = {**files["settings"], "backbone": {**files["settings"]["backbone"], "weights": "pretrained"}}
+    arrays, header = load_arrays(files["paths"]["members"])
+    save_arrays(tmp_path / "members.safetensors", arrays, {"members": header["members"]})
+
+    def scored(*numbers: int) -> np.ndarray:
+        for seed, number in enumerate(numbers):
+            convert_weights(backbone_weights(tmp_path, seed), {**files["settings"], "seed": number})
+        files_of_run = files["paths"]["video"], tmp_path / "members.safetensors", tmp_path
+        return score_video(*files_of_run, settings, action="diving").steps
+
+    before, after = scored(0, 1, 2), scored(0, 5, 2)
+    np.testing.assert_array_equal(before[[0, 2]], after[[0, 2]])
+    assert not np.array_equal(before[1], after[1])
+
+
 def test_bad_files_are_refused(files: dict[str, Any], tmp_path: Path) -> None:
     broken = tmp_path / "broken.avi"
     broken.write_bytes(b"RIFF")
-    other = tmp_path / "weights.safetensors"
-    convert_weights(other, {**files["settings"], "seed": 1})
+    other = tmp_path / "other"
+    convert_weights(backbone_weights(other, 0), {**files["settings"], "seed": 1})
     for name, path, message in (
         ("video", broken, "broken.avi"),
         ("video", tmp_path / "none.avi", "none.avi"),
         ("members", broken, "not a readable safetensors file"),
-        ("weights", other, "another backbone"),
+        ("runs", other, "another backbone"),
     ):
         with pytest.raises(RescoreError, match=message):
             score_video(**{**files["paths"], name: path}, settings=files["settings"], action="diving")

@@ -76,7 +76,9 @@ def test_li_weights_give_the_last_predictions(files: dict[str, Path], tmp_path: 
     written = run(li, files, tmp_path, epochs=1)
     arrays, header = load_arrays(written["weights"])
     assert header["members"] == ["unlv_dive/0", "1059/0"]
-    network = li.initial_network(0, header["parameters"], li.read_body(files["backbone"])).eval()
+    network = li.initial_network(
+        0, header["parameters"], li.read_bodies(files["backbone"], header["parameters"])[0]
+    ).eval()
     network.load_state_dict({name: torch.from_numpy(arrays[f"1059/0/{name}"]) for name in network.state_dict()})
     table = pd.read_parquet(written["predictions"])
     table = table[(table["member"] == "li/1059") & (table["split"] == "test")]
@@ -117,7 +119,7 @@ def test_labels_stand_at_the_frames_of_the_window(files: dict[str, Path]) -> Non
 def test_bad_inputs_are_refused(files: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(RescoreError, match="does not fit the C3Ds"):
         run(li, files, tmp_path, width=0.125)
-    with pytest.raises(RescoreError, match="no weights are given"):
+    with pytest.raises(RescoreError, match="0 files of weights are given"):
         run(li, {name: path for name, path in files.items() if name != "backbone"}, tmp_path)
     unlabelled = tmp_path / "stages.parquet"
     write_stages(unlabelled, {"99/001": np.array([1, 2, 3, 4])})

@@ -12,7 +12,7 @@ from tests.reporting.test_page import parse
 from tests.reporting.tree import OFFICIAL, settings_of
 from tests.scoring.conftest import SETTINGS
 
-ROWS = "data/demo/features/aqa7.parquet"
+ROWS = "data/demo/features/aqa7/0.parquet"
 
 
 @pytest.fixture(scope="module")

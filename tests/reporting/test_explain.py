@@ -46,8 +46,8 @@ def test_the_whole_chain_of_one_number(demo_tree):
         "runs/demo/scores/aqa7_table3.csv",
         "runs/demo/zero_shot/predictions.parquet",
         "runs/demo/zero_shot/members.safetensors",
-        "runs/demo/backbone/weights.safetensors",
-        "data/demo/features/aqa7.npy",
+        "runs/demo/backbone/0/weights.safetensors",
+        "data/demo/features/aqa7/0.npy",
         "data/demo/clips/aqa7.npy",
         "data/demo/manifests/aqa7.parquet",
         "data/demo/videos/aqa7.csv",
@@ -138,7 +138,7 @@ def test_records_and_the_lock_are_told(tree):
     write_record(tree, "demo", "aqa7_scores_table2", 12.34, outputs=[name], settings_sha256="cafe")
     lock = tree / "workflow/provenance/demo.lock.jsonl"
     lock.parent.mkdir(parents=True)
-    features = "data/demo/features/aqa7.npy"
+    features = "data/demo/features/aqa7/0.npy"
     entry = {"path": features, "rule": "aqa7_features", "sha256": sha256_file(tree / features)}
     lock.write_text(json.dumps(entry) + "\n")
     text = explain(table_of(tree, "table2"), "All-action C3D-LSTM", "Diving")
@@ -167,13 +167,13 @@ def test_changed_files_are_named(tree):
         outputs=["runs/demo/scores/aqa7_table2.csv"],
         inputs={predictions: "e" * 64},
     )
-    np.save(tree / "data/demo/features/aqa7.npy", np.ones((2, 2), np.float16))
+    np.save(tree / "data/demo/features/aqa7/0.npy", np.ones((2, 2), np.float16))
     lock = tree / "workflow/provenance/demo.lock.jsonl"
     lock.parent.mkdir(parents=True)
     lock.write_text(json.dumps({"path": "data/demo/videos/aqa7.csv", "rule": "aqa7_videos", "sha256": "d" * 64}) + "\n")
     wrong = explain(table_of(tree, "table2"), "All-action C3D-LSTM", "Diving").partition("WRONG:")[2]
     assert f"{predictions} is not the file that runs/demo/scores/aqa7_table2.csv was made from" in wrong
-    assert "data/demo/features/aqa7.npy is not the file that runs/demo/all_action/members.safetensors" in wrong
+    assert "data/demo/features/aqa7/0.npy is not the file that runs/demo/all_action/members.safetensors" in wrong
     assert "data/demo/videos/aqa7.csv is not the file that the lock names" in wrong
 
 
@@ -182,8 +182,8 @@ def test_a_checkpoint_was_trained_on_one_of_a_tables_features():
         return Link(what, path, facts, digest, 1, "", "", {})
 
     features = [link("features", "dives.npy", "a" * 64), link("features", "routines.npy", "b" * 64)]
-    right = link("checkpoint", "members.safetensors", "c" * 64, features_sha256="a" * 64)
-    wrong = link("checkpoint", "members.safetensors", "c" * 64, features_sha256="d" * 64)
+    right = link("checkpoint", "members.safetensors", "c" * 64, features_sha256={"0": "a" * 64})
+    wrong = link("checkpoint", "members.safetensors", "c" * 64, features_sha256={"0": "a" * 64, "1": "d" * 64})
     assert hash_problems([right, *features], Provenance()) == []
     assert [problem.split()[0] for problem in hash_problems([wrong, *features], Provenance())] == [
         "dives.npy",

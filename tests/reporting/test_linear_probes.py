@@ -30,7 +30,7 @@ def tree(tmp_path_factory) -> Path:
     with_others(make_vaults()).to_parquet(rows)
     probe_vaults(paths, rows, predictions, predictions.with_name("choice.json"), SETTINGS)
     score_linear_probes("table10", predictions, rows, runs / "scores/mtl_aqa_table10.csv", SETTINGS)
-    for name in ("backbone", "mtl_aqa/c3d_avg/classes/1059/0", "mtl_aqa/c3d_avg/score_classes_caption/1059/0"):
+    for name in ("backbone/0", "mtl_aqa/c3d_avg/classes/1059/0", "mtl_aqa/c3d_avg/score_classes_caption/1059/0"):
         (runs / name).mkdir(parents=True)
         save_arrays(runs / name / "weights.safetensors", {}, {"what": name})
     make_table(
@@ -66,7 +66,7 @@ def test_a_number_leads_back_to_its_activations_and_network(tree):
         assert path in text
     assert "score_classes_caption/1059" not in text
     backbone = explain(table, "Baseline-1", "Within-dataset c3")
-    assert "linear_probes/backbone.safetensors" in backbone
+    assert "linear_probes/backbone/0.safetensors" in backbone
     assert "c3d_avg" not in backbone
 
 

@@ -164,7 +164,7 @@ def test_a_screen_reader_finds_its_way(demo_page):
 def test_plots_carry_their_specification_and_a_picture(demo_page):
     text = demo_page.read_text(encoding="utf-8")
     names = re.findall(r'<script type="application/json" id="([\w-]+)-specification">(.*?)</script>', text, re.S)
-    assert {name for name, _ in names} >= {"aqa7-figure3-plot", "training-backbone", "aqa7-table2-scatter"}
+    assert {name for name, _ in names} >= {"aqa7-figure3-plot", "training-backbone-0", "aqa7-table2-scatter"}
     for name, specification in names:
         assert json.loads(specification)["data"]["values"].count("\n") > 1, name
         figure = text[text.index(f'<figure id="{name}">') :]
@@ -238,7 +238,7 @@ def test_the_way_back_names_files_hashes_and_members(demo_tree, demo_page):
     for name in (
         "runs/demo/zero_shot/predictions.parquet",
         "runs/demo/zero_shot/members.safetensors",
-        "data/demo/features/aqa7.npy",
+        "data/demo/features/aqa7/0.npy",
     ):
         assert f"<code>{name}</code>" in text
     assert "single/diving" in text

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -47,16 +48,16 @@ def settings_of(scale: str) -> dict:
     return {"scale": scale, "sources": sources, "scoring": SETTINGS["scoring"], "seeds": 2}
 
 
-def write_data(root: Path, scale: str) -> dict[str, str]:
+def write_data(root: Path, scale: str) -> dict[str, Any]:
     """Samples, features, clips, video index and a backbone; the hashes that checkpoints name."""
     data, dataset = root / "data" / scale, "synthetic_aqa7" if scale == "demo" else "aqa7"
     rows = make_samples().assign(dataset=dataset)
-    for folder in ("features", "clips", "manifests"):
-        write_table(data / folder / "aqa7.parquet", rows)
+    for table in ("features/aqa7/0", "clips/aqa7", "manifests/aqa7"):
+        write_table(data / f"{table}.parquet", rows)
     write_table(data / "videos" / "aqa7.csv", pd.DataFrame({"video": rows["sample"], "bytes": 1, "sha256": "0" * 64}))
     write_table(data / "clips" / "aqa7.dropped.csv", pd.DataFrame(columns=["sample", "video", "reason"]))
-    for folder in ("features", "clips"):
-        np.save(data / folder / "aqa7.npy", np.zeros((len(rows), 4), np.float16))
+    for name in ("features/aqa7/0", "clips/aqa7"):
+        np.save(data / f"{name}.npy", np.zeros((len(rows), 4), np.float16))
     if scale != "demo":
         source = {
             "origin": {"repository": "https://example.org/aqa7", "commit": "844747a"},
@@ -65,18 +66,18 @@ def write_data(root: Path, scale: str) -> dict[str, str]:
         }
         (root / "data/raw/aqa7-lists").mkdir(parents=True)
         (root / "data/raw/aqa7-lists/SOURCE.json").write_text(json.dumps(source))
-    backbone = root / "runs" / scale / "backbone"
+    backbone = root / "runs" / scale / "backbone" / "0"
     save_arrays(backbone / "weights.safetensors", {"w": np.zeros(2)}, {"seed": 0, "parameters": {"width": 0.125}})
     curve = pd.DataFrame({"iteration": [20, 40, 60], "loss": [2.5, 2.0, 1.6], "test_accuracy": [np.nan, 0.3, 0.5]})
     write_table(backbone / "curve.csv", curve)
     return {
-        "features_sha256": sha256_file(data / "features" / "aqa7.npy"),
-        "rows_sha256": sha256_file(data / "features" / "aqa7.parquet"),
-        "backbone_sha256": sha256_file(backbone / "weights.safetensors"),
+        "features_sha256": {"0": sha256_file(data / "features/aqa7/0.npy")},
+        "rows_sha256": sha256_file(data / "features/aqa7/0.parquet"),
+        "backbone_sha256": {"0": sha256_file(backbone / "weights.safetensors")},
     }
 
 
-def write_runs(root: Path, scale: str, hashes: dict[str, str]) -> None:
+def write_runs(root: Path, scale: str, hashes: dict[str, Any]) -> None:
     """Predictions, checkpoints and scores."""
     runs = root / "runs" / scale
     for name, table in members(make_samples()).items():
@@ -87,7 +88,7 @@ def write_runs(root: Path, scale: str, hashes: dict[str, str]) -> None:
         save_arrays(runs / name / "members.safetensors", {"w": np.zeros(3)}, header)
     for table, experiments in EXPERIMENTS.items():
         files = [runs / experiment / "predictions.parquet" for experiment in experiments]
-        rows = root / "data" / scale / "features" / "aqa7.parquet"
+        rows = root / "data" / scale / "features/aqa7/0.parquet"
         score_aqa7(table, files, rows, runs / "scores" / f"aqa7_{table}.csv", SETTINGS)
 
 
@@ -126,7 +127,7 @@ def make_page(
         "not_run": json.dumps(
             [{"what": "Pose <DCT>", "why": 'no "pose"', "command": "snakemake --config scale=paper"}]
         ),
-        "curves": [runs / "scores" / "aqa7_figure3.csv", runs / "backbone" / "curve.csv"],
+        "curves": [runs / "scores" / "aqa7_figure3.csv", runs / "backbone/0/curve.csv"],
         "audit": root / "results" / "audit.csv",
         "runs": runs,
         "step_records": runs / "records",

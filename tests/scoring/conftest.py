@@ -10,7 +10,11 @@ from rescore.actions import EXPERIMENT_ACTIONS
 
 SETTINGS = {
     "seed": 0,
+    "first_training": 0,
     "seeds": 2,
+    "multitask": {"seeds": 2},
+    "backbone": {"weights": "sports1m"},
+    "poses": {"estimator": "keypoint_rcnn"},
     "scoring": {"bootstrap": 100, "confidence": 0.95},
     "fine_tuning": {"training_samples": {"default": [3, 4], "synchronised": [2, 3]}, "test_samples": 10},
 }

@@ -2,6 +2,7 @@
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import yaml
 from scipy.stats import spearmanr
 
 from rescore.errors import RescoreError
+from rescore.experiments import trainings
 from rescore.experiments.mtl_aqa_members import members
 from rescore.scoring.comparisons import (
     averaged_permutation_test,
@@ -227,7 +229,25 @@ def test_bad_comparisons_are_named_together(tmp_path):
         read_comparisons(tmp_path / "missing.yaml")
 
 
-SETTINGS = {"seed": 0, "seeds": 2, "scoring": {"bootstrap": 200, "confidence": 0.95}}
+SETTINGS: dict[str, Any] = {
+    "seed": 0,
+    "first_training": 0,
+    "seeds": 2,
+    "multitask": {"seeds": 2},
+    "semi_supervised": {"label_draws": 2},
+    "scoring": {"bootstrap": 200, "confidence": 0.95},
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def declared_members():
+    """The members of these tests, repeated as AQA-7's networks are."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("good", "bad", "twin"):
+            patch.setitem(trainings.SYSTEMS, name, trainings.LSTM)
+        yield
+
+
 DECLARED = """
 - id: good_against_bad
   table: table2
@@ -424,7 +444,7 @@ def test_a_missing_draw_of_labels_is_an_error(semi_supervised, tmp_path):
     _, _, files = semi_supervised
     table = pd.read_parquet(files["mtl_aqa"][0][0])
     table[(table["member"] != "svr/mtl_aqa/10") | (table["seed"] == 0)].to_parquet(tmp_path / "predictions.parquet")
-    with pytest.raises(RescoreError, match="svr/mtl_aqa/10: 1 draws of labels, declared 2"):
+    with pytest.raises(RescoreError, match=r"svr/mtl_aqa/10: 1 seeds \(0\), declared 2"):
         compare_rows(S4AQA, [tmp_path / "predictions.parquet"], [files["mtl_aqa"][1]], tmp_path / "out.csv", SETTINGS)
 
 

@@ -20,6 +20,7 @@ ONE = {
 DIVES = 30
 SETTINGS: dict[str, Any] = {
     "seed": 0,
+    "first_training": 0,
     "multitask": {"seeds": 2, "validation": {"share": 0.2, "separate": False}},
     "extensions": {"systems": [ONE, {**ONE, "name": "usdl", "row": "USDL", "head": "usdl"}], "training": {"epochs": 3}},
     "scoring": {"bootstrap": 100, "confidence": 0.95},

@@ -6,6 +6,7 @@ import pytest
 
 from rescore.errors import RescoreError
 from rescore.scoring.predictions import read_predictions
+from tests.scoring.conftest import SETTINGS
 
 
 def no_number(table):
@@ -48,7 +49,7 @@ def test_bad_values_name_their_rows(files, samples, spoil, message):
     spoil(table)
     table.to_parquet(files["all_action"])
     with pytest.raises(RescoreError) as error:
-        read_predictions(files["all_action"], samples, 2)
+        read_predictions(files["all_action"], samples, SETTINGS)
     assert message in str(error.value)
 
 
@@ -71,7 +72,7 @@ def test_missing_rows_are_named(files, samples, keep, message):
     table = pd.read_parquet(files["all_action"])
     table[keep(table)].to_parquet(files["all_action"])
     with pytest.raises(RescoreError) as error:
-        read_predictions(files["all_action"], samples, 2)
+        read_predictions(files["all_action"], samples, SETTINGS)
     assert message in str(error.value)
 
 
@@ -79,7 +80,7 @@ def test_duplicates_are_named(files, samples):
     table = pd.read_parquet(files["all_action"])
     pd.concat([table, table.iloc[[9]]], ignore_index=True).to_parquet(files["all_action"])
     with pytest.raises(RescoreError, match=rf"1 duplicate rows: row {len(table)} "):
-        read_predictions(files["all_action"], samples, 2)
+        read_predictions(files["all_action"], samples, SETTINGS)
 
 
 def test_faults_are_reported_together(files, samples):
@@ -88,27 +89,27 @@ def test_faults_are_reported_together(files, samples):
     other_unit(table)
     table[table["sample"] != "skiing/010"].to_parquet(files["all_action"])
     with pytest.raises(RescoreError) as error:
-        read_predictions(files["all_action"], samples, 3)
+        read_predictions(files["all_action"], samples, {**SETTINGS, "seeds": 3})
     for part in ("NaN", "unit", "skiing/010", "declared 3"):
         assert part in str(error.value)
 
 
 def test_too_few_fine_tuning_samples(files, samples):
     with pytest.raises(RescoreError, match="10 test samples, declared 50"):
-        read_predictions(files["fine_tuning"], samples, 2, samples=50)
+        read_predictions(files["fine_tuning"], samples, SETTINGS, samples=50)
 
 
 def test_missing_column_and_missing_file(files, samples, tmp_path):
     pd.read_parquet(files["all_action"]).drop(columns="unit").to_parquet(files["all_action"])
     with pytest.raises(RescoreError, match="no column 'unit'"):
-        read_predictions(files["all_action"], samples, 2)
+        read_predictions(files["all_action"], samples, SETTINGS)
     with pytest.raises(RescoreError, match="no such file"):
-        read_predictions(tmp_path / "none.parquet", samples, 2)
+        read_predictions(tmp_path / "none.parquet", samples, SETTINGS)
 
 
 def test_good_predictions_pass(files, samples):
-    assert len(read_predictions(files["all_action"], samples, 2)) == len(pd.read_parquet(files["all_action"]))
-    assert len(read_predictions(files["fine_tuning"], samples, 2, samples=10)) == len(
+    assert len(read_predictions(files["all_action"], samples, SETTINGS)) == len(pd.read_parquet(files["all_action"]))
+    assert len(read_predictions(files["fine_tuning"], samples, SETTINGS, samples=10)) == len(
         pd.read_parquet(files["fine_tuning"])
     )
 
@@ -132,7 +133,7 @@ def test_good_predictions_pass(files, samples):
 def test_tables_without_form_are_named(files, samples, spoil, message):
     spoil(pd.read_parquet(files["all_action"])).to_parquet(files["all_action"])
     with pytest.raises(RescoreError) as error:
-        read_predictions(files["all_action"], samples, 2)
+        read_predictions(files["all_action"], samples, SETTINGS)
     assert message in str(error.value)
 
 
@@ -141,6 +142,6 @@ def test_faults_of_form_are_reported_together(files, samples):
     bad = table.assign(predicted="x", member=table["member"].where(table.index != 3))
     bad.to_parquet(files["all_action"])
     with pytest.raises(RescoreError) as error:
-        read_predictions(files["all_action"], samples, 2)
+        read_predictions(files["all_action"], samples, SETTINGS)
     assert "column 'predicted'" in str(error.value)
     assert "without member" in str(error.value)

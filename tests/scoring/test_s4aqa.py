@@ -10,7 +10,12 @@ from scipy.stats import spearmanr
 from rescore.errors import RescoreError
 from rescore.scoring import s4aqa
 
-SETTINGS = {"seed": 0, "scoring": {"bootstrap": 60, "confidence": 0.95}, "semi_supervised": {"label_draws": 2}}
+SETTINGS = {
+    "seed": 0,
+    "first_training": 0,
+    "scoring": {"bootstrap": 60, "confidence": 0.95},
+    "semi_supervised": {"label_draws": 2},
+}
 ROOT = Path(__file__).parents[2]
 TABLES = ("mtl_aqa", "rhythmic_gymnastics", "ablation")
 
@@ -148,7 +153,7 @@ def test_what_is_wrong_is_said_together(files, tmp_path):
     path.parent.mkdir()
     table.to_parquet(path)
     with pytest.raises(
-        RescoreError, match=r"(?s)s4l/mtl_aqa/40: no predictions.*vat/mtl_aqa/10: 1 draws.*targets differ"
+        RescoreError, match=r"(?s)s4l/mtl_aqa/40: no predictions.*vat/mtl_aqa/10: 1 seeds.*targets differ"
     ):
         scored("mtl_aqa", [([path], files["mtl_aqa"][1])], tmp_path / "s.csv")
     with pytest.raises(RescoreError, match="no scores are defined"):

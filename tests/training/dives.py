@@ -41,10 +41,10 @@ def settings(**changes: Any) -> dict[str, Any]:
         **{"caption_dropout": 0.2, "caption_tokens": 8, "score_scale": 17, "flip": 0.5},
         "weights": {"score": 1.0, "classes": 1.0, "caption": 0.01},
         **{"epochs": 3, "batch": 4, "evaluation_batch": 5, "learning_rate": 0.002},
-        **{"precision": "bfloat16", "compile": False, "accumulate": 1, "gpus": 0, "threads": 1, "tensorboard": False},
+        **{"precision": "bfloat16", "compile": False, "accumulate": 1, "gpus": 0, "tensorboard": False},
         **changes,
     }
-    return {"multitask": {"wide_epochs": section["epochs"], **section}, "backbone": BACKBONE}
+    return {"first_training": 0, "multitask": {"wide_epochs": section["epochs"], **section}, "backbone": BACKBONE}
 
 
 def write_dives(directory: Path, samples: int = 25) -> dict[str, Path]:

@@ -70,7 +70,7 @@ def test_joints_of_unseen_pictures_are_found(tmp_path):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        train(weights, SETTINGS, ["aqa7"], **files)
+        train(weights, SETTINGS, ["aqa7"], **files, training=0)
         arguments = (files["clips"][0], files["rows"][0], weights, tmp_path / "found.npy", tmp_path / "found.parquet")
         estimate(*arguments, SETTINGS, "aqa7")
     finally:
@@ -88,9 +88,9 @@ def test_equal_seeds_give_equal_bytes(tmp_path):
     files = write_dots(tmp_path)
     short = SETTINGS | {"poses": SETTINGS["poses"] | {"training": SETTINGS["poses"]["training"] | {"iterations": 3}}}
     for name in ("a", "b"):
-        train(tmp_path / f"{name}.safetensors", short, ["aqa7"], **files)
+        train(tmp_path / f"{name}.safetensors", short, ["aqa7"], **files, training=0)
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
-    train(tmp_path / "c.safetensors", short | {"seed": 1}, ["aqa7"], **files)
+    train(tmp_path / "c.safetensors", short, ["aqa7"], **files, training=1)
     assert (tmp_path / "a.safetensors").read_bytes() != (tmp_path / "c.safetensors").read_bytes()
 
 
@@ -105,7 +105,7 @@ def test_no_dive_that_any_training_set_holds_out_is_learnt_from():
 def test_what_cannot_be_learnt_from_is_refused(tmp_path):
     files = write_dots(tmp_path)
     with pytest.raises(RescoreError, match="no source is synthetic"):
-        train(tmp_path / "w.safetensors", SETTINGS, [], [], [], [])
+        train(tmp_path / "w.safetensors", SETTINGS, [], [], [], [], 0)
     np.save(tmp_path / "poses.npy", np.load(tmp_path / "poses.npy")[:, :3])
     with pytest.raises(RescoreError, match=r"for 24 samples of 4 frames"):
-        train(tmp_path / "w.safetensors", SETTINGS, ["aqa7"], **files)
+        train(tmp_path / "w.safetensors", SETTINGS, ["aqa7"], **files, training=0)

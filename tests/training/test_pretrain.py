@@ -82,9 +82,9 @@ def moving_squares(directory: Path, windows: int = 60) -> tuple[Path, Path]:
     return directory / "clips.npy", directory / "rows.parquet"
 
 
-def run(directory: Path, name: str, wanted: dict[str, Any]) -> tuple[Path, Path]:
+def run(directory: Path, name: str, wanted: dict[str, Any], training: int = 0) -> tuple[Path, Path]:
     weights, curve = directory / name / "weights.safetensors", directory / name / "curve.csv"
-    pretrain(directory / "clips.npy", directory / "rows.parquet", weights, curve, wanted)
+    pretrain(directory / "clips.npy", directory / "rows.parquet", weights, curve, wanted, training)
     return weights, curve
 
 
@@ -103,9 +103,20 @@ def test_learns_motion_and_writes_weights_that_the_backbone_reads(tmp_path: Path
     assert header["data"] == {"clips": sha256_file(clips), "rows": sha256_file(rows)}
     assert header["test_accuracy"] == pytest.approx(table["test_accuracy"].iloc[-1])
     assert header["parameters"] == wanted
-    assert header["seed"] == 0
+    assert header["training"] == 0
     assert build_backbone(wanted, weights)(torch.zeros(1, 3, 16, CROP, CROP)).shape == (1, 256)
     assert not list(weights.parent.glob("*restart*"))
+
+
+def test_the_trainings_number_is_its_seed_and_the_datas_is_not(tmp_path: Path) -> None:
+    moving_squares(tmp_path)
+    wanted = settings(iterations=3)
+    first, second = (run(tmp_path, str(number), wanted, number)[0] for number in (0, 1))
+    same = run(tmp_path, "other data's seed", {**wanted, "seed": 5}, 0)[0]
+    arrays = [load_arrays(path)[0]["conv1.weight"] for path in (first, second, same)]
+    assert not np.array_equal(arrays[0], arrays[1])
+    np.testing.assert_array_equal(arrays[0], arrays[2])
+    assert load_arrays(second)[1]["training"] == 1
 
 
 @pytest.mark.parametrize("optimiser", ["adam", "sgd"])
@@ -117,7 +128,7 @@ def test_a_killed_run_resumes_and_ends_with_the_same_bytes(tmp_path: Path, optim
     restart = weights.with_name("weights.restart.safetensors")
     # A real process, stopped for good by the kernel between two of its restart points.
     script = "import sys, json; from pathlib import Path; from rescore.training.pretrain import pretrain\n"
-    script += "pretrain(*map(Path, sys.argv[1:5]), json.loads(sys.argv[5]))"
+    script += "pretrain(*map(Path, sys.argv[1:5]), json.loads(sys.argv[5]), 0)"
     arguments = [tmp_path / "clips.npy", tmp_path / "rows.parquet", weights, curve]
     command = [sys.executable, "-c", script, *map(str, arguments), json.dumps(wanted)]
     process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
@@ -129,7 +140,7 @@ def test_a_killed_run_resumes_and_ends_with_the_same_bytes(tmp_path: Path, optim
     assert not weights.exists()
     _, header = load_arrays(restart)
     assert 3 <= header["iteration"] < 30
-    pretrain(*arguments, wanted)
+    pretrain(*arguments, wanted, 0)
     assert weights.read_bytes() == expected.read_bytes()
     assert curve.read_bytes() == expected_curve.read_bytes()
     assert not restart.exists()

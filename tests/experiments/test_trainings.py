@@ -1,0 +1,100 @@
+"""What every system repeats: declared once, by exact names; numbers that shift trainings and nothing of the data."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from rescore import parameters
+from rescore.errors import RescoreError
+from rescore.experiments import extensions_members, mtl_aqa_members, mtl_aqa_systems, trainings
+from rescore.experiments.trainings import Chosen, Rests, declared
+from rescore.scoring import aqa7, linear_probes, s4aqa
+from rescore.training import semi_supervised
+
+ROOT = Path(__file__).parents[2]
+
+
+def settings_of(scale: str = "smoke", **changes: int) -> dict:
+    return parameters.load(ROOT / "params.yaml", scale=scale)[1] | changes
+
+
+def test_every_member_of_every_table_is_declared():
+    settings = settings_of("demo")
+    members = [member.name for member in mtl_aqa_members.members(settings)]
+    members += [f"{name}/1059" for name in mtl_aqa_systems.SYSTEMS]
+    members += [f"{system.name}/1059" for system in extensions_members.systems(settings)]
+    members += [cell.member for table in ("table2", "table3", "table4") for cell in aqa7.cells_of(table, settings)]
+    members += [cell.member for table in ("table9", "table10") for cell in linear_probes.cells_of(table)]
+    tables = ("mtl_aqa", "rhythmic_gymnastics", "ablation")
+    members += [cell.member for table in tables for cell in s4aqa.cells_of(table)]
+    members += [f"{system}/unlv_dive/40" for system in semi_supervised.SYSTEMS]
+    assert all(trainings.trainings(member, settings) for member in members)
+
+
+def test_an_undeclared_system_is_refused_with_the_place_to_declare_it():
+    for member in ("svr_of_mine/diving", "sv", "pose_", "single_action/diving", ""):
+        with pytest.raises(RescoreError, match=r"SYSTEMS of rescore.experiments.trainings"):
+            trainings.trainings(member, settings_of())
+
+
+def test_systems_of_one_name_are_repeated_as_their_data_set_is():
+    settings = settings_of("demo", seeds=4)
+    settings["multitask"]["seeds"], settings["semi_supervised"]["label_draws"] = 2, 3
+    for member, count in (
+        ("svr/diving", 4),
+        ("svr/mtl_aqa/10", 3),
+        ("usdl/1059", 2),
+        ("usdl/mtl_aqa/40", 3),
+        ("label_only/1059", 1),
+        ("label_only/mtl_aqa/10", 3),
+        ("backbone/dives/c1", 2),
+        ("c3d_avg/score/1059_validated", 2),
+        ("action_net/rhythmic_gymnastics/40/ball", 3),
+        ("pose_dct/diving", 2),
+        ("pose_dct_true/diving", 1),
+    ):
+        assert len(trainings.trainings(member, settings)) == count, member
+
+
+def test_another_first_training_shifts_what_is_repeated_and_nothing_that_is_done_once():
+    settings = settings_of("demo", first_training=7)
+    assert trainings.trainings("all", settings) == [7, 8, 9]
+    assert trainings.backbones([7, 8, 9], settings) == [7, 8, 9]
+    assert trainings.trainings("observer/1059", settings) == trainings.trainings("pose_dct_true/1059", settings) == [0]
+
+
+def test_what_is_given_is_one_and_a_regression_on_it_has_nothing_to_repeat():
+    settings = settings_of("demo", first_training=7)
+    settings["backbone"]["weights"], settings["poses"]["estimator"] = "sports1m", "keypoint_rcnn"
+    assert trainings.backbones([7, 8], settings) == trainings.every_backbone(settings) == [0]
+    for member in ("svr/diving", "c3d_svr/1059", "backbone/dives/c2", "pose_dct/1059"):
+        assert trainings.trainings(member, settings) == [0], member
+    assert trainings.trainings("backbone/within/c2", settings) == [7]  # its draw of vaults is repeated
+    assert trainings.trainings("svr/mtl_aqa/10", settings) == [7, 8, 9]  # and so are draws of labels
+
+
+def test_what_is_chosen_and_what_a_training_rests_on_stand_beside_it():
+    assert declared("s3d/1059").rests is Rests.SEGMENTER
+    assert declared("s4aqa/mtl_aqa/10").rests is Rests.BACKBONE
+    assert declared("s4aqa/rhythmic_gymnastics/40/ball").rests is Rests.NOTHING
+    assert declared("c3d_lstm_svr/1059").chosen is Chosen.INSIDE_TRAINING
+    assert not trainings.has_iterations("coreg/mtl_aqa/10")
+    assert trainings.has_iterations("mscadc/score/1059")
+
+
+def check_members_of(runs: Path, settings: dict) -> int:
+    """Every member that a run wrote is declared, and has the trainings that it should have; how many there are."""
+    found: dict[str, set[int]] = {}
+    for path in sorted(runs.rglob("*.parquet")):
+        table = pd.read_parquet(path)
+        if {"member", "seed"} <= set(table.columns):
+            for member, seeds in table.groupby("member")["seed"]:
+                found.setdefault(str(member), set()).update(map(int, seeds))
+    wrong = {
+        member: (sorted(seeds), trainings.trainings(member, settings))
+        for member, seeds in found.items()
+        if sorted(seeds) != trainings.trainings(member, settings)
+    }
+    assert not wrong
+    return len(found)
