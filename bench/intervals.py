@@ -3,11 +3,12 @@
     python bench/intervals.py                              minutes on one core; a Markdown table
     python bench/intervals.py --csv docs/images/intervals.csv --figure docs/images/intervals.svg --document docs/statistics.md
 
-Two systems share test samples and, training by training, a backbone. artanh of a training's population rho is the system's mean, plus the
-backbone's part, plus the training's own; predictions are normal with that rho, and a part of their error is common to all trainings. `ties`
-rounds scores and predictions to half a standard deviation. Each interval is held against its own target: the confidence interval against the
-mean over all samples and trainings, the prediction interval against the rho of one more training on the same samples. At K = 1 the variance
-over trainings is from five trainings of a third system with the same variances (4 degrees of freedom).
+Two systems share test samples and, training by training, a backbone. artanh of a training's population rho is the system's
+mean, plus the backbone's part, plus the training's own; predictions are normal with that rho, and a part of their error is
+common to all trainings. `ties` rounds scores and predictions to half a standard deviation. Each interval is held against its
+own target: the confidence interval against the mean over all samples and trainings, the prediction interval against the rho of
+one more training on the same samples. At K = 1 the variance over trainings is from five trainings of a third system with the
+same variances (4 degrees of freedom).
 """
 
 import argparse
@@ -72,8 +73,10 @@ def spearman_with_influence(target: np.ndarray, predicted: np.ndarray) -> tuple[
     return rho, np.sqrt((n - 1) / n) * (left_out.mean(-1, keepdims=True) - left_out)
 
 
-def simulate(n: int, means: tuple[float, float], ties: bool, repetitions: int, generator: np.random.Generator) -> dict[str, np.ndarray]:
-    """Values and influences on the artanh scale: of two systems' trainings (the last is the next one), and of the measured system.
+def simulate(n: int, means: tuple[float, float], ties: bool, repetitions: int, generator: np.random.Generator) -> dict[str,
+np.ndarray]:
+    """Values and influences on the artanh scale: of two systems' trainings (the last is the next one), and of the measured
+    system.
 
     Returns:
         `values` (3, repetitions, trainings), `influence` (3, repetitions, trainings, n).
@@ -113,7 +116,8 @@ def truth(mean: float, ties: bool) -> float:
     return float(np.average(found, weights=weights))
 
 
-def spread_at(values: np.ndarray, influence: np.ndarray, measured: tuple[np.ndarray, np.ndarray] | None, parts: int = 1) -> Spread:
+def spread_at(values: np.ndarray, influence: np.ndarray, measured: tuple[np.ndarray, np.ndarray] | None, parts: int = 1) ->
+Spread:
     """The spread of K trainings; of one by the measured system's (`parts`: systems whose variances add up in a difference)."""
     n = influence.shape[-1]
     if measured is None:
@@ -143,7 +147,8 @@ def outcomes(n: int, rho: float, ties: bool, seed: int, repetitions: int) -> Ite
     for k in TRAININGS:
         rates = np.concatenate(found[k], axis=1)[:, :repetitions].mean(axis=1)
         names = ("confidence", "prediction", "difference", "differs", "half_width", "false_decision", "power", "covered_apart")
-        yield {"n": n, "rho": rho, "ties": ties, "trainings": k, **dict(zip(names, rates, strict=False)), "gap": better - expected}
+        yield {"n": n, "rho": rho, "ties": ties, "trainings": k, **dict(zip(names, rates, strict=False)), "gap": better -
+        expected}
 
 
 def held(drawn: dict[str, np.ndarray], expected: float, k: int) -> list[np.ndarray]:
@@ -156,7 +161,8 @@ def held(drawn: dict[str, np.ndarray], expected: float, k: int) -> list[np.ndarr
     near, far = prediction_interval(spread)
     following = values[0, :, -1]
     inside = (near <= following) & (following <= far)
-    return [(low <= expected) & (expected <= high), inside, np.abs(difference_test(drawn, k)[0]), ~inside, (np.tanh(far) - np.tanh(near)) / 2]
+    return [(low <= expected) & (expected <= high), inside, np.abs(difference_test(drawn, k)[0]), ~inside, (np.tanh(far) -
+    np.tanh(near)) / 2]
 
 
 def difference_test(drawn: dict[str, np.ndarray], k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -171,6 +171,8 @@ class Estimate:
     """A key of intervals.SCALES."""
     unit: float = 1.0
     """What 1 of the scale is in `value` and `values`: 100 of percentages."""
+    centre: float | None = None
+    """Of a difference, whose `values` and `influence` are on the scale: the middle of both sides there. None: no difference."""
     replicates: np.ndarray = field(default_factory=lambda: np.zeros(0))
     """(replicates,) the statistic in each bootstrap replicate over test samples; empty where trainings tell the interval."""
     reason: str = ""
@@ -243,12 +245,13 @@ def estimate_statistic(
 ) -> Estimate:
     """Mean over trainings of any statistic, with what its intervals need.
 
-    Bootstrap replicates are drawn where nothing is trained, and for a single training of whose variance nothing is known: one draw
-    from all the repetitions' samples, of which each sees its own. Draws depend on the sample names only, so two cells on the same
-    samples are resampled together and their difference can be resampled too.
+    Bootstrap replicates are drawn where nothing is trained, and for a single training of whose variance nothing is known: one
+    draw from all the repetitions' samples, of which each sees its own. Draws depend on the sample names only, so two cells on
+    the same samples are resampled together and their difference can be resampled too.
 
     Args:
-        in_resamples: (place of the training, (resamples, n) how often each of its samples was drawn) -> (resamples,) the statistic.
+        in_resamples: (place of the training, (resamples, n) how often each of its samples was drawn) -> (resamples,) the
+            statistic.
         values: (K,) the statistic on each training's own samples.
         samples: (K, n) sample names.
         trained: the trainings' numbers.
@@ -276,47 +279,82 @@ def is_told_by_trainings(trained: Trained) -> bool:
     return len(trained.numbers) > 1 or (len(trained.numbers) == 1 and trained.file is not None)
 
 
-def combine(
-    estimates: Sequence[Estimate], function: Callable[[np.ndarray], np.ndarray], scale: str | None = None
-) -> Estimate:
-    """A function of several estimates (an average over actions, a difference of systems), training by training.
+def combine(estimates: Sequence[Estimate], function: Callable[[np.ndarray], np.ndarray]) -> Estimate:
+    """A function of several estimates of one kind (an average over actions), training by training.
 
-    Value k of the combination is the function of the cells' values of training k, so that what cells have in common within a training
-    (a backbone, a draw of labels) is in it once. Cells without trainings have one value, which stands beside every training's. Cells
-    with other numbers of trainings are paired by the numbers that all have. A sample's influence is carried over by the function's
-    slopes (delta method).
+    Value k of the combination is the function of the cells' values of training k, so that what cells have in common within a
+    training (a backbone, a draw of labels) is in it once. Cells without trainings have one value, which stands beside every
+    training's; cells with other trainings are paired by the numbers that all have. A sample's influence is carried over by the
+    function's slopes (delta method).
 
     Args:
         estimates: the cells.
         function: maps (..., cells) to (...).
-        scale: of the combination; None: the cells' own.
 
     Returns:
-        The combined estimate; `n` is the sum of the cells' samples.
+        The combined estimate, on the cells' scale; `n` is the sum of their samples.
     """
     numbers = common_numbers(estimates)
-    cells = [of_trainings(estimate, numbers) for estimate in estimates]
+    cells = [of_trainings(estimate.values, estimate.influence, estimate, numbers) for estimate in estimates]
     values = np.stack([values for values, _ in cells], axis=-1)  # (K, cells)
-    samples = np.unique(np.concatenate([estimate.samples for estimate in estimates]).astype(str)).astype(object)
+    samples, influence = on_all_samples(estimates, [own for _, own in cells])  # (K, cells, units)
     slopes = slopes_of(function, values)
-    influence = np.zeros((len(values), len(samples)))
-    for place, (estimate, (_, own)) in enumerate(zip(estimates, cells, strict=True)):
-        where = np.searchsorted(samples.astype(str), estimate.samples.astype(str))
-        influence[:, where] += slopes[:, place, None] * own
     drawn = [estimate.replicates for estimate in estimates]
+    centres = [estimate.centre for estimate in estimates if estimate.centre is not None]
     combined = Estimate(
         value=float(function(np.array([estimate.value for estimate in estimates]))),
         n=sum(estimate.n for estimate in estimates),
         values=np.asarray(function(values)),
         samples=samples,
-        influence=influence,
+        influence=np.einsum("kc,kcu->ku", slopes, influence),
         trained=Trained(numbers),
-        scale=scale or estimates[0].scale,
+        scale=estimates[0].scale,
         unit=estimates[0].unit,
+        centre=float(np.mean(centres)) if centres else None,
         replicates=function(np.stack(drawn, axis=-1)) if all(map(len, drawn)) else np.zeros(0),
         reason=next((estimate.reason for estimate in estimates if estimate.reason), ""),
     )
-    return replace(combined, trained=Trained(numbers, combined_file(estimates, slopes, combined)))
+    return replace(combined, trained=Trained(numbers, combined_file(estimates, slopes[0], combined)))
+
+
+def difference(left: Estimate, right: Estimate) -> Estimate:
+    """Left less right, training by training, on the scale of both.
+
+    Of correlations it is the difference of their artanh that has a known error; `centre` is the mean of both, about which
+    bounds are taken back into a difference of correlations. `value` and `replicates` are differences of the statistics
+    themselves.
+    """
+    if left.scale != right.scale or left.unit != right.unit or not left.centre is right.centre is None:
+        left, right = (replace(side, scale="identity", unit=1.0, centre=None) for side in (left, right))
+    numbers = common_numbers([left, right])
+    sides = [of_trainings(*scaled(side), side, numbers) for side in (left, right)]
+    samples, influence = on_all_samples([left, right], [own for _, own in sides])
+    drawn = len(left.replicates) and len(right.replicates)
+    with np.errstate(invalid="ignore"):
+        values, centre = sides[0][0] - sides[1][0], float(np.mean([side for side, _ in sides]))
+        moved = influence[:, 0] - influence[:, 1]
+    return Estimate(
+        value=left.value - right.value,
+        n=max(left.n, right.n),
+        values=values,
+        samples=samples,
+        influence=moved,
+        trained=Trained(numbers, combined_file([left, right], np.array([1.0, -1.0]), None)),
+        scale=left.scale,
+        unit=left.unit,
+        centre=centre,
+        replicates=left.replicates - right.replicates if drawn else np.zeros(0),
+        reason=left.reason or right.reason,
+    )
+
+
+def on_all_samples(estimates: Sequence[Estimate], influence: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The names of all samples, and every estimate's influences (K, units) laid out over them: (K, estimates, all)."""
+    samples = np.unique(np.concatenate([estimate.samples for estimate in estimates]).astype(str))
+    laid_out = np.zeros((len(influence[0]), len(estimates), len(samples)))
+    for place, (estimate, own) in enumerate(zip(estimates, influence, strict=True)):
+        laid_out[:, place, np.searchsorted(samples, estimate.samples.astype(str))] = own
+    return samples.astype(object), laid_out
 
 
 UNPAIRED = (-1,)
@@ -324,19 +362,22 @@ UNPAIRED = (-1,)
 
 
 def common_numbers(estimates: Sequence[Estimate]) -> tuple[int, ...]:
-    """Numbers of the trainings that all estimates with trainings have; empty where none has any, UNPAIRED where they share none."""
+    """Numbers of the trainings that all estimates with trainings have; empty where none has any, UNPAIRED where they share
+    none."""
     known = [set(estimate.trained.numbers) for estimate in estimates if estimate.trained.numbers]
     return (tuple(sorted(set.intersection(*known))) or UNPAIRED) if known else ()
 
 
-def of_trainings(estimate: Estimate, numbers: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """An estimate's values (K,) and influences (K, units) of these trainings; its mean for each where it has none."""
+def of_trainings(
+    values: np.ndarray, influence: np.ndarray, estimate: Estimate, numbers: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """An estimate's values (K,) and influences (K, units) of these trainings alone; their mean for each where it has none of
+    them."""
     if estimate.trained.numbers and numbers != UNPAIRED:
         places = [estimate.trained.numbers.index(number) for number in numbers]
-        return estimate.values[places], estimate.influence[places]
+        return values[places], influence[places]
     count = max(len(numbers), 1)
-    mean = estimate.influence.mean(axis=0)
-    return np.repeat(estimate.values.mean(), count), np.tile(mean, (count, 1))
+    return np.repeat(values.mean(), count), np.tile(influence.mean(axis=0), (count, 1))
 
 
 def slopes_of(function: Callable[[np.ndarray], np.ndarray], values: np.ndarray, step: float = 1e-5) -> np.ndarray:
@@ -346,36 +387,49 @@ def slopes_of(function: Callable[[np.ndarray], np.ndarray], values: np.ndarray, 
     return np.asarray((upper - lower) / (2 * step))
 
 
-def combined_file(estimates: Sequence[Estimate], slopes: np.ndarray, combined: Estimate) -> TrainingVariance | None:
+def combined_file(
+    estimates: Sequence[Estimate], slopes: np.ndarray, combined: Estimate | None
+) -> TrainingVariance | None:
     """The variance over trainings of a combination of single trainings, from those of its parts; None where one is unknown.
 
-    A file knows nothing of what parts have in common within a training. What enters with one sign is taken as moving together, what
-    enters with opposite signs as independent: a larger variance than either could have otherwise.
+    A file knows nothing of what parts have in common within a training. What enters with one sign is taken as moving together,
+    what enters with opposite signs as independent: no smaller a variance than either has.
+
+    Args:
+        estimates: the parts.
+        slopes: (parts,) of the combination in each.
+        combined: what they are slopes of, in the statistic's unit; None: the parts' scale itself.
     """
-    trained = [(place, part) for place, part in enumerate(estimates) if part.trained.numbers]
-    files = [part.trained.file for _, part in trained]
-    if len(combined.values) != 1 or not trained or any(file is None for file in files):
+    trained = [(part, slope) for part, slope in zip(estimates, slopes, strict=True) if part.trained.numbers]
+    files = [part.trained.file for part, _ in trained if part.trained.file is not None]
+    if not trained or len(files) < len(trained) or any(len(part.values) > 1 for part, _ in trained):
         return None
-    raw = np.zeros(len(estimates))
-    for place, part in trained:
-        raw[place] = np.sqrt(measured_variance(part)) * slopes[0, place]
-    mean_square = raw[raw > 0].sum() ** 2 + raw[raw < 0].sum() ** 2
-    slope = float(SCALES[combined.scale].slope(combined.values[0] / combined.unit)) / combined.unit
-    known = [file for file in files if file is not None]
-    shared = float(np.mean([file.shared for file in known]))
-    return TrainingVariance(mean_square * slope**2, min(file.degrees for file in known), shared)
+    moves = np.array([slope * deviation_by_file(part, combined is None) for part, slope in trained])
+    mean_square = float(moves[moves > 0].sum() ** 2 + moves[moves < 0].sum() ** 2)
+    if combined is not None:
+        mean_square *= slope_at(combined) ** 2
+    return TrainingVariance(mean_square, min(file.degrees for file in files), float(np.mean([f.shared for f in files])))
 
 
-def measured_variance(estimate: Estimate) -> float:
-    """The variance over trainings that a file gives a single training, in the estimate's own unit."""
-    values, influence = scaled(estimate)
-    slope = float(SCALES[estimate.scale].slope(estimate.values[0] / estimate.unit)) / estimate.unit
+def deviation_by_file(estimate: Estimate, on_its_scale: bool) -> float:
+    """The standard deviation over trainings that a file gives a single one, on its scale or in its own unit."""
+    _, influence = scaled(estimate)
     file = estimate.trained.file
-    return np.nan if file is None else file.on(float(np.square(influence).sum())) / slope**2
+    deviation = np.nan if file is None else float(np.sqrt(file.on(float(np.square(influence).sum()))))
+    return deviation if on_its_scale else deviation / slope_at(estimate)
+
+
+def slope_at(estimate: Estimate) -> float:
+    """How fast an estimate's scale grows with its first value, in the value's own unit."""
+    if estimate.centre is not None:
+        return 1.0
+    return float(SCALES[estimate.scale].slope(estimate.values[0] / estimate.unit)) / estimate.unit
 
 
 def scaled(estimate: Estimate) -> tuple[np.ndarray, np.ndarray]:
-    """An estimate's values (K,) and influences (K, units) on its scale."""
+    """An estimate's values (K,) and influences (K, units) on its scale; those of a difference are there already."""
+    if estimate.centre is not None:
+        return estimate.values, estimate.influence
     return on_scale(estimate.scale, estimate.values / estimate.unit, estimate.influence / estimate.unit)
 
 

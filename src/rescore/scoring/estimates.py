@@ -1,7 +1,7 @@
 """Both intervals of an estimate, and the file of estimates that claims are decided by.
 
-`runs/<scale>/scores/<table>.estimates.parquet` holds a row a cell of the scores: every training's value and what each test sample adds to
-it. From these the difference of any two cells has its interval, whatever tables they stand in.
+`runs/<scale>/scores/<table>.estimates.parquet` holds a row a cell of the scores: every training's value and what each test
+sample adds to it. From these the difference of any two cells has its interval, whatever tables they stand in.
 """
 
 from collections.abc import Iterable
@@ -27,7 +27,8 @@ from rescore.scoring.intervals import (
 from rescore.storage import read_table, write_table
 
 TRAININGS, FILE, NONE, NOTHING_TRAINED = "trainings", "file", "none", "nothing trained"
-"""Where the variance over trainings is from; `none`: there is one training and no file, so the interval is over test samples only."""
+"""Where the variance over trainings is from; `none`: there is one training and no file, so the interval is over test samples
+only."""
 NO_INTERVAL = (np.nan, np.nan)
 
 
@@ -71,8 +72,8 @@ def spread(estimate: Estimate) -> Spread | None:
 def intervals_of(estimate: Estimate, confidence: float = 0.95) -> Intervals:
     """The confidence interval and the prediction interval of one further training.
 
-    Where nothing is trained, and for a single training of whose variance nothing is known, the confidence interval is BCa's over test
-    samples and nothing is predicted.
+    Where nothing is trained, and for a single training of whose variance nothing is known, the confidence interval is BCa's
+    over test samples and nothing is predicted.
     """
     source = variance_of(estimate)
     if extreme := interval_at_the_end(estimate, confidence):
@@ -86,15 +87,27 @@ def intervals_of(estimate: Estimate, confidence: float = 0.95) -> Intervals:
 
 
 def taken_back(estimate: Estimate, bounds: tuple[np.ndarray, np.ndarray]) -> tuple[float, float]:
-    """Bounds on an estimate's scale in its own unit."""
-    low, high = (estimate.unit * float(from_scale(estimate.scale, bound)) for bound in bounds)
-    return low, high
+    """Bounds on an estimate's scale in its own unit; those of a difference as two points that lie evenly about its centre."""
+
+    def back(bound: Any) -> float:
+        return estimate.unit * float(from_scale(estimate.scale, bound))
+
+    low, high = bounds
+    if estimate.centre is None:
+        return back(low), back(high)
+    centre = estimate.centre
+    return back(centre + low / 2) - back(centre - low / 2), back(centre + high / 2) - back(centre - high / 2)
 
 
 def interval_at_the_end(estimate: Estimate, confidence: float) -> tuple[float, float] | None:
-    """Wilson's interval of a share that is 0 or 1 in every training: every resample and every training are the same. None for others."""
+    """Wilson's interval of a share that is 0 or 1 in every training: every resample and every training are the same. None for
+    others."""
     shares = estimate.values / estimate.unit
-    if estimate.scale != "angular" or not (np.ptp(shares) == 0 and shares[0] in (0.0, 1.0)):
+    if (
+        estimate.scale != "angular"
+        or estimate.centre is not None
+        or not (np.ptp(shares) == 0 and shares[0] in (0.0, 1.0))
+    ):
         return None
     from statsmodels.stats.proportion import proportion_confint
 
@@ -103,8 +116,9 @@ def interval_at_the_end(estimate: Estimate, confidence: float) -> tuple[float, f
     return estimate.unit * float(low), estimate.unit * float(high)
 
 
-def test_against_zero(estimate: Estimate) -> tuple[float, float]:
-    """t and two-sided p of an estimate (a difference) against 0, over new samples and new trainings; NaN where trainings are unknown."""
+def tested_against_zero(estimate: Estimate) -> tuple[float, float]:
+    """t and two-sided p of an estimate (a difference) against 0, over new samples and new trainings; NaN where trainings are
+    unknown."""
     if (found := spread(estimate)) is None:
         return NO_INTERVAL
     statistic, p = t_test(found)
@@ -122,6 +136,7 @@ def estimate_record(estimate: Estimate) -> dict[str, Any]:
         "n": estimate.n,
         "scale": estimate.scale,
         "unit": estimate.unit,
+        "centre": estimate.centre,
         "numbers": list(estimate.trained.numbers),
         "values": [float(value) for value in estimate.values],
         "samples": [str(name) for name in estimate.samples],
@@ -144,6 +159,7 @@ def estimate_in(record: dict[str, Any]) -> Estimate:
         trained=Trained(tuple(map(int, record["numbers"])), file),
         scale=str(record["scale"]),
         unit=float(record["unit"]),
+        centre=None if pd.isna(record["centre"]) else float(record["centre"]),
         replicates=np.asarray(record["replicates"], dtype=float),
     )
 
@@ -158,7 +174,7 @@ def write_estimates(path: Path, rows: Iterable[tuple[dict[str, str], Estimate]])
     write_table(path, pd.DataFrame(lines, columns=[*KEY, *RECORD]))
 
 
-RECORD = ["value", "n", "scale", "unit", "numbers", "values", "samples", "influence", "file", "replicates"]
+RECORD = ["value", "n", "scale", "unit", "centre", "numbers", "values", "samples", "influence", "file", "replicates"]
 
 
 def read_estimates(path: Path) -> dict[tuple[str, str, str], Estimate]:
@@ -170,7 +186,5 @@ def read_estimates(path: Path) -> dict[tuple[str, str, str], Estimate]:
     table = read_table(path)
     missing = [f"no column '{name}'" for name in (*KEY, *RECORD) if name not in table.columns]
     raise_together(f"{path}: not a file of estimates", missing, "delete it and run the workflow again.")
-    return {
-        (str(line["row"]), str(line["column"]), str(line["protocol"])): estimate_in(line)
-        for line in table.to_dict("records")  # type: ignore[arg-type]
-    }
+    lines = [{str(name): value for name, value in line.items()} for line in table.to_dict("records")]
+    return {(str(line["row"]), str(line["column"]), str(line["protocol"])): estimate_in(line) for line in lines}

@@ -4,8 +4,8 @@
                                                                      └─► prediction_interval: a new training, these samples
 
 Trainings are readers and test samples are cases (Obuchowski & Rockette 1995; Hillis 2007). Both intervals are taken on a scale on
-which the statistic's error depends little on its value, and neither ever stands in for the other. docs/statistics.md has the formulas,
-their sources and every degenerate case.
+which the statistic's error depends little on its value, and neither ever stands in for the other. docs/statistics.md has the
+formulas, their sources and every degenerate case.
 """
 
 from collections.abc import Callable
@@ -41,10 +41,11 @@ SCALES = {
         np.pi / 2,
     ),
     "log": Scale(np.log, np.exp, lambda value: 1 / np.asarray(value)),
+    "positive": Scale(np.asarray, np.asarray, np.ones_like, 0.0),
     "identity": Scale(np.asarray, np.asarray, np.ones_like),
 }
-"""Correlations, and averages of them: artanh. Shares: the angular one (Anscombe 1948), which has a value at 0 and 1. Errors in points:
-log. Caption metrics, and differences of anything: as they are."""
+"""Correlations, and averages of them: artanh. Shares: the angular one (Anscombe 1948), which has a value at 0 and 1. Errors in
+points: log. Caption metrics, which may be 0: as they are, `positive`. Differences: the scale of both sides."""
 
 
 def on_scale(scale: str, values: np.ndarray, influence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -87,8 +88,8 @@ class Spread:
     def variance_degrees(self) -> Any:
         """Degrees of freedom of `variance` (Satterthwaite 1946; Hillis 2007, eq. 16, has the first term below alone).
 
-        The second term is that of Cov, a variance over n samples: without it few samples pass for none, and trainings that all gave
-        the same for certainty.
+        The second term is that of Cov, a variance over n samples: without it few samples pass for none, and trainings that all
+        gave the same for certainty.
         """
         samples = self.trainings * self.shared
         below = self.mean_square**2 / self.degrees + samples**2 / max(self.units - 1, 1)
@@ -137,8 +138,8 @@ def confidence_interval(spread: Spread, confidence: float = 0.95) -> tuple[np.nd
 def prediction_interval(spread: Spread, confidence: float = 0.95, further: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Where the mean over further trainings on these very samples lies: mean +- t sqrt(MS (1/K + 1/K')).
 
-    What samples give to all trainings alike is in both means and cancels. Nothing is predicted where MS is 0: that K trainings gave one
-    number does not show that the next will.
+    What samples give to all trainings alike is in both means and cancels. Nothing is predicted where MS is 0: that K trainings
+    gave one number does not show that the next will.
 
     Args:
         further: K', the trainings in the mean that is predicted: 1 for a number that a paper prints.
