@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from rescore.errors import raise_together
+from rescore.experiments.extensions_members import REFERENCE
 from rescore.scoring.correlation import Estimate, Trained, scaled
 from rescore.scoring.intervals import TrainingVariance, sampling_covariance
 from rescore.storage import read_table
@@ -23,6 +24,8 @@ Variances = dict[tuple[str, str], TrainingVariance]
 """By family and statistic."""
 NOT_REPEATED = ("svr/", "pose_", "c3d_svr/", "observer/", "difficulty/", "label_only/", "commentary_only/", "majority/")
 NOT_REPEATED_BUT_HERE = ("random_caption/", "backbone/dives/")
+PROBED = ("dives", "within", "outside")
+"""What linear probes are evaluated on: the second part of a member's name."""
 DRAWN = ("mtl_aqa", "rhythmic_gymnastics", "unlv_dive")
 """Data sets that labels are drawn of: the second part of a member's name."""
 
@@ -35,13 +38,21 @@ def is_repeated(member: str, settings: Mapping[str, Any]) -> bool:
     return not member.startswith((*NOT_REPEATED, *NOT_REPEATED_BUT_HERE))
 
 
-def family_of(member: str) -> str:
+def family_of(member: str, settings: Mapping[str, Any]) -> str:
     """Whose variance a member has: systems of one design, whatever their training set is (`c3d_avg` of `c3d_avg/score/1059`).
 
-    Linear probes are a family by body and data: a body's five layers are fitted on the same activations.
+    Linear probes are a family by body and data, since a body's five layers are fitted on the same activations; systems of the
+    extensions by the kind of their head.
+
+    Args:
+        settings: with `extensions.systems` where the member may be one of these.
     """
     parts = member.split("/")
-    return "/".join(parts[:2]) if len(parts) == 3 and parts[1] in ("dives", "within", "outside") else parts[0]
+    if len(parts) == 3:
+        return "/".join(parts[:2]) if parts[1] in PROBED else parts[0]
+    listed = {line["name"]: line["head"] for line in (settings.get("extensions") or {}).get("systems", ())}
+    heads = {REFERENCE.name: REFERENCE.head, **listed}
+    return f"extensions/{heads[parts[0]]}" if parts[0] in heads else parts[0]
 
 
 def trained(member: str, numbers: Sequence[int], statistic: str, settings: Mapping[str, Any]) -> Trained:
@@ -50,12 +61,12 @@ def trained(member: str, numbers: Sequence[int], statistic: str, settings: Mappi
     Args:
         numbers: of the trainings that its predictions are of.
         statistic: as in the scores: `spearman`, `accuracy`, a caption metric, `rmse`.
-        settings: `variances`, where a file was read; and what tells whether the system is repeated.
+        settings: `variances`, where a file was read; what tells whether the system is repeated; `extensions.systems`, for these.
     """
     if not is_repeated(member, settings):
         return Trained()
     known: Variances = settings.get("variances") or {}
-    return Trained(tuple(int(number) for number in numbers), known.get((family_of(member), statistic)))
+    return Trained(tuple(int(number) for number in numbers), known.get((family_of(member, settings), statistic)))
 
 
 def with_variances(settings: Mapping[str, Any], paths: Sequence[Path] | None) -> dict[str, Any]:
@@ -104,7 +115,8 @@ def variance_problems(table: pd.DataFrame) -> Iterator[str]:
 def pooled(family: str, statistic: str, estimates: Sequence[tuple[str, Estimate]]) -> dict[str, Any] | None:
     """A family's line from its members' estimates of several trainings each; None where no member has two trainings.
 
-    MS are pooled by their degrees of freedom, as variances within groups are; the sampling variances likewise.
+    MS are pooled by their degrees of freedom, as variances within groups are; the sampling variances likewise. The degrees are
+    those of one member: trainings of one number rest on one backbone, so members of a family are not independent.
     """
     parts = []
     for member, estimate in estimates:
@@ -121,7 +133,7 @@ def pooled(family: str, statistic: str, estimates: Sequence[tuple[str, Estimate]
         "family": family,
         "statistic": statistic,
         "mean_square": float(np.average(squares, weights=degrees)),
-        "degrees": sum(degrees),
+        "degrees": max(degrees),
         "shared": min(max(shared, 0.0), 1.0),
         "sampling": sampling,
         "trainings": max(degrees) + 1,
