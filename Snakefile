@@ -39,6 +39,10 @@ if SCALE != "open":
     include: "workflow/rules/comparisons.smk"
     include: "workflow/rules/report.smk"
 
+    if SCALE == "variance":
+
+        include: "workflow/rules/variance.smk"
+
 
 include: "workflow/rules/provenance.smk"
 

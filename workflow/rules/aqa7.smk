@@ -114,8 +114,10 @@ rule aqa7_scores:
             for experiment in PREDICTIONS[wildcards.table]
         ],
         rows=feature_rows("aqa7", AQA7_TRAININGS),
+        variance=VARIANCE,
     output:
         scores=f"{RUNS}/scores/aqa7_{{table}}.csv",
+        estimates=f"{RUNS}/scores/aqa7_{{table}}.estimates.parquet",
     log:
         f"{LOGS}/aqa7_scores_{{table}}.log",
     wildcard_constraints:
@@ -127,4 +129,5 @@ rule aqa7_scores:
         code=code("scoring.aqa7.score_aqa7"),
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} scoring.aqa7.score_aqa7 --table {wildcards.table} --predictions {input.predictions}"
-        " --rows {input.rows} --scores {output.scores} --settings {params.settings:q} > {log} 2>&1"
+        " --rows {input.rows} --variance {input.variance} --scores {output.scores} --estimates {output.estimates}"
+        " --settings {params.settings:q} > {log} 2>&1"

@@ -98,6 +98,10 @@ OVERVIEW = (
 )
 # What `dvc metrics` speaks of: the same numbers as the tables', few enough to compare.
 METRICS = [f"{RESULTS}/metrics.json"] if SCALE != "open" or REAL_DATA else []
+# How trainings vary of what this scale trains once: a tracked file, measured at another scale (variance.smk).
+VARIANCE = [
+    path for path in (f"workflow/variance/{SCALE}.csv",) if Path(path).is_file()
+]
 METRICS += ["results/open/metrics.json"] if REAL_DATA and SCALE != "open" else []
 
 

@@ -10,6 +10,7 @@ rule aqa7_comparisons:
             for experiment in ("all_action", "zero_shot", "fine_tuning")
         ],
         rows=feature_rows("aqa7", AQA7_TRAININGS),
+        variance=VARIANCE,
     output:
         report(
             f"{RESULTS}/tables/aqa7_comparisons.csv",
@@ -26,7 +27,8 @@ rule aqa7_comparisons:
         code=code("scoring.comparisons.compare_rows"),
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} scoring.comparisons.compare_rows"
-        " --comparisons {input.comparisons} --predictions {input.predictions} --rows {input.rows} --output {output}"
+        " --comparisons {input.comparisons} --predictions {input.predictions} --rows {input.rows} --variance {input.variance}"
+        " --output {output}"
         " --settings {params.settings:q} > {log} 2>&1"
 
 
@@ -38,6 +40,7 @@ rule mtl_aqa_comparisons:
             member=[folder for folder in MTL_AQA_MEMBERS if "/classes/" not in folder],
         ),
         rows=f"{DATA}/clips/mtl_aqa.parquet",
+        variance=VARIANCE,
     output:
         report(
             f"{RESULTS}/tables/mtl_aqa_comparisons.csv",
@@ -54,7 +57,8 @@ rule mtl_aqa_comparisons:
         code=code("scoring.comparisons.compare_rows"),
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} scoring.comparisons.compare_rows"
-        " --comparisons {input.comparisons} --predictions {input.predictions} --rows {input.rows} --output {output}"
+        " --comparisons {input.comparisons} --predictions {input.predictions} --rows {input.rows} --variance {input.variance}"
+        " --output {output}"
         " --settings {params.settings:q} > {log} 2>&1"
 
 
@@ -103,6 +107,7 @@ rule error_measures_scores:
     input:
         predictions=lambda wildcards: ERROR_PREDICTIONS,
         rows=lambda wildcards: ERROR_ROWS,
+        variance=VARIANCE,
     output:
         scores=f"{RUNS}/scores/error_measures.csv",
     log:
@@ -114,7 +119,7 @@ rule error_measures_scores:
         code=code("scoring.error_measures.measure_errors"),
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} scoring.error_measures.measure_errors"
-        " --predictions {input.predictions} --rows {input.rows} --scores {output.scores}"
+        " --predictions {input.predictions} --rows {input.rows} --variance {input.variance} --scores {output.scores}"
         " --settings {params.settings:q} > {log} 2>&1"
 
 

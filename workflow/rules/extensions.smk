@@ -155,6 +155,7 @@ rule extensions_scores:
         ],
         rows=f"{DATA}/clips/mtl_aqa.parquet",
         splits=f"{DATA}/manifests/mtl_aqa_splits.parquet",
+        variance=VARIANCE,
     output:
         scores=f"{RUNS}/scores/extensions_table.csv",
     log:
@@ -172,8 +173,8 @@ rule extensions_scores:
         code=code("scoring.extensions.score_extensions"),
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} scoring.extensions.score_extensions"
-        " --predictions {input.predictions} --rows {input.rows} --splits {input.splits} --scores {output.scores}"
-        " --settings {params.settings:q} > {log} 2>&1"
+        " --predictions {input.predictions} --rows {input.rows} --splits {input.splits} --variance {input.variance}"
+        " --scores {output.scores} --settings {params.settings:q} > {log} 2>&1"
 
 
 rule extensions_table:

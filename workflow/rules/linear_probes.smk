@@ -115,8 +115,10 @@ rule linear_probe_scores:
             if wildcards.table == "table9"
             else []
         ),
+        variance=VARIANCE,
     output:
         scores=f"{RUNS}/scores/mtl_aqa_{{table}}.csv",
+        estimates=f"{RUNS}/scores/mtl_aqa_{{table}}.estimates.parquet",
     log:
         f"{LOGS}/mtl_aqa_scores_{{table}}.log",
     wildcard_constraints:
@@ -132,4 +134,5 @@ rule linear_probe_scores:
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} scoring.linear_probes.score_linear_probes"
         " --table {wildcards.table} --predictions {input.predictions} --rows {input.rows} {params.baselines}"
-        " --scores {output.scores} --settings {params.settings:q} > {log} 2>&1"
+        " --variance {input.variance} --scores {output.scores} --estimates {output.estimates}"
+        " --settings {params.settings:q} > {log} 2>&1"

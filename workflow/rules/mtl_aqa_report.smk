@@ -80,8 +80,10 @@ rule mtl_aqa_scores:
         ),
         rows=f"{DATA}/clips/mtl_aqa.parquet",
         splits=f"{DATA}/manifests/mtl_aqa_splits.parquet",
+        variance=VARIANCE,
     output:
         scores=f"{RUNS}/scores/mtl_aqa_{{table}}.csv",
+        estimates=f"{RUNS}/scores/mtl_aqa_{{table}}.estimates.parquet",
     log:
         f"{LOGS}/mtl_aqa_scores_{{table}}.log",
     wildcard_constraints:
@@ -94,7 +96,8 @@ rule mtl_aqa_scores:
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} scoring.mtl_aqa.score_mtl_aqa"
         " --table {wildcards.table} --predictions {input.predictions} --classes {input.classes} --captions {input.captions}"
-        " --rows {input.rows} --splits {input.splits} --scores {output.scores} --settings {params.settings:q} > {log} 2>&1"
+        " --rows {input.rows} --splits {input.splits} --variance {input.variance} --scores {output.scores}"
+        " --estimates {output.estimates} --settings {params.settings:q} > {log} 2>&1"
 
 
 rule mtl_aqa_network:
@@ -251,6 +254,10 @@ rule mtl_aqa_claims:
         ),
         tables=expand(f"{RESULTS}/tables/mtl_aqa_{{table}}.csv", table=MTL_AQA_TABLES),
         data=f"{RUNS}/summary/mtl_aqa_data.csv",
+        estimates=expand(
+            f"{RUNS}/scores/mtl_aqa_{{table}}.estimates.parquet",
+            table=[*MTL_AQA_SCORED, *LINEAR_PROBE_TABLES],
+        ),
     output:
         report(
             f"{RESULTS}/tables/mtl_aqa_claims.csv",
@@ -263,11 +270,12 @@ rule mtl_aqa_claims:
     conda:
         "../../environment.yml"
     params:
+        settings=settings("scoring.confidence"),
         code=code("scoring.claims.evaluate_claims"),
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} scoring.claims.evaluate_claims"
         " --claims {input.claims} --reported $(dirname {input.claims}) --tables {input.tables} {input.data}"
-        " --output {output} > {log} 2>&1"
+        " --estimates {input.estimates} --output {output} --settings {params.settings:q} > {log} 2>&1"
 
 
 rule mtl_aqa_forest:

@@ -62,6 +62,10 @@ rule aqa7_claims:
         reported=expand("reported/aqa7/{table}.csv", table=AQA7_TABLES),
         tables=expand(f"{RESULTS}/tables/aqa7_{{table}}.csv", table=AQA7_TABLES),
         curves=f"{RUNS}/scores/aqa7_figure3.csv",
+        estimates=expand(
+            f"{RUNS}/scores/aqa7_{{table}}.estimates.parquet",
+            table=["table2", "table3", "table4", "figure3"],
+        ),
     output:
         f"{RESULTS}/tables/aqa7_claims.csv",
     log:
@@ -69,10 +73,12 @@ rule aqa7_claims:
     conda:
         "../../environment.yml"
     params:
+        settings=settings("scoring.confidence"),
         code=code("scoring.claims.evaluate_claims"),
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} scoring.claims.evaluate_claims --claims {input.claims} --reported $(dirname {input.claims})"
-        " --tables {input.tables} --curves {input.curves} --output {output} > {log} 2>&1"
+        " --tables {input.tables} --curves {input.curves} --estimates {input.estimates} --output {output}"
+        " --settings {params.settings:q} > {log} 2>&1"
 
 
 rule aqa7_figure1:

@@ -224,6 +224,7 @@ rule s4aqa_scores:
         ],
     output:
         scores=f"{RUNS}/scores/s4aqa_{{table}}.csv",
+        estimates=f"{RUNS}/scores/s4aqa_{{table}}.estimates.parquet",
     log:
         f"{LOGS}/s4aqa_scores_{{table}}.log",
     wildcard_constraints:
@@ -235,8 +236,8 @@ rule s4aqa_scores:
         code=code("scoring.s4aqa.score_s4aqa"),
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} scoring.s4aqa.score_s4aqa --table {wildcards.table}"
-        " --predictions {input.predictions} --rows {input.rows} --scores {output.scores} --settings {params.settings:q}"
-        " > {log} 2>&1"
+        " --predictions {input.predictions} --rows {input.rows} --scores {output.scores} --estimates {output.estimates}"
+        " --settings {params.settings:q} > {log} 2>&1"
 
 
 rule s4aqa_table:
@@ -272,6 +273,9 @@ rule s4aqa_claims:
         claims="reported/s4aqa/claims.yaml",
         reported=expand("reported/s4aqa/{table}.csv", table=S4AQA_TABLES),
         tables=expand(f"{RESULTS}/tables/s4aqa_{{table}}.csv", table=S4AQA_TABLES),
+        estimates=expand(
+            f"{RUNS}/scores/s4aqa_{{table}}.estimates.parquet", table=S4AQA_TABLES
+        ),
     output:
         report(
             f"{RESULTS}/tables/s4aqa_claims.csv",
@@ -284,10 +288,12 @@ rule s4aqa_claims:
     conda:
         "../../environment.yml"
     params:
+        settings=settings("scoring.confidence"),
         code=code("scoring.claims.evaluate_claims"),
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} scoring.claims.evaluate_claims"
-        " --claims {input.claims} --reported $(dirname {input.claims}) --tables {input.tables} --output {output} > {log} 2>&1"
+        " --claims {input.claims} --reported $(dirname {input.claims}) --tables {input.tables}"
+        " --estimates {input.estimates} --output {output} --settings {params.settings:q} > {log} 2>&1"
 
 
 rule s4aqa_forest:

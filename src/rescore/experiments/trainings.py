@@ -156,10 +156,20 @@ def trainings(member: str, settings: Settings) -> list[int]:
     Raises:
         RescoreError: its system is not declared.
     """
+    return numbers(declared(member, settings).repeats, settings) if is_repeated(member, settings) else [ONCE]
+
+
+def is_repeated(member: str, settings: Settings) -> bool:
+    """Whether a member is trained several times, or could be: not where nothing in it, nor in what it rests on, is drawn here.
+
+    Args:
+        member, settings: as in `trainings`, counts aside.
+
+    Raises:
+        RescoreError: its system is not declared.
+    """
     known = declared(member, settings)
-    if known.repeats is Repeats.NOTHING or not (known.random or is_trained_here(known.rests, settings)):
-        return [ONCE]
-    return numbers(known.repeats, settings)
+    return known.repeats is not Repeats.NOTHING and (known.random or is_trained_here(known.rests, settings))
 
 
 def numbers(repeats: Repeats, settings: Settings) -> list[int]:

@@ -29,6 +29,7 @@ from rescore.reporting.tables import read_result, records
 from rescore.reporting.wording import PROTOCOLS
 from rescore.scoring import aqa7, s4aqa
 from rescore.scoring.correlation import arithmetic_mean, fisher_z_average
+from rescore.scoring.estimates import FILE, NONE, NOTHING_TRAINED, TRAININGS
 from rescore.storage import canonical_json, read_table
 
 
@@ -82,17 +83,37 @@ def number_lines(place: Place, line: dict[str, Any]) -> list[str]:
     """What the table says of a cell under one protocol, and where its two sides stand."""
     cell = {"row": line["row"], "column": line["column"]}
     reported_file = place.root / "reported" / place.paper / f"{place.table}.csv"
-    interval = f" [{line['low']}, {line['high']}]" if line["low"] else ""
+    intervals = interval_lines(line)
     reported = f"{line['reported']}  ({shown(line_of(reported_file, **cell), place)})" if line["reported"] else "none"
     scores = line_of(scores_path(place), **cell, protocol=line["protocol"])
     seeds = f", {line['seeds']} seed{'s' * (line['seeds'] != '1')}" if line["seeds"] else ""
     rests = f"n = {line['n']}{seeds}"
-    ours = f"{line['reproduced']}{interval}, {rests}  ({shown(scores, place)})" if line["reproduced"] else "none"
+    ours = f"{line['reproduced']}, {rests}  ({shown(scores, place)})" if line["reproduced"] else "none"
     return [
         f"  reported    {reported}",
         f"  reproduced  {ours}",
+        *intervals,
         f"  verdict     {line['verdict']}: {line['reason']}",
     ]
+
+
+WHOSE_VARIANCE = {
+    TRAININGS: "variance over trainings from the trainings themselves",
+    FILE: "one training; the variance over trainings is the family's, from a file",
+    NONE: "over test samples only: one training was made, and nothing says how others would vary",
+    NOTHING_TRAINED: "over test samples: nothing is trained again",
+}
+
+
+def interval_lines(line: dict[str, Any]) -> list[str]:
+    """Both intervals of a cell, what each is for, and where the variance over trainings is from."""
+    text = []
+    if line["low"]:
+        text.append(f"  confidence  [{line['low']}, {line['high']}], {WHOSE_VARIANCE[line['variance']]}")
+    if line["prediction_low"]:
+        bounds = f"({line['prediction_low']}, {line['prediction_high']})"
+        text.append(f"  prediction  {bounds}, one new training on these test samples; printed numbers are judged by it")
+    return text
 
 
 def shown(text: str, place: Place) -> str:

@@ -23,6 +23,7 @@ from rescore.actions import ACTIONS
 from rescore.errors import RescoreError
 from rescore.reporting.tables import columns_of, read_result, sample_counts
 from rescore.reporting.wording import FIGURES, PROTOCOLS, TABLES, is_synthetic, scale_line
+from rescore.scoring.scores import INTERVALS
 from rescore.storage import atomic_path, read_table
 
 STYLE = {
@@ -121,9 +122,7 @@ def figure3(curves: Path, svg: Path, png: Path, settings: dict[str, Any]) -> Non
         for panel in axes.flat[len(names) :]:
             panel.set_axis_off()
         seeds = table["seeds"].max()
-        below = (
-            f"against iterations; line: mean over {seeds} seeds; band: bootstrap interval over seeds and test samples"
-        )
+        below = f"against iterations; line: mean over {seeds} seeds; band: confidence interval over new trainings and test samples"
         legend_below(figure, axes[0, 0], below)
         figure.supylabel("Spearman's rho", fontsize=9)
         head(figure, FIGURES["figure3"], settings)
@@ -226,7 +225,7 @@ def forest(table: str, result: Path, svg: Path, png: Path, settings: dict[str, A
     lines, told = read_result(result), TABLES[table]
     lines = lines[lines["column"].isin(told.forest_columns)] if told.forest_columns else lines
     rows, columns = list(dict.fromkeys(lines["row"])), columns_of(lines)
-    for name in ("reported", "reproduced", "low", "high"):
+    for name in ("reported", "reproduced", *INTERVALS):
         lines[name] = pd.to_numeric(lines[name], errors="coerce")
     # Three training sizes an action, five layers an evaluation; else as many as can be read.
     across = next((group for group in (3, 5) if len(columns) % group == 0), min(4, len(columns)))
@@ -238,7 +237,11 @@ def forest(table: str, result: Path, svg: Path, png: Path, settings: dict[str, A
             panel.set_title(" ".join([column, sample_counts(part)]), fontsize=8.5)
         for panel in axes.flat[len(columns) :]:
             panel.set_axis_off()
-        legend_below(figure, axes.flat[0], f"{told.measure} on n test samples; bars: bootstrap intervals")
+        legend_below(
+            figure,
+            axes.flat[0],
+            f"{told.measure} on n test samples; bars: confidence intervals; ends: prediction intervals",
+        )
         head(figure, FIGURES[f"{table}_forest"], settings, told.paper)
         save(figure, svg, png)
 
@@ -250,6 +253,8 @@ def draw_forest(panel: Axes, part: pd.DataFrame, rows: list[str]) -> None:
         mine = (part["protocol"] == protocol) & part["reproduced"].notna()
         y = height[mine] + offset
         panel.hlines(y, part.loc[mine, "low"], part.loc[mine, "high"], color=colour, linewidth=1.6)
+        for end in INTERVALS[2:]:
+            panel.plot(part.loc[mine, end], y, "|", color=colour, markersize=6, markeredgewidth=1)
         panel.plot(part.loc[mine, "reproduced"], y, "o", color=colour, markersize=4, label=PROTOCOLS[protocol])
     # Hollow, so that it hides no dot of ours beneath it.
     panel.plot(part["reported"], height, "D", color="black", fillstyle="none", markersize=5, label="reported")

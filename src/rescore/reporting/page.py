@@ -6,7 +6,7 @@ differs between two runs that give equal results (run times, devices) stands bet
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ HEADINGS = {"open": "Real public data without video, recomputed"}
 SEVERITIES = ("error", "notable", "note")
 SYMBOLS = {
     **dict(zip(VERDICTS, "✓≠⊘○◇", strict=True)),
-    **dict(zip(RESULTS, "✓✗?", strict=True)),
+    **dict(zip(RESULTS, "✓✗≈?", strict=True)),
     **dict(zip(SEVERITIES, "‼!·", strict=True)),
 }
 """So that no colour alone says what was found."""
@@ -104,13 +104,18 @@ def claim_lines(path: Path) -> list[dict[str, Any]]:
     claims = []
     for identifier, group in read_result(path).groupby("id", sort=False):
         findings = [
-            (SOURCES.get(line["source"], line["source"]), line["result"], line["found"]) for line in records_of(group)
+            (SOURCES.get(line["source"], line["source"]), line["result"], found_in(line)) for line in records_of(group)
         ]
         words = {name: group[name].iloc[0] for name in ("quote", "section", "interpretation")}
         reported = [finding for finding in findings if finding[0] == REPORTED]
         ours = agreeing([finding for finding in findings if finding[0] != REPORTED])
         claims.append({**words, "id": identifier, "findings": findings, "reported": reported, "ours": ours})
     return claims
+
+
+def found_in(line: Mapping[str, str]) -> str:
+    """The numbers that a claim rests on, and what they say as they stand where the intervals say otherwise."""
+    return line["found"] + (f"; as they stand: {line['plain']}" if line["plain"] != line["result"] else "")
 
 
 def agreeing(ours: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
@@ -121,7 +126,7 @@ def agreeing(ours: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
 
 
 def claim_counts(path: Path, link: str, synthetic: bool) -> list[dict[str, Any]]:
-    """How many of a paper's claims hold, do not hold and are undecided in each source of numbers."""
+    """How many of a paper's claims have each result in each source of numbers."""
     found = [(source, result) for claim in claim_lines(path) for source, result, _ in claim["findings"]]
     paper = split_stem(path.stem)[0]
     return [
@@ -138,7 +143,7 @@ def claim_counts(path: Path, link: str, synthetic: bool) -> list[dict[str, Any]]
 def comparison_lines(path: Path) -> list[dict[str, Any]]:
     """Pairs of cells held against each other, with numbers to four digits and the chosen protocol in words."""
     lines = records_of(read_result(path))
-    numbers = ("left", "right", "difference", "low", "high", "permutation_p", "holm_p")
+    numbers = ("left", "right", "difference", "low", "high", "holm_p", "permutation_p")
     return [
         {
             **line,

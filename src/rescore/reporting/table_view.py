@@ -26,6 +26,7 @@ from rescore.reporting.evidence import (
 )
 from rescore.reporting.tables import VERDICTS, layout, read_result, records, sample_counts
 from rescore.reporting.wording import PROTOCOLS, TABLES, Table, is_synthetic, note
+from rescore.scoring.scores import INTERVALS
 
 WIDTH = 124.0
 """Of a drawn interval, in pixels; its template knows it too."""
@@ -83,7 +84,7 @@ def spans(lines: list[dict[str, Any]]) -> dict[str, tuple[float, float]]:
     """The ends of each column's axis: one for all columns whose numbers have one magnitude (shares of 1, percentages)."""
     extent: dict[str, tuple[float, float]] = {}
     for line in lines:
-        numbers = [value_of(line[name]) for name in ("reported", "reproduced", "low", "high")]
+        numbers = [value_of(line[name]) for name in ("reported", "reproduced", *INTERVALS)]
         known = [number for number in numbers if not math.isnan(number)]
         if known:
             low, high = extent.get(line["column"], (math.inf, -math.inf))
@@ -105,8 +106,8 @@ def widened(ends: list[tuple[float, float]]) -> tuple[float, float]:
 
 
 def marks(line: dict[str, Any], span: tuple[float, float]) -> dict[str, float | None]:
-    """Where a line's numbers are drawn: interval, ours, the reported one, and zero where it is within."""
-    named = {"low": "low", "high": "high", "ours": "reproduced", "said": "reported"}
+    """Where a line's numbers are drawn: both intervals, ours, the reported one, and zero where it is within."""
+    named = {"ours": "reproduced", "said": "reported"} | dict(zip(INTERVALS, INTERVALS, strict=True))
     found = {name: place_in(value_of(line[column]), span) for name, column in named.items()}
     return found | {"zero": place_in(0.0, span) if span[0] <= 0 <= span[1] else None}
 

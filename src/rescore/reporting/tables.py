@@ -13,12 +13,20 @@ import pandas as pd
 from rescore.errors import RescoreError, raise_together
 from rescore.manifests.summary import REPORTED_ONLY
 from rescore.reporting.wording import NOT_RUN, PROTOCOLS, TABLES, Table, not_comparable, note, scale_line
+from rescore.scoring.estimates import NONE, NOTHING_TRAINED
+from rescore.scoring.scores import INTERVALS
 from rescore.storage import read_table, write_table, write_text
 
-COLUMNS = ["row", "column", "protocol", "reported", "reproduced", "low", "high", "n", "seeds", "verdict", "reason"]
+COLUMNS = [
+    *("row", "column", "protocol", "reported", "reproduced", *INTERVALS),
+    *("n", "seeds", "variance", "verdict", "reason"),
+]
 VERDICTS = ("reproduced", "differs", "not comparable", "not run", "reported only")
-SCORES = ["row", "column", "statistic", "protocol", "value", "low", "high", "n", "seeds"]
+SCORES = ["row", "column", "statistic", "protocol", "value", *INTERVALS, "n", "seeds", "variance"]
 SUMMARY = ["row", "column", "value", "n", "reason"]
+ONE_TRAINING = "one training, and nothing says how others would vary: the interval is over test samples only"
+SAMPLES_ONLY = "†"
+"""Mark of such an interval."""
 NUMBER = r"\d+(?:\.\d+)?"
 
 
@@ -56,12 +64,22 @@ def verdict(table: Table, line: dict[str, str], settings: dict[str, Any]) -> tup
         return "not comparable", "chosen on test data; the paper does not say that it did so"
     if table.prints_best_iteration and line["protocol"] == "last_iteration":
         return "not comparable", "the paper prints the best of all iterations, this is the last"
-    if not line["low"]:
-        return "not comparable", "no interval is defined"
-    reported, low, high = float(line["reported"]), float(line["low"]), float(line["high"])
+    return verdict_by_interval(line)
+
+
+def verdict_by_interval(line: dict[str, str]) -> tuple[str, str]:
+    """Verdict on a printed number: by the prediction interval, or where nothing is trained the confidence interval."""
+    if line["variance"] == NONE:
+        return "not comparable", ONE_TRAINING
+    kind, prefix = ("confidence", "") if line["variance"] == NOTHING_TRAINED else ("prediction", "prediction_")
+    if not line[f"{prefix}low"]:
+        return "not comparable", f"no {kind} interval is defined"
+    reported, low, high = (float(line[name]) for name in ("reported", f"{prefix}low", f"{prefix}high"))
+    whose = " (nothing is trained again)" if kind == "confidence" else ""
     if low <= reported <= high:
-        return "reproduced", "the reported value lies in the interval"
-    return "differs", f"the reported value lies outside the interval by {max(low - reported, reported - high):.4f}"
+        return "reproduced", f"the reported value lies in the {kind} interval{whose}"
+    outside = max(low - reported, reported - high)
+    return "differs", f"the reported value lies outside the {kind} interval by {outside:.4f}{whose}"
 
 
 def printed(value: Any, statistic: str) -> str:
@@ -70,7 +88,7 @@ def printed(value: Any, statistic: str) -> str:
 
 
 def read_scores(table: Table, path: Path) -> pd.DataFrame:
-    """The reproduced side as text: row, column, protocol, reproduced, low, high, n, seeds, missing.
+    """The reproduced side as text: row, column, protocol, reproduced, both intervals, n, seeds, variance, missing.
 
     Characteristics come from the summary of a manifest. There, and in scores that have it, the column `reason` (here `missing`)
     says why a cell is empty, or why it is not what the paper printed.
@@ -83,14 +101,14 @@ def read_scores(table: Table, path: Path) -> pd.DataFrame:
     raise_together(f"{path}: not a table of scores", missing, "delete it and run the workflow again.")
     if table.characteristics:
         lines = read_result(path).rename(columns={"value": "reproduced", "reason": "missing"})
-        return lines.assign(protocol="", low="", high="", seeds="")
-    scores = scores[scores["statistic"] != "spearman_fisher_z_interval"]
+        return lines.assign(protocol="", seeds="", variance="", **dict.fromkeys(INTERVALS, ""))
     lines = pd.DataFrame({name: scores[name].astype(str) for name in ("row", "column")})
     lines["protocol"] = scores["protocol"].map(lambda name: "" if pd.isna(name) else name)  # an empty one reads as NaN
-    for name, column in (("reproduced", "value"), ("low", "low"), ("high", "high")):
+    for name, column in (("reproduced", "value"), *zip(INTERVALS, INTERVALS, strict=True)):
         lines[name] = [printed(*pair) for pair in zip(scores[column], scores["statistic"], strict=True)]
     for name in ("n", "seeds"):
         lines[name] = scores[name].map(lambda count: "" if pd.isna(count) else str(int(count)))
+    lines["variance"] = scores["variance"].astype(object).fillna("")
     lines["missing"] = scores["reason"].astype(object).fillna("") if "reason" in scores else ""
     return lines.reset_index(drop=True)
 
@@ -113,7 +131,8 @@ def read_reported(path: Path) -> pd.DataFrame:
 
 def join(table: Table, reported: pd.DataFrame, scores: pd.DataFrame | None, settings: dict[str, Any]) -> pd.DataFrame:
     """Reported and reproduced side by side with verdicts: the paper's cells in its order, then rows and columns of our own."""
-    empty = pd.DataFrame(columns=["row", "column", "protocol", "reproduced", "low", "high", "n", "seeds"])
+    ours_have = ["row", "column", "protocol", "reproduced", *INTERVALS, "n", "seeds", "variance"]
+    empty = pd.DataFrame(columns=ours_have)
     theirs, ours = (
         reported.rename(columns={"value": "reported", "n": "reported_n"}),
         empty if scores is None else scores,
@@ -138,10 +157,16 @@ def join(table: Table, reported: pd.DataFrame, scores: pd.DataFrame | None, sett
 
 
 def cell_text(line: dict[str, str]) -> str:
-    """`0.6478 [0.5512, 0.7203]`, the interval only where there is one; `undefined` for a correlation that is not."""
+    """`0.6478 [0.5512, 0.7203] (0.6011, 0.6907)`: confidence and prediction interval, where there are any.
+
+    An interval over test samples only is marked, and a correlation that is not defined is `undefined`.
+    """
     if not line["reproduced"]:
         return "undefined" if line["seeds"] else "reported only" if line["verdict"] == "reported only" else ""
-    return f"{line['reproduced']} [{line['low']}, {line['high']}]" if line["low"] else line["reproduced"]
+    confidence = f" [{line['low']}, {line['high']}]" if line["low"] else ""
+    mark = SAMPLES_ONLY if confidence and line["variance"] == NONE else ""
+    prediction = f" ({line['prediction_low']}, {line['prediction_high']})" if line["prediction_low"] else ""
+    return f"{line['reproduced']}{confidence}{mark}{prediction}"
 
 
 def columns_of(result: pd.DataFrame) -> list[str]:
@@ -194,7 +219,7 @@ def markdown(table: str, result: pd.DataFrame, settings: dict[str, Any]) -> str:
     return "\n".join(text) + "\n"
 
 
-LATEX_SPECIAL = str.maketrans({"#": r"\#", "%": r"\%", "&": r"\&", "_": r"\_", "`": "'"})
+LATEX_SPECIAL = str.maketrans({"#": r"\#", "%": r"\%", "&": r"\&", "_": r"\_", "`": "'", "†": r"\dag{}"})
 
 
 def latex(table: str, result: pd.DataFrame, settings: dict[str, Any]) -> str:

@@ -4,29 +4,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-OVER_SAMPLES = "Spearman's rho with {confidence} bootstrap intervals (BCa) over test samples."
+OVER_SAMPLES = "Spearman's rho with {confidence} bootstrap intervals (BCa) over test samples; nothing is trained again."
+BOTH_INTERVALS = (
+    "[ ] is the {confidence} confidence interval over new trainings and new test samples, ( ) the {confidence}"
+    " prediction interval of one new training on these test samples, by which alone printed numbers are judged. Where"
+    " nothing is trained again, [ ] is over test samples (BCa) and there is no other; where † stands, one training was"
+    " made and nothing says how others would vary: [ ] is over test samples only and judges nothing."
+)
 OVER_SEEDS = (
-    "Spearman's rho, mean over seeds, with {confidence} bootstrap intervals (BCa) over seeds and test samples. The best iteration"
-    " is chosen on test data; its interval is conditional on that choice. Rows with one line of ours have no iterations to choose"
-    " from."
+    f"Spearman's rho, mean over seeds. {BOTH_INTERVALS} The best iteration is chosen on test data; its intervals are"
+    " conditional on that choice. Rows with one line of ours have no iterations to choose from."
 )
 
 
-IN_PERCENT = (
-    "{measure} in percent (the paper's unit), mean over seeds, with {{confidence}} bootstrap intervals (BCa) over seeds and test"
-    " samples. One iteration is scored for each member and seed: the last, the best on validation dives held out of training,"
-    " and the best on test data, whose interval is conditional on that choice. The paper does not say which it prints."
-)
 RHO_IN_PERCENT, ACCURACY_IN_PERCENT = (
-    IN_PERCENT.format(measure=measure) for measure in ("Spearman's rho", "Accuracies")
+    f"{measure} in percent (the paper's unit), mean over seeds. {BOTH_INTERVALS} One iteration is scored for each member"
+    " and seed: the last, the best on validation dives held out of training, and the best on test data, whose intervals"
+    " are conditional on that choice. The paper does not say which it prints."
+    for measure in ("Spearman's rho", "Accuracies")
 )
 
 
 PROBES = (
-    "Spearman's rho in percent (the paper's unit), with {confidence} bootstrap intervals (BCa) over seeds and test samples. Ridge"
-    " regression on the activations of the last convolution of each of C3D's five groups, pooled to about equally many values;"
-    " its penalty is chosen by cross-validation inside the training set, so nothing is chosen on test data. Baseline-1: the body"
-    " pre-trained on action recognition; Baseline-2: trained for the dives' classes alone."
+    f"Spearman's rho in percent (the paper's unit). {BOTH_INTERVALS} Ridge regression on the activations of the last"
+    " convolution of each of C3D's five groups, pooled to about equally many values; its penalty is chosen by"
+    " cross-validation inside the training set, so nothing is chosen on test data. Baseline-1: the body pre-trained on"
+    " action recognition; Baseline-2: trained for the dives' classes alone."
 )
 
 
@@ -65,25 +68,26 @@ TABLES = {
     ),
     "table2": Table(
         "Table 2: all-action against single-action models",
-        f"{OVER_SEEDS} The parameters of C3D-SVR and of the pose systems are chosen by cross-validation inside the training set."
-        " True joints (synthetic videos only) stand in for a pose estimator that never errs.",
+        f"{OVER_SEEDS} The parameters of C3D-SVR and of the pose systems are chosen by cross-validation inside the"
+        " training set. True joints (synthetic videos only) stand in for a pose estimator that never errs.",
         not_run={"Pose+DCT": "not run: its predictions are not here"},
     ),
     "table3": Table(
         "Table 3: zero-shot assessment of an unseen action",
-        f"{OVER_SEEDS} Rows name the action trained on; Multi-action is trained on the five other actions. The paper's averages"
-        " are arithmetic means without the action trained on, though its caption says Fisher's z; both are given.",
+        f"{OVER_SEEDS} Rows name the action trained on; Multi-action is trained on the five other actions. The paper's"
+        " averages are arithmetic means without the action trained on, though its caption says Fisher's z; both are"
+        " given.",
     ),
     "table4": Table(
         "Table 4: fine-tuning from scratch against fine-tuning from a multi-action model",
-        f"{OVER_SEEDS} RI starts from random weights, AA from the multi-action model; columns are action and number of training"
-        " samples.",
+        f"{OVER_SEEDS} RI starts from random weights, AA from the multi-action model; columns are action and number of"
+        " training samples.",
         prints_best_iteration=True,
     ),
     "unlv_dive_s3d": Table(
         "S3D on UNLV-Dive: support vector regression on the authors' released features",
-        f"{OVER_SAMPLES} The features were trained on the 300 training scores by their authors; the best of the grid is chosen on"
-        " test data and shown for that reason alone.",
+        f"{OVER_SAMPLES} The features were trained on the 300 training scores by their authors; the best of the grid is"
+        " chosen on test data and shown for that reason alone.",
     ),
     "mtl_aqa_labels": Table(
         "MTL-AQA without video: what the labels alone say about the score",
@@ -91,8 +95,8 @@ TABLES = {
     ),
     "human_ceiling": Table(
         "Judges of MTL-AQA: each against the others",
-        f"{OVER_SAMPLES} A judge's marks against the score that the rule gives from the other judges, on the real judges' sheets;"
-        " Human expert is the average over judges by Fisher's z.",
+        f"{OVER_SAMPLES} A judge's marks against the score that the rule gives from the other judges, on the real judges'"
+        " sheets; Human expert is the average over judges by Fisher's z.",
         other_input={"Human expert": "reported for other dives (MTL-AQA, Sec. 6, citing Pirsiavash et al. 2014)"},
     ),
 }
@@ -112,8 +116,8 @@ TABLES |= {
     ),
     "mtl_aqa_table3": Table(
         "MTL-AQA, Table 3: the layers of MSCADC",
-        "Read off the module that is trained, in the paper's notation. The captioning head has two layers of the released code"
-        " that the paper does not print.",
+        "Read off the module that is trained, in the paper's notation. The captioning head has two layers of the"
+        " released code that the paper does not print.",
         characteristics=True,
         paper="mtl_aqa",
         differs="another layer in the module that is trained",
@@ -126,18 +130,18 @@ TABLES |= {
     ),
     "mtl_aqa_table5": Table(
         "MTL-AQA, Table 5: dive classes and commentary",
-        f"{ACCURACY_IN_PERCENT} The iteration is the one that is best in rho (Nibali et al., which predicts no score: in mean"
-        " accuracy). B1 to B4 (BLEU), M (METEOR) and R (ROUGE-L) are shares of 1, C (CIDEr) has its usual factor of 10."
-        " Nibali et al. is their classifier as a network of ours: MSCADC's body and class head, trained for classes alone."
-        " Majority class: the most frequent class of the training dives.",
+        f"{ACCURACY_IN_PERCENT} The iteration is the one that is best in rho (Nibali et al., which predicts no score: in"
+        " mean accuracy). B1 to B4 (BLEU), M (METEOR) and R (ROUGE-L) are shares of 1, C (CIDEr) has its usual factor of"
+        " 10. Nibali et al. is their classifier as a network of ours: MSCADC's body and class head, trained for classes"
+        " alone. Majority class: the most frequent class of the training dives.",
         paper="mtl_aqa",
         measure="Accuracy in percent",
         forest_columns=("Nibali et al.", "MSCADC", "C3D-AVG", "Majority class"),
     ),
     "mtl_aqa_table6": Table(
         "MTL-AQA, Table 6: what the network says of four dives",
-        "Test dives sorted by the absolute error of C3D-AVG-MTL's score (first seed, last iteration): the middles of the four"
-        " quarters from best to worst. Scores are in points.",
+        "Test dives sorted by the absolute error of C3D-AVG-MTL's score (first seed, last iteration): the middles of the"
+        " four quarters from best to worst. Scores are in points.",
         characteristics=True,
         paper="mtl_aqa",
         other_input={f"Dive {number}, {side}": OTHER_DIVES for number in range(1, 5) for side in ("true", "C3D-AVG")},
@@ -170,10 +174,10 @@ TABLES |= {
     ),
     "mtl_aqa_table10": Table(
         "MTL-AQA, Table 10: linear regressors on five layers, gymnastic vaults",
-        f"{PROBES} Within-dataset: vaults drawn at random; Out-of-dataset: test vaults from other competitions than the training"
-        " vaults. Means over seeds, each with a draw of its own that all rows share. The paper's 125 training and 56 test vaults"
-        " are more than AQA-7 has (176); here both evaluations train on as many as both can have, so that they differ by the"
-        " competitions alone.",
+        f"{PROBES} Within-dataset: vaults drawn at random; Out-of-dataset: test vaults from other competitions than the"
+        " training vaults. Means over seeds, each with a draw of its own that all rows share. The paper's 125 training"
+        " and 56 test vaults are more than AQA-7 has (176); here both evaluations train on as many as both can have, so"
+        " that they differ by the competitions alone.",
         paper="",
         measure="Spearman's rho in percent",
     ),
@@ -181,10 +185,11 @@ TABLES |= {
 OTHER_BACKBONE = "reported with an I3D pre-trained on Kinetics-400; here on the backbone of C3D-AVG"
 TABLES["extensions_table"] = Table(
     "Extensions: what C3D-AVG is asked to improve, and what came after it",
-    f"{RHO_IN_PERCENT} All systems are trained and tested on MTL-AQA's 1059 and 353 dives as C3D-AVG-STL is, the row to beat;"
-    " the second column is the difference to it, drawn in pairs. MUSDL and CoRe are told the difficulty of a test dive, the"
-    " others see the video alone. Reported numbers come from other papers (reported/extensions/README.md has their sources); at"
-    " scales other than paper the backbones are narrow and R3D-18, MC3-18 and R(2+1)D-18 start from random weights.",
+    f"{RHO_IN_PERCENT} All systems are trained and tested on MTL-AQA's 1059 and 353 dives as C3D-AVG-STL is, the row to"
+    " beat; the second column is the difference to it, drawn in pairs. MUSDL and CoRe are told the difficulty of a test"
+    " dive, the others see the video alone. Reported numbers come from other papers (reported/extensions/README.md has"
+    " their sources); at scales other than paper the backbones are narrow and R3D-18, MC3-18 and R(2+1)D-18 start from"
+    " random weights.",
     paper="mtl_aqa",
     measure="Spearman's rho in percent",
     other_input={name: OTHER_BACKBONE for name in ("USDL", "MUSDL", "CoRe")},
@@ -192,9 +197,9 @@ TABLES["extensions_table"] = Table(
     forest_columns=("Sp. Corr.",),
 )
 OVER_DRAWS = (
-    "Spearman's rho, mean over draws of the labelled videos, with {confidence} bootstrap intervals (BCa) over draws and test"
-    " samples. The best iteration is chosen on test data; its interval is conditional on that choice. Layers, optimiser and"
-    " weights of the losses are not known of the paper and were chosen here."
+    f"Spearman's rho, mean over draws of the labelled videos, each of which is a training. {BOTH_INTERVALS} The best"
+    " iteration is chosen on test data; its intervals are conditional on that choice. Layers, optimiser and weights of"
+    " the losses are not known of the paper and were chosen here."
 )
 SUPERVISED_HEADS = " USDL and C3D-AVG are heads on the same frozen segment features, not networks trained end to end."
 ABLATED = " AA is read as the labelled videos alone; RDA aligns their features with the others', MSFR recovers a masked segment."
@@ -214,9 +219,10 @@ TABLES |= {
     "s4aqa_ablation": Table("S4AQA, ablation: its parts one by one", OVER_DRAWS + ABLATED, paper="mtl_aqa"),
     "s4aqa": Table(
         "S4AQA on UNLV-Dive: real stage posteriors, no video",
-        "Spearman's rho, mean over draws of the labelled dives, with {confidence} bootstrap intervals (BCa) over draws and test"
-        " dives. Inputs are the frame by frame stage posteriors of the S3D authors' segmentation, which no score went into: they"
-        " say when a stage happens, not how well. With every dive labelled, systems that read unlabelled ones have none and are"
+        f"Spearman's rho, mean over draws of the labelled dives, each of which is a training. {BOTH_INTERVALS} Inputs"
+        " are the frame by frame stage posteriors of the S3D authors' segmentation, which no score went into: they"
+        " say when a stage happens, not how well. With every dive labelled, systems that read unlabelled ones have"
+        " none and are"
         " left out. No paper prints these numbers." + ABLATED,
     ),
 }
@@ -229,7 +235,8 @@ BASELINES = {
 }
 """Rows of ours in the tables of MTL-AQA."""
 YARDSTICKS = {
-    "Perfect observer": "all that the video shows, read without error; it differs from the score by the judges' noise alone",
+    "Perfect observer": "all that the video shows, read without error; it differs from the score by the judges' noise"
+    " alone",
     "Difficulty alone": "the announced difficulty, without a look at the video",
 }
 """Rows that no model fills, on the same test samples."""

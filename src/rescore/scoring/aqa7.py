@@ -18,15 +18,14 @@ from rescore.errors import RescoreError, raise_together
 from rescore.scoring.correlation import (
     Estimate,
     arithmetic_mean,
-    bca_interval,
-    bootstrap_spearman,
     combine,
+    estimate_spearman,
     fisher_z_average,
-    fisher_z_interval,
     spearman,
 )
 from rescore.scoring.predictions import KEY, coverage_problems, read_predictions
 from rescore.scoring.scores import NOTHING_CHOSEN, score_row, write_scores
+from rescore.scoring.training_variance import trained, with_variances
 from rescore.storage import read_table
 
 TITLES = {action: BY_NAME[action].title for action in EXPERIMENT_ACTIONS}
@@ -76,6 +75,8 @@ class Block:
     """(seeds, n) points."""
     predicted: np.ndarray
     """(seeds, iterations, n) points."""
+    numbers: tuple[int, ...] = ()
+    """The seeds: numbers of the trainings, ascending; empty where they are not known."""
 
 
 def cells_of(table: str, settings: dict[str, Any]) -> list[Cell]:
@@ -116,6 +117,7 @@ def blocks_of(table: pd.DataFrame) -> dict[tuple[str, str], Block]:
             samples=group["sample"].to_numpy(dtype=object).reshape(shape)[:, 0],
             target=group["target"].to_numpy(dtype=float).reshape(shape)[:, 0],
             predicted=group["predicted"].to_numpy(dtype=float).reshape(shape),
+            numbers=tuple(int(seed) for seed in np.sort(group["seed"].unique())),
         )
     return blocks
 
@@ -179,11 +181,11 @@ def choose_iterations(cells: list[Cell], blocks: dict[tuple[str, str], Block], p
 
 
 def estimate_cell(cell: Cell, block: Block, index: np.ndarray, settings: dict[str, Any]) -> Estimate:
-    """The cell's mean rho over seeds, each seed at its chosen iteration, with bootstrap replicates."""
+    """The cell's mean rho over trainings, each at its chosen iteration, with what its intervals need."""
     predicted = block.predicted[np.arange(len(index)), index]
-    return bootstrap_spearman(
-        block.target, predicted, block.samples, cell.member, settings["scoring"]["bootstrap"], settings["seed"]
-    )
+    whose = trained(cell.member, block.numbers, "spearman", settings)
+    draws = settings["scoring"]["bootstrap"], settings["seed"]
+    return estimate_spearman(block.target, predicted, block.samples, whose, *draws)
 
 
 def averaged_cells(table: str, row: str, cells: list[Cell]) -> list[Cell]:
@@ -212,16 +214,13 @@ AVERAGES: dict[str, list[tuple[str, str, Callable[[np.ndarray], np.ndarray]]]] =
 def score_rows(
     table: str, protocol: str, cells: list[Cell], estimates: dict[Cell, Estimate], confidence: float
 ) -> Iterator[dict[str, Any]]:
-    """Long score rows of one protocol: every cell with both intervals, then the averages of its row."""
+    """Long score rows of one protocol: every cell, then the averages of its row."""
     for row in dict.fromkeys(cell.row for cell in cells):
         for cell in (cell for cell in cells if cell.row == row):
-            estimate = estimates[cell]
-            yield score_row(row, cell.column, "spearman", protocol, estimate, bca_interval(estimate, confidence))
-            interval = fisher_z_interval(estimate.value, estimate.n, confidence)
-            yield score_row(row, cell.column, "spearman_fisher_z_interval", protocol, estimate, interval)
+            yield score_row(row, cell.column, "spearman", protocol, estimates[cell], confidence)
         for column, statistic, function in AVERAGES[table]:
             average = combine([estimates[cell] for cell in averaged_cells(table, row, cells)], function)
-            yield score_row(row, column, statistic, protocol, average, bca_interval(average, confidence))
+            yield score_row(row, column, statistic, protocol, average, confidence)
 
 
 def read_blocks(
@@ -251,7 +250,15 @@ def predicted_cells(cells: list[Cell], predictions: pd.DataFrame) -> list[Cell]:
     return [cell for cell in cells if cell.row in there or cell.row not in POSE_ROWS]
 
 
-def score_aqa7(table: str, predictions: list[Path], rows: Path, scores: Path, settings: dict[str, Any]) -> None:
+def score_aqa7(
+    table: str,
+    predictions: list[Path],
+    rows: Path,
+    scores: Path,
+    settings: dict[str, Any],
+    estimates: Path | None = None,
+    variance: list[Path] | None = None,
+) -> None:
     """Score one table of the paper (or Figure 3's curves) from predictions.
 
     Args:
@@ -262,17 +269,20 @@ def score_aqa7(table: str, predictions: list[Path], rows: Path, scores: Path, se
             get a row for each as a yardstick.
         scores: output CSV; for figure3 with a column `iteration`.
         settings: `seed`, `scoring`, the counts of trainings (`experiments.trainings`), and `fine_tuning` for table4 and figure3.
+        estimates: output Parquet, what claims need of each cell (scoring.estimates).
+        variance: files of variances over trainings, for systems that were trained once.
 
     Raises:
         RescoreError: the predictions are not what the table needs; every reason together.
     """
     cells, samples = cells_of(table, settings), read_table(rows)
     experiment, cells, blocks = read_blocks(table, cells, predictions, samples, settings)
+    settings = with_variances(settings, variance)
     if table == "figure3":
-        write_scores(scores, experiment, curve_rows(cells, blocks, settings), more=("iteration",))
+        write_scores(scores, experiment, curve_rows(cells, blocks, settings), ("iteration",), estimates)
     else:
         cells = cells + yardstick_cells(cells, blocks, samples)
-        write_scores(scores, experiment, table_rows(table, cells, blocks, settings))
+        write_scores(scores, experiment, table_rows(table, cells, blocks, settings), estimates=estimates)
 
 
 def table_rows(
@@ -296,7 +306,6 @@ def curve_rows(
         for position, iteration in enumerate(block.iterations):
             index = np.full(len(block.predicted), position)
             estimate = estimate_cell(cell, block, index, settings)
-            interval = bca_interval(estimate, settings["scoring"]["confidence"])
-            yield score_row(cell.row, cell.column, "spearman", "every_iteration", estimate, interval) | {
-                "iteration": int(iteration)
-            }
+            confidence = settings["scoring"]["confidence"]
+            line = score_row(cell.row, cell.column, "spearman", "every_iteration", estimate, confidence)
+            yield line | {"iteration": int(iteration)}

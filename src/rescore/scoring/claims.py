@@ -14,6 +14,10 @@ the table's own order (`all` selects every one), as the product of rows and colu
     proportional {left, right, tolerance}: two lists of numbers
     all [statements]: every one holds
     unchecked reason: a claim that the paper's numbers cannot decide
+
+On the papers' own printed numbers a statement is checked as it stands. On ours it holds or not where the confidence intervals of
+differences say so, and else cannot be told from chance (scoring.claims_on_estimates); what the numbers alone say stands beside
+it.
 """
 
 import json
@@ -27,12 +31,17 @@ import pandas as pd
 from scipy.stats import t as student_t
 
 from rescore.errors import RescoreError
+from rescore.scoring.claims_on_estimates import CANNOT_TELL, DECIDED
 from rescore.scoring.correlation import arithmetic_mean, fisher_z_average
 from rescore.scoring.declarations import CELLS, NAMES, SHARE, TEXT, mapping, read_declarations
+from rescore.scoring.estimates import read_estimates
 from rescore.storage import read_table, write_table
 
 Statement = dict[str, Any]
-RESULTS = ("holds", "does not hold", "undecided")
+UNDECIDED = "undecided"
+RESULTS = ("holds", "does not hold", CANNOT_TELL, UNDECIDED)
+"""Of a claim; `undecided` where a number it needs is missing."""
+REPORTED = "reported"
 UNDER_EVERY_PROTOCOL = ("", "training_set")
 """Protocols of numbers that have no iteration to choose: they stand beside those of each other protocol."""
 
@@ -269,8 +278,12 @@ def check_proportional(statement: Statement, numbers: pd.DataFrame) -> Finding:
 
 def check_all(statements: list[Statement], numbers: pd.DataFrame) -> Finding:
     findings = [evaluate(statement, numbers) for statement in statements]
-    result = max((finding.result for finding in findings), key=["holds", "undecided", "does not hold"].index)
-    return Finding(result, "; ".join(finding.found for finding in findings))
+    return Finding(worst([finding.result for finding in findings]), "; ".join(finding.found for finding in findings))
+
+
+def worst(results: Sequence[str]) -> str:
+    """The result of a claim whose parts must all hold."""
+    return max(results, key=["holds", CANNOT_TELL, UNDECIDED, "does not hold"].index)
 
 
 def check_unchecked(reason: str, numbers: pd.DataFrame) -> Finding:
@@ -307,6 +320,26 @@ def evaluate(statement: Statement, numbers: pd.DataFrame) -> Finding:
         return Finding("undecided", str(reason))
 
 
+def evaluate_estimates(statement: Statement, numbers: pd.DataFrame, confidence: float) -> str:
+    """Whether a statement holds of our numbers for new trainings and new samples.
+
+    Args:
+        statement: as `evaluate` takes it.
+        numbers: with a column `estimate`, which is None where a number is exact.
+        confidence: of the intervals.
+
+    Returns:
+        One of RESULTS.
+    """
+    kind, content = next(iter(statement.items()))
+    if kind == "all":
+        return worst([evaluate_estimates(part, numbers, confidence) for part in content])
+    plain = evaluate(statement, numbers).result
+    if kind not in DECIDED or plain == UNDECIDED:
+        return plain
+    return DECIDED[kind](content, lambda cells: select(cells, numbers), confidence) or plain
+
+
 def reported_numbers(directory: Path) -> pd.DataFrame:
     """All reported tables of a paper as one long table, values as printed."""
     paths = sorted(directory.glob("*.csv"))
@@ -318,8 +351,18 @@ def reported_numbers(directory: Path) -> pd.DataFrame:
     )
 
 
-def reproduced_numbers(paper: str, tables: Sequence[Path], curves: Path | None) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Our numbers as long tables, one for each protocol; figure 3's curve points are columns `Diving 25 at 100`."""
+def reproduced_numbers(
+    paper: str, tables: Sequence[Path], curves: Path | None, estimates: Sequence[Path] = ()
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Our numbers as long tables, one for each protocol, with the estimate behind each where it has one.
+
+    Figure 3's curve points are columns `Diving 25 at 100`.
+    """
+    known = {
+        (path.name.split(".")[0].removeprefix(f"{paper}_"), *key): estimate
+        for path in estimates
+        for key, estimate in read_estimates(path).items()
+    }
     results = [
         pd.read_csv(path, dtype=str, keep_default_na=False).assign(table=path.stem.removeprefix(f"{paper}_"))
         for path in tables
@@ -332,27 +375,42 @@ def reproduced_numbers(paper: str, tables: Sequence[Path], curves: Path | None) 
     if not parts:
         return
     numbers = pd.concat(parts, ignore_index=True)
+    keys = numbers[["table", "row", "column", "protocol"]].itertuples(index=False, name=None)
+    numbers["estimate"] = pd.Series([known.get(key) for key in keys], index=numbers.index, dtype=object)
     for protocol in sorted({*numbers["protocol"]} - {*UNDER_EVERY_PROTOCOL}):
         kept = numbers[numbers["protocol"].isin([protocol, *UNDER_EVERY_PROTOCOL])]
-        yield protocol, kept.loc[kept["value"].astype(str) != "", ["table", "row", "column", "value", "n"]]
+        yield protocol, kept.loc[kept["value"].astype(str) != "", ["table", "row", "column", "value", "n", "estimate"]]
 
 
-def evaluate_claims(claims: Path, reported: Path, tables: list[Path], output: Path, curves: Path | None = None) -> None:
-    """Evaluate every claim in the reported numbers themselves and in ours.
+def evaluate_claims(
+    claims: Path,
+    reported: Path,
+    tables: list[Path],
+    output: Path,
+    settings: dict[str, Any],
+    curves: Path | None = None,
+    estimates: list[Path] | None = None,
+) -> None:
+    """Evaluate every claim in the reported numbers themselves, and in ours by their confidence intervals.
 
     Args:
         claims: reported/<paper>/claims.yaml.
         reported: directory of the reported tables, named as the paper.
         tables: results tables (`<paper>_<table>.csv`); a missing cell leaves a claim undecided.
         output: CSV: id, section, tables, quote (empty where a claim is read off a table), interpretation, source (reported or a
-            protocol), result, found.
+            protocol), result, plain (what the numbers say as they stand), found.
+        settings: `scoring.confidence`.
         curves: scores of figure 3.
+        estimates: `<paper>_<table>.estimates.parquet` of the same tables, figure 3's among them.
     """
-    sources = [("reported", reported_numbers(reported)), *reproduced_numbers(reported.name, tables, curves)]
+    ours = reproduced_numbers(reported.name, tables, curves, estimates or [])
+    sources, confidence = [(REPORTED, reported_numbers(reported)), *ours], settings["scoring"]["confidence"]
     rows = []
     for claim in read_claims(claims):
         for source, numbers in sources[:1] if claim.get("concerns") == "reported" else sources:
-            finding = evaluate(claim["statement"], numbers)
+            finding, result = evaluate(claim["statement"], numbers), ""
+            if source != REPORTED:
+                result = evaluate_estimates(claim["statement"], numbers, confidence)
             rows.append(
                 {
                     "id": claim["id"],
@@ -362,7 +420,8 @@ def evaluate_claims(claims: Path, reported: Path, tables: list[Path], output: Pa
                     "interpretation": claim.get("interpretation", ""),
                     "statement": json.dumps(claim["statement"], sort_keys=True),
                     "source": source,
-                    "result": finding.result,
+                    "result": result or finding.result,
+                    "plain": finding.result,
                     "found": finding.found,
                 }
             )

@@ -1,10 +1,11 @@
-"""Is one row above another, or is it chance? Tests of two correlations with the same true scores, and errors beside them.
+"""Is one row above another, or is it chance? Differences over trainings and test samples; power; and errors beside correlations.
 
-    comparisons.yaml ─► cells ─► members ─► blocks of predictions ─► difference, interval, tests ─► Holm ─► comparisons.csv
+    comparisons.yaml ─► cells ─► members ─► blocks of predictions ─► difference, interval, p ─► Holm ─► decision ─►
+    comparisons.csv
 
-r1 and r2 are the correlations of two systems with the true scores of the same n samples, r12 that of the systems with one
-another. The tests by formula were made for Pearson's r of normal variables; on ranks they are approximations, the permutation
-test is not. docs/statistics.md has the formulas, their sources and every degenerate case.
+Systems are compared training by training. r1 and r2 are the correlations of two systems with the true scores of the same n
+samples, r12 that of the systems with one another: power is computed from them. docs/statistics.md has the formulas, their
+sources and every degenerate case.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,8 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
-from scipy.stats import binomtest, norm, rankdata
-from scipy.stats import t as student_t
+from scipy.stats import norm, rankdata
 
 from rescore.errors import raise_together
 from rescore.experiments.mtl_aqa_members import VALIDATED
@@ -24,19 +24,21 @@ from rescore.scoring.aqa7 import BEST, LAST, Block, Cell, blocks_of, choose_iter
 from rescore.scoring.correlation import (
     MINIMUM_SAMPLES,
     Estimate,
-    bca_interval,
-    bootstrap_spearman,
     combine,
+    difference,
+    estimate_spearman,
     fisher_z_average,
     require_numbers,
     spearman,
     stable_generator,
 )
 from rescore.scoring.declarations import CELLS, SHARE, TEXT, mapping, read_declarations
+from rescore.scoring.estimates import NONE, intervals_of, tested_against_zero, variance_of
 from rescore.scoring.mtl_aqa import VALIDATION, choose
 from rescore.scoring.mtl_aqa_outputs import Outputs
 from rescore.scoring.predictions import KEY, read_columns, seed_problems, target_problems, value_problems
 from rescore.scoring.scores import NOTHING_CHOSEN
+from rescore.scoring.training_variance import trained, with_variances
 from rescore.storage import read_table, write_table
 
 LEVEL = 0.05
@@ -104,33 +106,6 @@ def steiger_z(r1: float, r2: float, r12: float, n: int) -> Outcome:
         return result
     pooled = (r1 + r2) / 2
     z = (np.arctanh(r1) - np.arctanh(r2)) * np.sqrt((n - 3) / (2 - 2 * z_covariance(pooled, pooled, r12)))
-    return Outcome(float(z), two_sided(z))
-
-
-def williams_t(r1: float, r2: float, r12: float, n: int) -> Outcome:
-    """Williams' T2, t distributed with n - 3 degrees of freedom (Williams 1959; Steiger 1980, eq. 7).
-
-    t = (r1 - r2) sqrt((n - 1)(1 + r12) / (2 (n - 1)/(n - 3) |R| + ((r1 + r2)/2)^2 (1 - r12)^3)).
-    """
-    if (result := undefined(r1, r2, r12, n)) is not None:
-        return result
-    below = 2 * (n - 1) / (n - 3) * determinant(r1, r2, r12) + ((r1 + r2) / 2) ** 2 * (1 - r12) ** 3
-    t = (r1 - r2) * np.sqrt((n - 1) * (1 + r12) / below)
-    return Outcome(float(t), float(2 * student_t.sf(abs(t), n - 3)))
-
-
-def meng_z(r1: float, r2: float, r12: float, n: int) -> Outcome:
-    """Meng, Rosenthal & Rubin's Z (1992, Psychological Bulletin 111, 172-175, eq. 1).
-
-    Z = (z1 - z2) sqrt((n - 3) / (2 (1 - r12) h)), h = (1 - f m) / (1 - m), m the mean of the squared correlations,
-    f = (1 - r12) / (2 (1 - m)), at most 1.
-    """
-    if (result := undefined(r1, r2, r12, n)) is not None:
-        return result
-    mean_square = (r1**2 + r2**2) / 2
-    f = min((1 - r12) / (2 * (1 - mean_square)), 1)
-    h = (1 - f * mean_square) / (1 - mean_square)
-    z = (np.arctanh(r1) - np.arctanh(r2)) * np.sqrt((n - 3) / (2 * (1 - r12) * h))
     return Outcome(float(z), two_sided(z))
 
 
@@ -300,16 +275,6 @@ def permuted_correlations(
     return observed, means
 
 
-def sign_test(left: np.ndarray, right: np.ndarray) -> tuple[int, int, float]:
-    """Exact two-sided sign test over cells: in how many left is above right, of how many that are no tie, and p.
-
-    Cells that are undefined on a side are no pair. Without pairs p is 1.
-    """
-    difference = np.asarray(left, float) - np.asarray(right, float)
-    above, pairs = int((difference > 0).sum()), int((difference > 0).sum() + (difference < 0).sum())
-    return above, pairs, float(binomtest(above, pairs).pvalue) if pairs else 1.0
-
-
 def holm(p: Sequence[float]) -> np.ndarray:
     """Holm's (1979) adjusted p of one family of tests; undefined ones stay NaN and are no part of the family."""
     from statsmodels.stats.multitest import multipletests
@@ -377,12 +342,14 @@ SCHEMA = {
     ),
 }
 """`averages`: columns that are Fisher's averages, and the columns whose predictions stand behind them. `seeds: shared`: a seed
-is a draw that all systems see (of labels, say), so that both sides' seeds are resampled together."""
+is a draw that all systems see (of labels, say), those without randomness of their own too."""
+DECISIONS = ("left above right", "right above left", "undecided")
 COLUMNS = [
     *("comparison", "table", "left_cell", "right_cell", "protocol", "left", "right", "difference", "low", "high"),
-    *("n", "seeds", "r12", "steiger_z", "steiger_p", "williams_t", "williams_p", "meng_z", "meng_p"),
-    *("permutation_p", "holm_p", "reason"),
+    *("n", "seeds", "variance", "r12", "t", "p", "holm_p", "decision", "permutation_p", "reason"),
 ]
+"""`low` to `high` is the difference's confidence interval; `permutation_p` is about test samples, these trainings given."""
+ONE_TRAINING = "one training, and no file says how trainings vary: over test samples only, so undecided"
 
 
 def read_comparisons(path: Path) -> list[dict[str, Any]]:
@@ -496,7 +463,12 @@ def read_blocks(
 
 
 def compare_rows(
-    comparisons: Path, predictions: list[Path], rows: list[Path], output: Path, settings: dict[str, Any]
+    comparisons: Path,
+    predictions: list[Path],
+    rows: list[Path],
+    output: Path,
+    settings: dict[str, Any],
+    variance: list[Path] | None = None,
 ) -> None:
     """Compare rows of our own tables cell by cell, from predictions.
 
@@ -505,16 +477,17 @@ def compare_rows(
         predictions: predictions.parquet files that hold the members; an entry that names `experiments` is answered from theirs
             alone, because two experiments may each have a member of the same name.
         rows: tables of the data sets' samples (clips, features or manifest), for the true scores.
-        output: CSV with `COLUMNS`: a row a pair of cells and protocol, Holm's correction within each table and protocol, and a
-            row `sign test over cells` for each comparison of several cells.
+        output: CSV with `COLUMNS`: a row a pair of cells and protocol, Holm's correction within each table and protocol.
         settings: `seed`, the counts of trainings (`experiments.trainings`), `scoring` (`bootstrap`: replicates and permutations;
             `confidence`).
+        variance: files of variances over trainings, for systems that were trained once.
 
     Raises:
         RescoreError: a file is damaged, or the predictions are not what they should be; everything together.
     """
     entries = [entry for entry in read_comparisons(comparisons) if "member" in entry["left"]]
     samples = pd.concat([read_table(path)[["sample", "action", "score"]] for path in rows], ignore_index=True)
+    settings = with_variances(settings, variance)
     lines: list[dict[str, Any]] = []
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for entry in entries:
@@ -523,15 +496,40 @@ def compare_rows(
         read = read_blocks(asked, predictions, samples, settings, experiments)
         lines += [line for entry in asked for line in entry_rows(entry, read, settings)]
     table = pd.DataFrame(lines, columns=COLUMNS)
-    for _, group in table[table["left_cell"] != ""].groupby(["table", "protocol"]):
-        table.loc[group.index, "holm_p"] = holm(group["permutation_p"].to_list())
+    for _, group in table.groupby(["table", "protocol"]):
+        table.loc[group.index, "holm_p"] = holm(group["p"].to_list())
+    level = 1 - settings["scoring"]["confidence"]
+    table["decision"] = [decide(*pair, level) for pair in zip(table["t"], table["holm_p"], strict=True)]
     numbers = table.select_dtypes("number").columns
     table[numbers] = table[numbers].round(10)
     write_table(output, table.astype({"n": "Int64", "seeds": "Int64"}))
 
 
-Side = tuple[np.ndarray, ...]
-"""Samples, targets, predictions, each (seeds, n)."""
+def decide(statistic: float, p: float, level: float) -> str:
+    """Which side is above, by the p of its family; undecided where it is above the level or undefined."""
+    if not p < level:
+        return DECISIONS[2]
+    return DECISIONS[0] if statistic > 0 else DECISIONS[1]
+
+
+@dataclass(frozen=True)
+class Side:
+    """What a cell is made of, samples in name order."""
+
+    samples: np.ndarray
+    target: np.ndarray
+    predicted: np.ndarray
+    """(K, n) each."""
+    numbers: tuple[int, ...]
+    """Of the trainings."""
+
+    def repeated(self, trainings: int) -> "Side":
+        """One repetition as many times."""
+
+        def broadcast(part: np.ndarray) -> np.ndarray:
+            return np.broadcast_to(part, (trainings, part.shape[1]))
+
+        return Side(broadcast(self.samples), broadcast(self.target), broadcast(self.predicted), self.numbers)
 
 
 @dataclass(frozen=True)
@@ -544,7 +542,7 @@ class Pair:
 
 
 def entry_rows(entry: Mapping[str, Any], read: Read, settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """A row for each pair of cells under each protocol, then the sign test over them."""
+    """A row for each pair of cells under each protocol."""
     pairs = [
         Pair((" / ".join(a), " / ".join(b)), cells_behind(entry, "left", a), cells_behind(entry, "right", b))
         for a, b in cell_pairs(entry)
@@ -552,10 +550,7 @@ def entry_rows(entry: Mapping[str, Any], read: Read, settings: Mapping[str, Any]
     cells = list(dict.fromkeys(cell for pair in pairs for cell in (*pair.left, *pair.right)))
     for protocol in protocols_of(cells, read):
         sides = sides_at(cells, read, protocol)
-        lines = [pair_row(entry, protocol, pair, sides, settings) for pair in pairs]
-        yield from lines
-        if len(lines) > 1:
-            yield sign_row(entry, protocol, lines)
+        yield from (pair_row(entry, protocol, pair, sides, settings) for pair in pairs)
 
 
 def protocols_of(cells: Sequence[Cell], read: Read) -> tuple[str, ...]:
@@ -607,6 +602,7 @@ def pair_row(
         "left_cell": pair.titles[0],
         "right_cell": pair.titles[1],
         "protocol": protocol,
+        "variance": "",
         "reason": "",
     }
     reasons = dict.fromkeys(side for cell in (*pair.left, *pair.right) if isinstance(side := found[cell], str))
@@ -616,19 +612,19 @@ def pair_row(
     if reasons := dict.fromkeys(part for part in parts if isinstance(part, str)):
         return row | {"reason": "; ".join(reasons)}
     sides = [part for part in parts if not isinstance(part, str)]
-    return row | compare_pair(sides, pair, f"{entry['id']} {protocol}", settings, entry.get("seeds") == "shared")
+    return row | compare_pair(sides, pair, f"{entry['id']} {protocol}", settings)
 
 
 def matched(left: Side | str, right: Side | str) -> tuple[Side, Side] | str:
     """Two sides with as many seeds, on the same samples, or why they have not."""
     sides = [side for side in (left, right) if not isinstance(side, str)]
-    seeds = max(len(samples) for samples, _, _ in sides)
-    if any(len(samples) not in (1, seeds) for samples, _, _ in sides):
+    trainings = max(len(side.samples) for side in sides)
+    if any(len(side.samples) not in (1, trainings) for side in sides):
         return "the sides have unequal numbers of seeds"
-    a, b = (tuple(np.broadcast_to(part, (seeds, part.shape[1])) for part in side) for side in sides)
-    if a[0].shape != b[0].shape or not (a[0] == b[0]).all():
+    a, b = (side.repeated(trainings).samples for side in sides)
+    if a.shape != b.shape or not (a == b).all():
         return "the sides were not tested on the same samples"
-    return a, b
+    return sides[0], sides[1]
 
 
 def predictions_at(block: Block, index: np.ndarray) -> Side:
@@ -638,83 +634,62 @@ def predictions_at(block: Block, index: np.ndarray) -> Side:
     samples, target, values = (
         np.take_along_axis(part, order, axis=1) for part in (block.samples, block.target, predicted)
     )
-    return samples, target, values
+    return Side(samples, target, values, block.numbers)
 
 
 def compare_pair(
-    sides: Sequence[tuple[Side, Side]], pair: Pair, name: str, settings: Mapping[str, Any], shared: bool = False
+    sides: Sequence[tuple[Side, Side]], pair: Pair, name: str, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Difference with its paired bootstrap interval, and the tests, of two cells on the same samples.
+    """Difference with its confidence interval, its t test and the permutation test, of two cells on the same samples.
 
     Args:
         sides: left and right of each set of test samples behind the cells: one, or for an average several.
         name: of the comparison and protocol; fixes the permutations.
-        shared: both sides' seeds are the same draws, resampled together.
     """
     replicates, seed = settings["scoring"]["bootstrap"], settings["seed"]
-
-    def estimates(which: int, cells: Sequence[Cell]) -> list[Estimate]:
-        found = []
-        for part, cell in zip(sides, cells, strict=True):
-            samples, target, predicted = part[which]
-            drawn = f"draws {cell.action}" if shared else cell.member
-            found.append(bootstrap_spearman(target, predicted, samples, drawn, replicates, seed))
-        return found
-
-    def mean(values: np.ndarray) -> np.ndarray:
-        return average(list(np.moveaxis(values, -1, 0)))
-
-    both, count = [*estimates(0, pair.left), *estimates(1, pair.right)], len(sides)
-    difference = combine(both, lambda values: mean(values[..., :count]) - mean(values[..., count:]))
-    low, high = bca_interval(difference, settings["scoring"]["confidence"])
-    r1, r2 = (float(mean(np.array([part.value for part in half]))) for half in (both[:count], both[count:]))
+    left = side_estimate([side for side, _ in sides], pair.left, settings)
+    right = side_estimate([side for _, side in sides], pair.right, settings)
+    apart = difference(left, right)
+    low, high = intervals_of(apart, settings["scoring"]["confidence"]).confidence
+    statistic, p = tested_against_zero(apart)
     generator = stable_generator(seed, "permutations", name, *(cell.member for cell in (*pair.left, *pair.right)))
-    parts: list[Part] = [(left[1], left[2], right[2], left[0]) for left, right in sides]
-    permuted = averaged_permutation_test(parts, replicates, generator)
-    tested = formula_tests(sides[0], r1, r2) if count == 1 else {}
-    reason = difference.reason or tested.pop("reason", "")
-    return tested | {
-        "left": r1,
-        "right": r2,
-        "difference": difference.value,
+    permuted = averaged_permutation_test([part_of(*both) for both in sides], replicates, generator)
+    variance = variance_of(apart)
+    return {
+        "left": left.value,
+        "right": right.value,
+        "difference": apart.value,
         "low": low,
         "high": high,
-        "n": sum(left[0].shape[1] for left, _ in sides),
-        "seeds": min(len(left[0]) for left, _ in sides),
+        "n": left.n,
+        "seeds": apart.seeds,
+        "variance": variance,
+        "r12": between(*sides[0]) if len(sides) == 1 else np.nan,
+        "t": statistic,
+        "p": p,
         "permutation_p": permuted.p,
-        "reason": reason,
+        "reason": apart.reason or (ONE_TRAINING if variance == NONE else ""),
     }
 
 
-def formula_tests(sides: tuple[Side, Side], r1: float, r2: float) -> dict[str, Any]:
-    """r12 and the three tests by formula of two correlations with the same true scores; an average has no such test."""
-    left, right = sides
-    seeds, n = left[0].shape
-    between = float(np.mean([spearman(left[2][s], right[2][s]).value for s in range(seeds)]))
-    steiger, williams, meng = (test(r1, r2, between, n) for test in (steiger_z, williams_t, meng_z))
-    return {
-        "r12": between,
-        "steiger_z": steiger.statistic,
-        "steiger_p": steiger.p,
-        "williams_t": williams.statistic,
-        "williams_p": williams.p,
-        "meng_z": meng.statistic,
-        "meng_p": meng.p,
-        "reason": steiger.reason,
-    }
+def side_estimate(parts: Sequence[Side], cells: Sequence[Cell], settings: Mapping[str, Any]) -> Estimate:
+    """The estimate of a cell, or of the Fisher average of several."""
+    draws = settings["scoring"]["bootstrap"], settings["seed"]
+    found = []
+    for side, cell in zip(parts, cells, strict=True):
+        whose = trained(cell.member, side.numbers, "spearman", settings)
+        found.append(estimate_spearman(side.target, side.predicted, side.samples, whose, *draws))
+    return found[0] if len(found) == 1 else combine(found, fisher_z_average)
 
 
-def sign_row(entry: Mapping[str, Any], protocol: str, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The sign test over a comparison's cells; cells share test samples and models, so its p is a description."""
-    left, right = (np.array([line[side] for line in lines], float) for side in ("left", "right"))
-    above, pairs, p = sign_test(left, right)
-    return dict.fromkeys(COLUMNS, np.nan) | {
-        "comparison": entry["id"],
-        "table": entry["table"],
-        "left_cell": "",
-        "right_cell": "",
-        "protocol": protocol,
-        "n": pairs,
-        "permutation_p": p,
-        "reason": f"sign test over cells: left above right in {above} of {pairs}",
-    }
+def part_of(left: Side, right: Side) -> Part:
+    """Both sides as the permutation test reads them, with as many repetitions on each."""
+    trainings = max(len(left.samples), len(right.samples))
+    a, b = left.repeated(trainings), right.repeated(trainings)
+    return a.target, a.predicted, b.predicted, a.samples
+
+
+def between(left: Side, right: Side) -> float:
+    """r12: the mean over trainings of the two systems' correlation with one another."""
+    _, a, b, _ = part_of(left, right)
+    return float(np.mean([spearman(*pair).value for pair in zip(a, b, strict=True)]))

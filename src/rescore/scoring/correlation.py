@@ -7,13 +7,14 @@ docs/statistics.md gives the formulas, their sources and every degenerate case.
 """
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.stats import norm, rankdata
 
 from rescore.errors import RescoreError
+from rescore.scoring.intervals import SCALES, TrainingVariance, on_scale
 
 MINIMUM_SAMPLES = 4
 """Fewer samples have no useful rank correlation: Fisher's z has the variance 1 / (n - 3)."""
@@ -143,18 +144,43 @@ def fisher_z_interval(rho: float, n: int, confidence: float = 0.95) -> tuple[flo
 
 
 @dataclass(frozen=True)
+class Trained:
+    """Whose numbers are estimated."""
+
+    numbers: tuple[int, ...] = ()
+    """Of its trainings, one a repetition; empty where nothing is trained, or nothing in it repeats."""
+    file: TrainingVariance | None = None
+    """What was measured elsewhere of the trainings of its system; read where there is one training alone."""
+
+
+@dataclass(frozen=True)
 class Estimate:
-    """A statistic with all that its interval needs; combinations of estimates (averages) keep both parts."""
+    """A statistic with all that its intervals need; combinations of estimates (averages, differences) keep every part."""
 
     value: float
-    replicates: np.ndarray
-    """(replicates,) the statistic in each bootstrap replicate."""
     n: int
     """Test samples."""
-    seeds: int
-    jackknife: Mapping[str, np.ndarray] = field(default_factory=dict)
-    """The statistic with one unit left out, for each group of units drawn independently (samples of a set, seeds of a member)."""
+    values: np.ndarray
+    """(K,) the statistic of each training, or of each repetition where nothing is trained."""
+    samples: np.ndarray
+    """(units,) names of the samples that any repetition was tested on."""
+    influence: np.ndarray
+    """(K, units) what each sample adds to each value (`influences`)."""
+    trained: Trained = Trained()
+    scale: str = "artanh"
+    """A key of intervals.SCALES."""
+    unit: float = 1.0
+    """What 1 of the scale is in `value` and `values`: 100 of percentages."""
+    centre: float | None = None
+    """Of a difference, whose `values` and `influence` are on the scale: the middle of both sides there. None: no difference."""
+    replicates: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    """(replicates,) the statistic in each bootstrap replicate over test samples; empty where trainings tell the interval."""
     reason: str = ""
+
+    @property
+    def seeds(self) -> int:
+        """Trainings, or repetitions of what has none."""
+        return len(self.values)
 
 
 def stable_generator(seed: int, *names: str) -> np.random.Generator:
@@ -167,117 +193,265 @@ def draw_counts(generator: np.random.Generator, replicates: int, units: int) -> 
     return generator.multinomial(units, np.full(units, 1 / units), size=replicates).astype(np.float32)
 
 
-def bootstrap_spearman(
-    target: np.ndarray, predicted: np.ndarray, samples: np.ndarray, member: str, replicates: int, seed: int
-) -> Estimate:
-    """Mean over seeds of Spearman's rho, with bootstrap replicates over seeds and test samples.
+def influences(left_out: np.ndarray) -> np.ndarray:
+    """What each sample adds to a statistic, from its values with each sample left out (..., n).
 
-    A replicate draws seeds with replacement, then test samples: one draw from all the seeds' samples, of which each seed
-    sees its own. Seeds share test samples, so their errors are common; independent draws for each seed would average them
-    away and make the interval too narrow. Draws depend on the sample names and the member name only, so two cells on the
-    same samples are resampled together and their difference can be resampled too.
+    Scaled so that the sum of squares is the jackknife variance, and the sum of products with another statistic's the covariance:
+    sqrt((n - 1) / n) (mean - left out) (Efron & Tibshirani 1993, eq. 11.5).
+    """
+    n = left_out.shape[-1]
+    return np.sqrt((n - 1) / n) * (left_out.mean(axis=-1, keepdims=True) - left_out)
+
+
+def estimate_spearman(
+    target: np.ndarray, predicted: np.ndarray, samples: np.ndarray, trained: Trained, replicates: int, seed: int
+) -> Estimate:
+    """Mean over trainings of Spearman's rho, with what its intervals need.
 
     Args:
-        target: (seeds, n) true scores.
-        predicted: (seeds, n) predictions.
-        samples: (seeds, n) sample names.
-        member: name of the trained member, which fixes the draw of seeds.
-        replicates: number of replicates.
+        target: (K, n) true scores.
+        predicted: (K, n) predictions.
+        samples: (K, n) sample names.
+        trained: the trainings' numbers.
+        replicates: number of bootstrap replicates, where there are no trainings to tell the interval.
         seed: root of the generator.
 
     Returns:
-        The estimate; its value is NaN with a reason where rho is undefined for any seed (no seed is left out silently).
+        The estimate; its value is NaN with a reason where rho is undefined for any training (none is left out silently).
 
     Raises:
         RescoreError: a value is NaN or infinite.
     """
-    seeds, n = predicted.shape
-    points = [spearman(target[s], predicted[s], list(samples[s])) for s in range(seeds)]
-    value = float(np.mean([point.value for point in points]))
+    repetitions, n = predicted.shape
+    points = [spearman(target[k], predicted[k], list(samples[k])) for k in range(repetitions)]
+    values = np.array([point.value for point in points])
     if reason := next((point.reason for point in points if point.reason), ""):
-        return Estimate(value, np.full(replicates, np.nan), n, seeds, {}, reason)
+        nothing = np.full((repetitions, n), np.nan)
+        return Estimate(float(values.mean()), n, values, samples[0], nothing, trained, reason=reason)
 
-    def in_resamples(s: int, counts: np.ndarray) -> np.ndarray:
-        return resample_spearman(target[s], predicted[s], counts)
+    def in_resamples(k: int, counts: np.ndarray) -> np.ndarray:
+        return resample_spearman(target[k], predicted[k], counts)
 
-    return nested_bootstrap(in_resamples, [point.value for point in points], samples, member, replicates, seed)
+    return estimate_statistic(in_resamples, values, samples, trained, "artanh", (replicates, seed))
 
 
-def nested_bootstrap(
+def estimate_statistic(
     in_resamples: Callable[[int, np.ndarray], np.ndarray],
-    points: Sequence[float],
+    values: np.ndarray,
     samples: np.ndarray,
-    member: str,
-    replicates: int,
-    seed: int,
+    trained: Trained,
+    scale: str,
+    draws: tuple[int, int],
 ) -> Estimate:
-    """Mean over seeds of any statistic, with bootstrap replicates over seeds and test samples drawn as `bootstrap_spearman` says.
+    """Mean over trainings of any statistic, with what its intervals need.
+
+    Bootstrap replicates are drawn where nothing is trained, and for a single training of whose variance nothing is known: one
+    draw from all the repetitions' samples, of which each sees its own. Draws depend on the sample names only, so two cells on
+    the same samples are resampled together and their difference can be resampled too.
 
     Args:
-        in_resamples: (place of the seed, (resamples, n) how often each of its samples was drawn) -> (resamples,) the statistic.
-        points: (seeds,) the statistic on each seed's own samples.
-        samples: (seeds, n) sample names.
-        member, replicates, seed: as in `bootstrap_spearman`.
+        in_resamples: (place of the training, (resamples, n) how often each of its samples was drawn) -> (resamples,) the
+            statistic.
+        values: (K,) the statistic on each training's own samples.
+        samples: (K, n) sample names.
+        trained: the trainings' numbers.
+        scale: a key of intervals.SCALES.
+        draws: number of replicates, and root of the generator.
     """
-    seeds, n = samples.shape
-    value = float(np.mean(points))
-    everyone = sorted(set(samples.ravel().tolist()))
-    place = {name: index for index, name in enumerate(everyone)}
-    own = np.array([[place[name] for name in names] for names in samples])  # (seeds, n)
-    key = "\n".join(everyone)
+    repetitions, n = samples.shape
+    everyone = np.array(sorted(set(samples.ravel().tolist())), dtype=object)
+    own = np.searchsorted(everyone.astype(str), samples.astype(str))  # (K, n) place of each training's samples
+    influence = np.zeros((repetitions, len(everyone)))
+    without = 1 - np.eye(n)
+    for k in range(repetitions):
+        influence[k, own[k]] = influences(in_resamples(k, without).astype(float))
+    estimate = Estimate(float(np.mean(values)), n, np.asarray(values), everyone, influence, trained, scale)
+    if is_told_by_trainings(trained):
+        return estimate
+    generator = stable_generator(draws[1], "samples", "\n".join(everyone))
+    counts = draw_counts(generator, draws[0], len(everyone))
+    drawn = np.mean([in_resamples(k, counts[:, own[k]]) for k in range(repetitions)], axis=0)
+    return replace(estimate, replicates=np.asarray(drawn, dtype=float))
 
-    def by_seed(counts: np.ndarray) -> np.ndarray:
-        return np.stack([in_resamples(s, counts[:, own[s]]) for s in range(seeds)], axis=1)
 
-    statistic = by_seed(draw_counts(stable_generator(seed, "samples", key), replicates, len(everyone)))
-    chosen = draw_counts(stable_generator(seed, "seeds", member), replicates, seeds)
-    # A seed drawn zero times must not spoil a replicate in which its own resample is constant.
-    drawn = np.where(chosen > 0, chosen * statistic, 0).sum(axis=1) / seeds
-    without = np.ones((len(everyone), len(everyone)), dtype=np.float32) - np.eye(len(everyone), dtype=np.float32)
-    jackknife = {f"samples {key}": by_seed(without).mean(axis=1)}
-    if seeds > 1:
-        jackknife[f"seeds {member}"] = np.array([seeds * value - point for point in points]) / (seeds - 1)
-    return Estimate(value, drawn, n, seeds, jackknife)
+def is_told_by_trainings(trained: Trained) -> bool:
+    """Whether the variance over trainings is known: of several, or of one by a file."""
+    return len(trained.numbers) > 1 or (len(trained.numbers) == 1 and trained.file is not None)
 
 
 def combine(estimates: Sequence[Estimate], function: Callable[[np.ndarray], np.ndarray]) -> Estimate:
-    """A function of several estimates (an average over actions), replicate by replicate.
+    """A function of several estimates of one kind (an average over actions), training by training.
+
+    Value k of the combination is the function of the cells' values of training k, so that what cells have in common within a
+    training (a backbone, a draw of labels) is in it once. Cells without trainings have one value, which stands beside every
+    training's; cells with other trainings are paired by the numbers that all have. A sample's influence is carried over by the
+    function's slopes (delta method).
 
     Args:
         estimates: the cells.
         function: maps (..., cells) to (...).
 
     Returns:
-        The combined estimate; `n` is the sum of the cells' samples, `seeds` their smallest number of seeds.
+        The combined estimate, on the cells' scale; `n` is the sum of their samples.
     """
-    values = np.array([estimate.value for estimate in estimates])
-    groups: dict[str, np.ndarray] = {}
-    for name in dict.fromkeys(name for estimate in estimates for name in estimate.jackknife):
-        units = len(next(estimate.jackknife[name] for estimate in estimates if name in estimate.jackknife))
-        parts = [estimate.jackknife.get(name, np.full(units, estimate.value)) for estimate in estimates]
-        groups[name] = function(np.stack(parts, axis=-1))
-    return Estimate(
-        value=float(function(values)),
-        replicates=function(np.stack([estimate.replicates for estimate in estimates], axis=-1)),
+    numbers = common_numbers(estimates)
+    cells = [of_trainings(estimate.values, estimate.influence, estimate, numbers) for estimate in estimates]
+    values = np.stack([values for values, _ in cells], axis=-1)  # (K, cells)
+    samples, influence = on_all_samples(estimates, [own for _, own in cells])  # (K, cells, units)
+    slopes = slopes_of(function, values)
+    drawn = [estimate.replicates for estimate in estimates]
+    centres = [estimate.centre for estimate in estimates if estimate.centre is not None]
+    combined = Estimate(
+        value=float(function(np.array([estimate.value for estimate in estimates]))),
         n=sum(estimate.n for estimate in estimates),
-        seeds=min(estimate.seeds for estimate in estimates),
-        jackknife=groups,
+        values=np.asarray(function(values)),
+        samples=samples,
+        influence=np.einsum("kc,kcu->ku", slopes, influence),
+        trained=Trained(numbers),
+        scale=estimates[0].scale,
+        unit=estimates[0].unit,
+        centre=float(np.mean(centres)) if centres else None,
+        replicates=function(np.stack(drawn, axis=-1)) if all(map(len, drawn)) else np.zeros(0),
         reason=next((estimate.reason for estimate in estimates if estimate.reason), ""),
+    )
+    return replace(combined, trained=Trained(numbers, combined_file(estimates, slopes[0], combined)))
+
+
+def difference(left: Estimate, right: Estimate) -> Estimate:
+    """Left less right, training by training, on the scale of both.
+
+    Of correlations it is the difference of their artanh that has a known error; `centre` is the mean of both, about which
+    bounds are taken back into a difference of correlations. `value` and `replicates` are differences of the statistics
+    themselves.
+    """
+    if left.scale != right.scale or left.unit != right.unit or not left.centre is right.centre is None:
+        left, right = (replace(side, scale="identity", unit=1.0, centre=None) for side in (left, right))
+    numbers = common_numbers([left, right])
+    sides = [of_trainings(*scaled(side), side, numbers) for side in (left, right)]
+    samples, influence = on_all_samples([left, right], [own for _, own in sides])
+    drawn = len(left.replicates) and len(right.replicates)
+    with np.errstate(invalid="ignore"):
+        values, centre = sides[0][0] - sides[1][0], float(np.mean([side for side, _ in sides]))
+        moved = influence[:, 0] - influence[:, 1]
+    return Estimate(
+        value=left.value - right.value,
+        n=max(left.n, right.n),
+        values=values,
+        samples=samples,
+        influence=moved,
+        trained=Trained(numbers, combined_file([left, right], np.array([1.0, -1.0]), None)),
+        scale=left.scale,
+        unit=left.unit,
+        centre=centre,
+        replicates=left.replicates - right.replicates if drawn else np.zeros(0),
+        reason=left.reason or right.reason,
     )
 
 
-def acceleration(jackknife: Mapping[str, np.ndarray]) -> float:
-    """BCa's acceleration from the jackknife of every independent group of units.
+def on_all_samples(estimates: Sequence[Estimate], influence: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The names of all samples, and every estimate's influences (K, units) laid out over them: (K, estimates, all)."""
+    samples = np.unique(np.concatenate([estimate.samples for estimate in estimates]).astype(str))
+    laid_out = np.zeros((len(influence[0]), len(estimates), len(samples)))
+    for place, (estimate, own) in enumerate(zip(estimates, influence, strict=True)):
+        laid_out[:, place, np.searchsorted(samples, estimate.samples.astype(str))] = own
+    return samples.astype(object), laid_out
 
-    With l = (n - 1)(mean - left out) in a group of n units, a = sum(l^3 / n^3) / (6 sum(l^2 / n^2)^1.5), the sums over all
-    groups (Davison & Hinkley 1997, Sec. 5.3.2, the several-sample form). NaN where a left-out statistic is undefined.
+
+UNPAIRED = (-1,)
+"""Number of a combination of trainings of which no two have one number: a single value, of whose variance nothing is known."""
+
+
+def common_numbers(estimates: Sequence[Estimate]) -> tuple[int, ...]:
+    """Numbers of the trainings that all estimates with trainings have; empty where none has any, UNPAIRED where they share
+    none."""
+    known = [set(estimate.trained.numbers) for estimate in estimates if estimate.trained.numbers]
+    return (tuple(sorted(set.intersection(*known))) or UNPAIRED) if known else ()
+
+
+def of_trainings(
+    values: np.ndarray, influence: np.ndarray, estimate: Estimate, numbers: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """An estimate's values (K,) and influences (K, units) of these trainings alone; their mean for each where it has none of
+    them."""
+    if estimate.trained.numbers and numbers != UNPAIRED:
+        places = [estimate.trained.numbers.index(number) for number in numbers]
+        return values[places], influence[places]
+    count = max(len(numbers), 1)
+    return np.repeat(values.mean(), count), np.tile(influence.mean(axis=0), (count, 1))
+
+
+def slopes_of(function: Callable[[np.ndarray], np.ndarray], values: np.ndarray, step: float = 1e-5) -> np.ndarray:
+    """Partial derivatives (K, cells) of a function of cells at each row of values (K, cells), by central differences."""
+    steps = step * np.eye(values.shape[-1])
+    upper, lower = (function(values[:, None, :] + sign * steps) for sign in (1, -1))
+    return np.asarray((upper - lower) / (2 * step))
+
+
+def combined_file(
+    estimates: Sequence[Estimate], slopes: np.ndarray, combined: Estimate | None
+) -> TrainingVariance | None:
+    """The variance over trainings of a combination of single trainings, from those of its parts; None where one is unknown.
+
+    A file knows nothing of what parts have in common within a training. What enters with one sign is taken as moving together,
+    what enters with opposite signs as independent: no smaller a variance than either has.
+
+    Args:
+        estimates: the parts.
+        slopes: (parts,) of the combination in each.
+        combined: what they are slopes of, in the statistic's unit; None: the parts' scale itself.
     """
-    cubes = squares = 0.0
-    for values in jackknife.values():
-        units = len(values)
-        influence = (units - 1) * (values.mean() - values) / units
-        cubes, squares = cubes + float((influence**3).sum()), squares + float((influence**2).sum())
-    return cubes / (6 * squares**1.5) if squares > 0 else np.nan
+    trained = [(part, slope) for part, slope in zip(estimates, slopes, strict=True) if part.trained.numbers]
+    files = [part.trained.file for part, _ in trained if part.trained.file is not None]
+    if not trained or len(files) < len(trained) or any(len(part.values) > 1 for part, _ in trained):
+        return None
+    moves = np.array([slope * deviation_by_file(part, combined is None) for part, slope in trained])
+    mean_square = float(moves[moves > 0].sum() ** 2 + moves[moves < 0].sum() ** 2)
+    if combined is not None:
+        mean_square *= slope_at(combined) ** 2
+    return TrainingVariance(mean_square, min(file.degrees for file in files), float(np.mean([f.shared for f in files])))
+
+
+def deviation_by_file(estimate: Estimate, on_its_scale: bool) -> float:
+    """The standard deviation over trainings that a file gives a single one, on its scale or in its own unit."""
+    _, influence = scaled(estimate)
+    file = estimate.trained.file
+    deviation = np.nan if file is None else float(np.sqrt(file.on(float(np.square(influence).sum()))))
+    return deviation if on_its_scale else deviation / slope_at(estimate)
+
+
+def slope_at(estimate: Estimate) -> float:
+    """How fast an estimate's scale grows with its first value, in the value's own unit."""
+    if estimate.centre is not None:
+        return 1.0
+    return float(SCALES[estimate.scale].slope(estimate.values[0] / estimate.unit)) / estimate.unit
+
+
+def scaled(estimate: Estimate) -> tuple[np.ndarray, np.ndarray]:
+    """An estimate's values (K,) and influences (K, units) on its scale; those of a difference are there already."""
+    if estimate.centre is not None:
+        return estimate.values, estimate.influence
+    return on_scale(estimate.scale, estimate.values / estimate.unit, estimate.influence / estimate.unit)
+
+
+def percent(estimate: Estimate) -> Estimate:
+    """A share or a correlation as a paper prints it: times 100."""
+    return replace(
+        estimate,
+        value=100 * estimate.value,
+        values=100 * estimate.values,
+        influence=100 * estimate.influence,
+        replicates=100 * estimate.replicates,
+        unit=100 * estimate.unit,
+    )
+
+
+def acceleration(influence: np.ndarray) -> float:
+    """BCa's acceleration from the influence of each sample: sum(l^3) / (6 sum(l^2)^1.5) (Efron & Tibshirani 1993, eq. 14.15).
+
+    NaN where a sample's influence is undefined, or none has any.
+    """
+    squares = float(np.square(influence).sum())
+    return float((influence**3).sum()) / (6 * squares**1.5) if squares > 0 else np.nan
 
 
 def percentile_interval(estimate: Estimate, confidence: float = 0.95) -> tuple[float, float]:
@@ -300,7 +474,7 @@ def bca_interval(estimate: Estimate, confidence: float = 0.95) -> tuple[float, f
     if not np.isfinite(low):
         return low, high
     share = (np.mean(replicates < estimate.value) + np.mean(replicates <= estimate.value)) / 2
-    a = acceleration(estimate.jackknife)
+    a = acceleration(estimate.influence.mean(axis=0))
     if not 0 < share < 1 or not np.isfinite(a):
         return low, high
     bias, tails = norm.ppf(share), norm.ppf([(1 - confidence) / 2, (1 + confidence) / 2])

@@ -15,34 +15,43 @@ import pandas as pd
 from rescore.errors import raise_together
 from rescore.scoring.aqa7 import LAST, Block, blocks_of
 from rescore.scoring.comparisons import relative_l2, root_mean_square_error
-from rescore.scoring.correlation import Estimate, bca_interval, nested_bootstrap, spearman
+from rescore.scoring.correlation import Estimate, Trained, estimate_statistic, spearman
+from rescore.scoring.estimates import intervals_of
 from rescore.scoring.predictions import KEY, read_columns, shown, target_problems, value_problems
 from rescore.scoring.scores import NOTHING_CHOSEN
+from rescore.scoring.training_variance import trained, with_variances
 from rescore.storage import read_table, write_table
 
 COLUMNS = [
-    *("experiment", "member", "dataset", "action", "protocol", "n", "seeds", "spearman"),
+    *("experiment", "member", "dataset", "action", "protocol", "n", "seeds", "variance", "spearman"),
     *("rmse", "low", "high", "relative_l2", "lowest", "highest"),
 ]
 SPLIT = "test"
 
 
-def measure_errors(predictions: list[Path], rows: list[Path], scores: Path, settings: dict[str, Any]) -> None:
+def measure_errors(
+    predictions: list[Path],
+    rows: list[Path],
+    scores: Path,
+    settings: dict[str, Any],
+    variance: list[Path] | None = None,
+) -> None:
     """Write a line for each member, data set and action: means over seeds, at the last iteration where there are several.
 
     Args:
         predictions: predictions.parquet of any systems, one file or several a system; files without a score are passed over.
         rows: tables of the data sets' samples (`dataset, sample, action, score`), one for each data set predicted.
-        scores: output CSV with `COLUMNS`. `rmse`, with its bootstrap interval `low` to `high`, is in points; `relative_l2` in
+        scores: output CSV with `COLUMNS`. `rmse`, with its confidence interval `low` to `high`, is in points; `relative_l2` in
             percent (100 times the distance) of the range `lowest` to `highest`: the scores of all samples of the data set and
             action, training samples included.
         settings: `seed`, `scoring`.
+        variance: files of variances over trainings, for systems that were trained once.
 
     Raises:
         RescoreError: a file is damaged, or its predictions are not what they should be: everything together.
     """
     samples = pd.concat([read_table(path)[["dataset", "sample", "action", "score"]] for path in rows])
-    table = read_all(predictions, samples)
+    table, settings = read_all(predictions, samples), with_variances(settings, variance)
     lines = [line for group in groups_of(table) for line in error_lines(*group, samples, settings)]
     errors = pd.DataFrame(lines, columns=COLUMNS).astype({"n": "Int64", "seeds": "Int64"})
     numbers = errors.select_dtypes("float").columns
@@ -109,8 +118,9 @@ def error_lines(
     known = samples.loc[(samples["dataset"] == dataset) & (samples["action"] == action), "score"]
     lowest, highest = float(known.min()), float(known.max())
     predicted, seeds = block.predicted[:, -1], range(len(block.samples))
-    error = root_mean_square(block.target, predicted, block.samples, member, settings)
-    low, high = bca_interval(error, settings["scoring"]["confidence"])
+    whose = trained(member, block.numbers, "rmse", settings)
+    error = root_mean_square(block.target, predicted, block.samples, whose, settings)
+    found = intervals_of(error, settings["scoring"]["confidence"])
     pairs = [(block.target[s], predicted[s]) for s in seeds]
     yield {
         "experiment": experiment,
@@ -120,10 +130,11 @@ def error_lines(
         "protocol": LAST if len(block.iterations) > 1 else NOTHING_CHOSEN,
         "n": error.n,
         "seeds": error.seeds,
+        "variance": found.variance,
         "spearman": np.mean([spearman(*pair).value for pair in pairs]),
         "rmse": error.value,
-        "low": low,
-        "high": high,
+        "low": found.confidence[0],
+        "high": found.confidence[1],
         "relative_l2": 100 * np.mean([relative_l2(*pair, lowest, highest) for pair in pairs]),
         "lowest": lowest,
         "highest": highest,
@@ -131,13 +142,14 @@ def error_lines(
 
 
 def root_mean_square(
-    target: np.ndarray, predicted: np.ndarray, samples: np.ndarray, member: str, settings: Mapping[str, Any]
+    target: np.ndarray, predicted: np.ndarray, samples: np.ndarray, whose: Trained, settings: Mapping[str, Any]
 ) -> Estimate:
-    """Mean over seeds of the RMSE, resampled over seeds and samples; arrays are (seeds, n)."""
+    """Mean over trainings of the RMSE, with what its interval needs; arrays are (K, n)."""
     squares = (target - predicted) ** 2
 
     def in_resamples(seed: int, counts: np.ndarray) -> np.ndarray:
         return np.sqrt(counts @ squares[seed] / counts.sum(axis=1))
 
-    points = [root_mean_square_error(*pair) for pair in zip(target, predicted, strict=True)]
-    return nested_bootstrap(in_resamples, points, samples, member, settings["scoring"]["bootstrap"], settings["seed"])
+    points = np.array([root_mean_square_error(*pair) for pair in zip(target, predicted, strict=True)])
+    draws = settings["scoring"]["bootstrap"], settings["seed"]
+    return estimate_statistic(in_resamples, points, samples, whose, "log", draws)

@@ -6,29 +6,35 @@ The protocols, their choices and the unit (percent) are those of MTL-AQA's own t
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from rescore.errors import raise_together
 from rescore.experiments.extensions_members import EXPERIMENT, REFERENCE, reference_member, systems
 from rescore.experiments.mtl_aqa_members import VALIDATED, WHOLE
 from rescore.scoring.aqa7 import blocks_of
-from rescore.scoring.correlation import Estimate, combine
+from rescore.scoring.correlation import Estimate, difference
 from rescore.scoring.mtl_aqa import PROTOCOLS, SCORE, Cell, choose, estimate_cell, line_of
 from rescore.scoring.mtl_aqa_outputs import REMEDY, SPLITS, Outputs, expected_samples, missing_samples
 from rescore.scoring.predictions import COLUMNS, KEY, seed_problems, target_problems, value_problems
 from rescore.scoring.scores import NOTHING_CHOSEN, write_scores
+from rescore.scoring.training_variance import with_variances
 from rescore.storage import read_table
 
 COLUMN, BEYOND = "Sp. Corr.", "Less C3D-AVG-STL"
 YARDSTICKS = {"Label only": f"label_only/{WHOLE}", "Perfect observer": f"observer/{WHOLE}"}
 
 
-def score_extensions(predictions: list[Path], rows: Path, splits: Path, scores: Path, settings: dict[str, Any]) -> None:
+def score_extensions(
+    predictions: list[Path],
+    rows: Path,
+    splits: Path,
+    scores: Path,
+    settings: dict[str, Any],
+    variance: list[Path] | None = None,
+) -> None:
     """Score every system.
 
     Args:
@@ -38,6 +44,7 @@ def score_extensions(predictions: list[Path], rows: Path, splits: Path, scores: 
         splits: `training_set, sample, split`.
         scores: output CSV, with columns `reason` (why a cell is empty) and `member`.
         settings: `seed`, `multitask`, `extensions`, `scoring`.
+        variance: files of variances over trainings, for systems that were trained once.
 
     Raises:
         RescoreError: the files are not what the table needs; every reason together.
@@ -45,7 +52,8 @@ def score_extensions(predictions: list[Path], rows: Path, splits: Path, scores: 
     cells = cells_of(settings)
     outputs = read_outputs([cell.member for cell in cells], predictions, read_table(rows), read_table(splits), settings)
     cells = [cell for cell in cells if cell.member in outputs.members]  # a data set may lack a yardstick
-    write_scores(scores, EXPERIMENT, score_lines(cells, outputs, settings), more=("reason", "member"))
+    lines = score_lines(cells, outputs, with_variances(settings, variance))
+    write_scores(scores, EXPERIMENT, lines, more=("reason", "member"))
 
 
 def cells_of(settings: Mapping[str, Any]) -> list[Cell]:
@@ -114,6 +122,5 @@ def score_lines(cells: Sequence[Cell], outputs: Outputs, settings: Mapping[str, 
             if cell.row == REFERENCE.row:
                 beaten = estimate
             elif protocol != NOTHING_CHOSEN and estimate is not None and beaten is not None:
-                pair = combine([beaten, estimate], lambda values: np.diff(values, axis=-1)[..., 0])
-                difference = replace(pair, n=estimate.n)
-                yield line_of(cell.row, BEYOND, "spearman_percent", protocol, difference, "", settings) | member
+                beyond = difference(estimate, beaten)
+                yield line_of(cell.row, BEYOND, "spearman_percent", protocol, beyond, "", settings) | member

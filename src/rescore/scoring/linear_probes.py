@@ -30,8 +30,8 @@ from rescore.experiments.linear_probes import (
 from rescore.experiments.mtl_aqa_baselines import EXPERIMENT as BASELINES
 from rescore.experiments.mtl_aqa_members import WHOLE
 from rescore.scoring.aqa7 import YARDSTICKS, Block, Cell, blocks_of, yardstick_block
-from rescore.scoring.correlation import Estimate, bootstrap_spearman
-from rescore.scoring.mtl_aqa import line_of, percent
+from rescore.scoring.correlation import Estimate, estimate_spearman, percent
+from rescore.scoring.mtl_aqa import line_of
 from rescore.scoring.predictions import (
     KEY,
     coverage_problems,
@@ -42,6 +42,7 @@ from rescore.scoring.predictions import (
     value_problems,
 )
 from rescore.scoring.scores import NOTHING_CHOSEN, write_scores
+from rescore.scoring.training_variance import trained, with_variances
 from rescore.storage import read_table
 
 COLUMNS = {DIVES: "{}", WITHIN: "Within-dataset {}", OUTSIDE: "Out-of-dataset {}"}
@@ -67,7 +68,14 @@ def cells_of(table: str) -> list[Cell]:
 
 
 def score_linear_probes(
-    table: str, predictions: Path, rows: Path, scores: Path, settings: dict[str, Any], baselines: Path | None = None
+    table: str,
+    predictions: Path,
+    rows: Path,
+    scores: Path,
+    settings: dict[str, Any],
+    baselines: Path | None = None,
+    estimates: Path | None = None,
+    variance: list[Path] | None = None,
 ) -> None:
     """Score one table.
 
@@ -78,6 +86,8 @@ def score_linear_probes(
         scores: output CSV; beyond the contract's columns `reason`, and `member` and `action` behind a cell.
         settings: `seed`, `scoring`, the counts of trainings (`experiments.trainings`).
         baselines: predictions of MTL-AQA's baselines, for Table 9's row `Label only`.
+        estimates: output Parquet, what claims need of each cell (scoring.estimates).
+        variance: files of variances over trainings, for systems that were trained once.
 
     Raises:
         RescoreError: predictions are missing, duplicated, not finite, or not of the data set's samples; every reason together.
@@ -96,8 +106,9 @@ def score_linear_probes(
         tested = [cell for cell in cells if cell.row == cells[-1].row]
         run += [Cell(LABEL_ONLY, cell.column, str(labels["member"].iloc[0]), cell.action) for cell in tested]
         experiments.append(BASELINES)
-    lines = score_lines([*run, *(cell for cell in cells if cell not in run)], blocks, settings)
-    write_scores(scores, ", ".join(experiments), lines, more=("reason", "member", "action"))
+    shown = [*run, *(cell for cell in cells if cell not in run)]
+    lines = score_lines(shown, blocks, with_variances(settings, variance))
+    write_scores(scores, ", ".join(experiments), lines, ("reason", "member", "action"), estimates)
 
 
 def read_probes(path: Path, samples: pd.DataFrame, cells: list[Cell], settings: Mapping[str, Any]) -> pd.DataFrame:
@@ -169,6 +180,7 @@ def score_lines(cells: list[Cell], blocks: Blocks, settings: Mapping[str, Any]) 
 
 
 def estimate_of(block: Block, member: str, settings: Mapping[str, Any]) -> Estimate:
-    """Mean over seeds of Spearman's rho in percent, with bootstrap replicates over seeds and test samples."""
+    """Mean over trainings of Spearman's rho in percent, with what its intervals need."""
+    whose = trained(member, block.numbers, "spearman", settings)
     draws = settings["scoring"]["bootstrap"], settings["seed"]
-    return percent(bootstrap_spearman(block.target, block.predicted[:, 0], block.samples, member, *draws))
+    return percent(estimate_spearman(block.target, block.predicted[:, 0], block.samples, whose, *draws))

@@ -7,7 +7,7 @@ caption metrics are shares of 1.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +40,15 @@ from rescore.scoring.caption_metrics import (
 )
 from rescore.scoring.correlation import (
     Estimate,
-    bca_interval,
-    bootstrap_spearman,
-    combine,
-    nested_bootstrap,
+    Trained,
+    difference,
+    estimate_spearman,
+    estimate_statistic,
+    percent,
 )
 from rescore.scoring.mtl_aqa_outputs import Outputs, read_outputs
-from rescore.scoring.scores import NOTHING_CHOSEN, score_row, write_scores
+from rescore.scoring.scores import NOTHING_CHOSEN, empty_row, score_row, write_scores
+from rescore.scoring.training_variance import trained, with_variances
 from rescore.storage import read_table
 
 VALIDATION = "best_on_validation"
@@ -189,6 +191,8 @@ def score_mtl_aqa(
     settings: dict[str, Any],
     classes: list[Path] | None = None,
     captions: list[Path] | None = None,
+    estimates: Path | None = None,
+    variance: list[Path] | None = None,
 ) -> None:
     """Score one table of the paper.
 
@@ -201,6 +205,8 @@ def score_mtl_aqa(
         scores: output CSV, with a column `reason` that says why a cell is empty or not what it seems.
         settings: `seed`, `scoring`, the counts of trainings (`experiments.trainings`).
         classes, captions: classes.parquet and captions.parquet of the same members; Table 5 needs them.
+        estimates: output Parquet, what claims need of each cell (scoring.estimates).
+        variance: files of variances over trainings, for systems that were trained once.
 
     Raises:
         RescoreError: the files are not what the table needs; every reason together.
@@ -210,7 +216,8 @@ def score_mtl_aqa(
         members_of(table), predictions, classes or [], captions or [], read_table(rows), read_table(splits), settings
     )
     cells = [cell for cell in cells if cell.member in outputs.members]  # a data set may lack a yardstick
-    write_scores(scores, EXPERIMENT, score_lines(table, cells, outputs, settings), more=("reason",))
+    lines = score_lines(table, cells, outputs, with_variances(settings, variance))
+    write_scores(scores, EXPERIMENT, lines, ("reason",), estimates)
 
 
 def score_lines(
@@ -280,21 +287,9 @@ def line_of(
 ) -> dict[str, Any]:
     """A score row, its experiment aside; without an estimate, the reason alone."""
     if estimate is None:
-        nothing = {"value": np.nan, "low": np.nan, "high": np.nan, "n": None, "seeds": None}
-        return {"row": row, "column": column, "statistic": statistic, "protocol": protocol, "reason": reason, **nothing}
-    interval = interval_of(statistic, estimate, settings["scoring"]["confidence"])
-    return score_row(row, column, statistic, protocol, estimate, interval) | {"reason": reason}
-
-
-def interval_of(statistic: str, estimate: Estimate, confidence: float) -> tuple[float, float]:
-    """BCa; Wilson's interval for an accuracy of 0 or 100, of which every resample is the same."""
-    if statistic == "accuracy_percent" and estimate.value in (0.0, 100.0):
-        from statsmodels.stats.proportion import proportion_confint
-
-        right = estimate.n if estimate.value else 0
-        low, high = proportion_confint(right, estimate.n, alpha=1 - confidence, method="wilson")
-        return 100 * float(low), 100 * float(high)
-    return bca_interval(estimate, confidence)
+        return empty_row(row, column, statistic, protocol, reason)
+    confidence = settings["scoring"]["confidence"]
+    return score_row(row, column, statistic, protocol, estimate, confidence) | {"reason": reason}
 
 
 def estimate_cell(
@@ -304,27 +299,23 @@ def estimate_cell(
     draws = settings["scoring"]["bootstrap"], settings["seed"]
     if choice.iterations is None:
         return None, choice.reason
+    whose = trained(choice.member, outputs.numbers(choice.member), variance_name(cell.part), settings)
     if cell.part in METRICS:
-        return estimate_captions(cell.part, choice, statistics, draws)
+        return estimate_captions(cell.part, choice, statistics, whose, draws)
     if cell.part == SCORE:
         samples, target, predicted = outputs.scores_at(choice.member, choice.iterations)  # (seeds, n) each
-        return percent(bootstrap_spearman(target, predicted, samples, choice.member, *draws)), ""
+        return percent(estimate_spearman(target, predicted, samples, whose, *draws)), ""
     samples, right = outputs.right_at(choice.member, cell.part, choice.iterations)
 
     def in_resamples(seed: int, counts: np.ndarray) -> np.ndarray:
         return counts @ right[seed] / counts.sum(axis=1)
 
-    return percent(nested_bootstrap(in_resamples, right.mean(axis=1).tolist(), samples, choice.member, *draws)), ""
+    return percent(estimate_statistic(in_resamples, right.mean(axis=1), samples, whose, "angular", draws)), ""
 
 
-def percent(estimate: Estimate) -> Estimate:
-    """A share or a correlation as the paper prints it: times 100."""
-    return replace(
-        estimate,
-        value=100 * estimate.value,
-        replicates=100 * estimate.replicates,
-        jackknife={name: 100 * values for name, values in estimate.jackknife.items()},
-    )
+def variance_name(part: str) -> str:
+    """What a file of variances calls the statistic of a cell's part."""
+    return statistic_of(part).removesuffix("_percent")
 
 
 def statistics_of_captions(choices: Iterable[Choice], outputs: Outputs) -> Statistics:
@@ -336,7 +327,7 @@ def statistics_of_captions(choices: Iterable[Choice], outputs: Outputs) -> Stati
 
 
 def estimate_captions(
-    metric: str, choice: Choice, statistics: Statistics, draws: tuple[int, int]
+    metric: str, choice: Choice, statistics: Statistics, whose: Trained, draws: tuple[int, int]
 ) -> tuple[Estimate | None, str]:
     """A caption metric: of the corpus for BLEU and METEOR, the mean over captions for the others."""
     if metric == "M" and not has_java():
@@ -350,8 +341,8 @@ def estimate_captions(
         return metric_values(each[seed][1], metric, counts)
 
     everything = np.ones((1, samples.shape[1]))
-    points = [float(in_resamples(seed, everything)[0]) for seed in range(len(each))]
-    estimate = nested_bootstrap(in_resamples, points, samples, choice.member, *draws)
+    points = np.array([float(in_resamples(seed, everything)[0]) for seed in range(len(each))])
+    estimate = estimate_statistic(in_resamples, points, samples, whose, "positive", draws)
     return estimate, "" if has_java() else PLAIN_TOKENS
 
 
@@ -365,6 +356,5 @@ def difference_lines(
 ) -> Iterator[dict[str, Any]]:
     """One row less another, column by column."""
     for column in [column for row, column in found if row == minuend and (subtrahend, column) in found]:
-        pair = [found[subtrahend, column], found[minuend, column]]
-        difference = replace(combine(pair, lambda values: np.diff(values, axis=-1)[..., 0]), n=pair[0].n)
-        yield line_of(title, column, "spearman_percent", protocol, difference, "", settings)
+        less = difference(found[minuend, column], found[subtrahend, column])
+        yield line_of(title, column, "spearman_percent", protocol, less, "", settings)

@@ -42,6 +42,8 @@ class Labels:
     """(seeds, n) names."""
     right: dict[str, np.ndarray]
     """By sub-action: (seeds, iterations, n) bool."""
+    numbers: tuple[int, ...] = ()
+    """The seeds: numbers of the trainings, ascending."""
 
 
 Said = tuple[np.ndarray, list[str], list[str]]
@@ -60,6 +62,12 @@ class Outputs:
     @property
     def members(self) -> set[str]:
         return {member for member, _ in (*self.scores, *self.labels)} | set(self.captions)
+
+    def numbers(self, member: str) -> tuple[int, ...]:
+        """Numbers of a member's trainings, ascending."""
+        if (known := self.scores.get((member, "test")) or self.labels.get((member, "test"))) is not None:
+            return known.numbers
+        return tuple(sorted(self.captions[member]))
 
     def last(self, member: str) -> np.ndarray:
         """(seeds,) the last iteration."""
@@ -276,7 +284,8 @@ def labels_of(group: pd.DataFrame) -> Labels:
         for subaction, part in group.groupby("subaction", sort=False)
     }
     first = group[group["subaction"] == group["subaction"].iloc[0]]
-    return Labels(iterations, first["sample"].to_numpy(dtype=object).reshape(shape)[:, 0], right)
+    numbers = tuple(int(seed) for seed in np.sort(group["seed"].unique()))
+    return Labels(iterations, first["sample"].to_numpy(dtype=object).reshape(shape)[:, 0], right, numbers)
 
 
 def said_by(table: pd.DataFrame, rows: pd.DataFrame) -> dict[str, dict[int, dict[int, Said]]]:

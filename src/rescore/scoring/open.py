@@ -17,7 +17,7 @@ from rescore.errors import raise_together
 from rescore.manifests.aqa7 import read_lists
 from rescore.manifests.summary import summarise
 from rescore.scoring.aqa7 import LAST
-from rescore.scoring.correlation import Estimate, bca_interval, bootstrap_spearman, combine, fisher_z_average
+from rescore.scoring.correlation import Estimate, Trained, combine, estimate_spearman, fisher_z_average
 from rescore.scoring.predictions import read_columns, value_problems
 from rescore.scoring.scores import NOTHING_CHOSEN, score_row, write_scores
 from rescore.storage import write_table
@@ -137,11 +137,13 @@ def score_s4aqa(predictions: Path, scores: Path, settings: dict[str, Any]) -> No
 
 
 def estimate_draws(table: pd.DataFrame, member: str, settings: Mapping[str, Any]) -> Estimate:
-    """Mean over seeds of a member's rho on the same dives, with bootstrap replicates over seeds and dives."""
+    """Mean over draws of labels of a member's rho on the same dives, with what its intervals need."""
     mine = table[table["member"] == member].sort_values(["seed", "sample"])
     shape = (mine["seed"].nunique(), -1)
     target, predicted, samples = (mine[name].to_numpy().reshape(shape) for name in ("target", "predicted", "sample"))
-    return bootstrap_spearman(target, predicted, samples, member, settings["scoring"]["bootstrap"], settings["seed"])
+    draws = Trained(tuple(int(seed) for seed in np.sort(mine["seed"].unique())))
+    replicates, seed = settings["scoring"]["bootstrap"], settings["seed"]
+    return estimate_spearman(target, predicted, samples, draws, replicates, seed)
 
 
 def seat_rows(table: pd.DataFrame, suffix: str, column: str, settings: Mapping[str, Any]) -> list[Score]:
@@ -170,13 +172,14 @@ def read_open_predictions(path: Path, members: Sequence[str]) -> pd.DataFrame:
 
 
 def estimate(table: pd.DataFrame, member: str, settings: Mapping[str, Any]) -> Estimate:
-    """Spearman's rho of one member over its dives, with bootstrap replicates over dives."""
+    """Spearman's rho of one member over its dives, with bootstrap replicates over dives: nothing here is trained again."""
     rows = table[table["member"] == member]
     target, predicted, samples = (rows[column].to_numpy()[None] for column in ("target", "predicted", "sample"))
-    return bootstrap_spearman(target, predicted, samples, member, settings["scoring"]["bootstrap"], settings["seed"])
+    replicates, seed = settings["scoring"]["bootstrap"], settings["seed"]
+    return estimate_spearman(target, predicted, samples, Trained(), replicates, seed)
 
 
 def write_open_scores(path: Path, experiment: str, rows: Sequence[Score], settings: Mapping[str, Any]) -> None:
     """Write the scores with their intervals."""
     confidence = settings["scoring"]["confidence"]
-    write_scores(path, experiment, [score_row(*score, bca_interval(score[-1], confidence)) for score in rows])
+    write_scores(path, experiment, [score_row(*score, confidence) for score in rows])

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from rescore.errors import RescoreError, raise_together
@@ -23,7 +22,7 @@ from rescore.scoring.aqa7 import (
     choose_iterations,
     estimate_cell,
 )
-from rescore.scoring.correlation import Estimate, bca_interval, combine, fisher_z_average
+from rescore.scoring.correlation import Estimate, combine, fisher_z_average
 from rescore.scoring.predictions import (
     KEY,
     coverage_problems,
@@ -33,7 +32,7 @@ from rescore.scoring.predictions import (
     target_problems,
     value_problems,
 )
-from rescore.scoring.scores import NOTHING_CHOSEN, score_row, write_scores
+from rescore.scoring.scores import NOTHING_CHOSEN, empty_row, score_row, write_scores
 from rescore.storage import read_table
 
 TRAINING_SET = "training_set"
@@ -69,7 +68,14 @@ NO_STATIC_STREAM = (
 )
 
 
-def score_s4aqa(table: str, predictions: list[Path], rows: list[Path], scores: Path, settings: dict[str, Any]) -> None:
+def score_s4aqa(
+    table: str,
+    predictions: list[Path],
+    rows: list[Path],
+    scores: Path,
+    settings: dict[str, Any],
+    estimates: Path | None = None,
+) -> None:
     """Score one of the paper's tables.
 
     Args:
@@ -79,6 +85,7 @@ def score_s4aqa(table: str, predictions: list[Path], rows: list[Path], scores: P
         rows: tables of those data sets' features.
         scores: output CSV, with a column `reason` that says why a cell is empty.
         settings: `seed`, `scoring`, the counts of trainings (`experiments.trainings`).
+        estimates: output Parquet, what claims need of each cell (scoring.estimates).
 
     Raises:
         RescoreError: no such table, or predictions that are not what it needs; every reason together.
@@ -91,7 +98,7 @@ def score_s4aqa(table: str, predictions: list[Path], rows: list[Path], scores: P
     mine = [cell for cell in mine if (cell.member, cell.action) in blocks]  # a data set may lack a yardstick
     lines = [*score_lines(mine, blocks, settings), *missing_lines(table, missing)]
     experiment = ", ".join(sorted(map(str, found["experiment"].unique()))) if len(found) else "s4aqa"
-    write_scores(scores, experiment, lines, more=("reason",))
+    write_scores(scores, experiment, lines, ("reason",), estimates)
 
 
 def cells_of(table: str) -> list[Cell]:
@@ -201,8 +208,7 @@ def score_lines(
 def line_of(
     row: str, column: str, statistic: str, protocol: str, estimate: Estimate, confidence: float
 ) -> dict[str, Any]:
-    interval = bca_interval(estimate, confidence)
-    return score_row(row, column, statistic, protocol, estimate, interval) | {"reason": estimate.reason}
+    return score_row(row, column, statistic, protocol, estimate, confidence) | {"reason": estimate.reason}
 
 
 def why_missing(cell: Cell, predictions: Sequence[Path]) -> str:
@@ -223,13 +229,5 @@ def missing_lines(table: str, missing: Mapping[Cell, str]) -> Iterator[dict[str,
         if not (table == "ablation" and cell.column in APPARATUS)
     }
     columns |= {(cell.row, average_of(table)): reason for cell, reason in absent.items() if cell.column in APPARATUS}
-    nothing = {"value": np.nan, "low": np.nan, "high": np.nan, "n": None, "seeds": None}
     for (row, column), reason in columns.items():
-        yield {
-            "row": row,
-            "column": column,
-            "statistic": "spearman",
-            "protocol": NOTHING_CHOSEN,
-            **nothing,
-            "reason": reason,
-        }
+        yield empty_row(row, column, "spearman", NOTHING_CHOSEN, reason)

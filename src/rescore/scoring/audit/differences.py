@@ -20,7 +20,6 @@ from rescore.scoring.comparisons import (
     feasible_r12,
     minimum_detectable_difference,
     needed_r12,
-    sign_test,
     steiger_z,
 )
 
@@ -94,15 +93,13 @@ def check_comparison(paper: Paper, entry: Entry) -> Finding:
     if not found:
         nothing = "no pair with one known number of samples"
         return Finding(**common, stated=f"{len(pairs)} pairs", found=nothing, severity=NOTE, evidence="")
-    left, right = (np.array([getattr(pair, side) for pair in found]) for side in ("left", "right"))
-    above, untied, p = sign_test(left, right)
     independent, close = (
         sum(getattr(pair, told) for pair in found) for told in ("told_at_independence", "told_when_close")
     )
     claimed = [pair for pair in found if pair.left > pair.right]
     return Finding(
         **common,
-        stated=f"above in {above} of {len(found)}" + (f" (sign test over cells p {number(p)})" if untied > 1 else ""),
+        stated=f"above in {len(claimed)} of {len(found)}",
         found=f"told from chance at the {100 * LEVEL:g}% level: {independent} of {len(found)} with independent errors, "
         f"{close} of {len(found)} with r12 {CLOSE:g}",
         severity=NOTE if all(pair.told_at_independence for pair in claimed) else NOTABLE,
