@@ -20,6 +20,10 @@ def is_part() -> bool:
     return PART in os.environ
 
 
+SHOWN = 3
+"""Files named of those that are made again; a fresh clone lacks them all."""
+
+
 def engine(arguments: Sequence[str], **options: bool) -> subprocess.CompletedProcess[str]:
     """Run the workflow engine as a part of this run."""
     command = [sys.executable, "-m", "snakemake", *arguments]
@@ -62,7 +66,8 @@ def repair(broken: Iterable[str], arguments: Sequence[str]) -> bool:
     targets = sorted(wanted & outputs)
     if not targets or outputs <= wanted:
         return False
-    print(f"missing or damaged, made again first: {', '.join(targets)}", file=sys.stderr, flush=True)
+    named = ", ".join(targets[:SHOWN]) + (f" and {len(targets) - SHOWN} more" if len(targets) > SHOWN else "")
+    print(f"missing or damaged, made again first: {named}", file=sys.stderr, flush=True)
     if engine([*targets, *arguments]).returncode:
         raise RescoreError("what is missing or damaged could not be made again; the failed job's log is named above")
     return True
