@@ -50,6 +50,14 @@ def test_threads_can_be_changed_after_torch_has_loaded():
     assert run(f"{code}\nprint(json.dumps([late, torch.get_num_threads()]))") == [[], 2]
 
 
+def test_threads_that_the_engine_set_for_a_job_count_neither_early_nor_late():
+    code = f"arithmetic.prepare()\n{LIBRARIES}\nimport os\nos.environ['OPENBLAS_NUM_THREADS'] = '2'\nlate = arithmetic.prepare()"
+    threads = "[library['num_threads'] for library in arithmetic.blas_libraries()]"
+    late, used = run(f"{code}\nprint(json.dumps([late, {threads}]))")
+    assert late == []
+    assert set(used) == {1}
+
+
 def test_fastest_takes_the_variables_back():
     code = "arithmetic.prepare()\narithmetic.prepare('fastest')\nimport os"
     assert run(f"{code}\nprint(json.dumps([name for name in arithmetic.HELD if name in os.environ]))") == []

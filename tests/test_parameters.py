@@ -58,15 +58,20 @@ def test_resolving_leaves_the_file_as_it_was(config):
     assert config == before
 
 
+def test_a_scale_that_is_not_there_is_named_with_the_nearest(config):
+    config["scale"] = "dmeo"
+    with pytest.raises(RescoreError, match="unknown scale 'dmeo', did you mean 'demo'"):
+        resolve(config)
+
+
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
         (("defaults", "lstm", "widht"), 3, "unknown key 'widht', did you mean 'width'"),
         (("scales", "demo", "lstm", "iteratons"), 3, "unknown key 'iteratons', did you mean 'iterations'"),
         (("sale",), "demo", "unknown key 'sale', did you mean 'scale'"),
-        (("scale",), "dmeo", "did you mean"),
         (("defaults", "seeds"), "five", "defaults.seeds: 'five' is not of type 'integer'"),
-        (("defaults", "clips", "on_bad_video"), "ignore", "did you mean"),
+        (("defaults", "clips", "on_bad_video"), "ignore", "is not one of"),
         (("scales", "smoke", "scoring", "bootstrap"), -1, "less than the minimum"),
         (("defaults", "lstm", "learning_rate"), float("nan"), "not a finite number"),
         (("defaults", "lstm", "learning_rate"), "1e-3", "not of type 'number'"),

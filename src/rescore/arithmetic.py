@@ -23,12 +23,13 @@ HELD = {
     "MKL_CBWR": "COMPATIBLE",
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
     "OPENBLAS_CORETYPE": "Haswell",  # in NumPy, SciPy and OpenCV
-    "OPENBLAS_NUM_THREADS": "1",
     "OPENCV_IPP": "avx2",
     "ARROW_USER_SIMD_LEVEL": "AVX2",
 }
 HELD_WITH_AVX512 = {"OPENCV_CPU_DISABLE": "AVX512-SKX"}  # OpenCV complains where there is nothing to disable
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+BLAS_THREADS = "OPENBLAS_NUM_THREADS"
+"""Always 1; the workflow engine sets it, and those above, to a job's share of the cores."""
 READERS = ("numpy", "torch", "cv2", "pyarrow")
 """Libraries that read the variables when they load."""
 NEEDED = ("avx2", "fma")
@@ -56,7 +57,7 @@ def variables(mode: str = PORTABLE, threads: int = 1) -> dict[str, str]:
     if mode not in MODES:
         raise RescoreError(f"arithmetic '{mode}': {' | '.join(MODES)}. Mend params.yaml.")
     held = HELD | (HELD_WITH_AVX512 if "avx512f" in processor_flags() else {}) if mode == PORTABLE else {}
-    return held | dict.fromkeys(THREADS, str(threads))
+    return held | dict.fromkeys(THREADS, str(threads)) | {BLAS_THREADS: "1"}
 
 
 def prepare(mode: str = PORTABLE, threads: int = 1) -> list[str]:
@@ -80,6 +81,10 @@ def prepare(mode: str = PORTABLE, threads: int = 1) -> list[str]:
     os.environ.update(wanted)
     if (torch := sys.modules.get("torch")) is not None:
         torch.set_num_threads(threads)
+    if "numpy" in sys.modules:
+        import threadpoolctl
+
+        threadpoolctl.threadpool_limits(1, user_api="blas")
     return [name for name in READERS if name in late]
 
 
