@@ -46,6 +46,7 @@ def test_systems_of_one_name_are_repeated_as_their_data_set_is():
         ("usdl/1059", 2),
         ("usdl/mtl_aqa/40", 3),
         ("label_only/1059", 1),
+        ("label_only/unlv_dive", 1),
         ("label_only/mtl_aqa/10", 3),
         ("backbone/dives/c1", 2),
         ("c3d_avg/score/1059_validated", 2),
