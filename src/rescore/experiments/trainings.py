@@ -109,6 +109,10 @@ SYSTEMS: dict[str, Training] = {
     "random_caption": Training(Repeats.NETWORK_SEEDS, Chosen.NOTHING),
     "observer": NOTHING_TRAINED,
     "difficulty": NOTHING_TRAINED,
+    # real data without video
+    **dict.fromkeys(("chosen", "dive_class", "commentary", "commentary_without_numbers"), REGRESSION),
+    **dict.fromkeys(("execution", "combination"), REGRESSION),
+    **dict.fromkeys(("grid", "plain", "authors", "judge", "event"), NOTHING_TRAINED),
     # draws of labels
     **{
         f"{system}/{dataset}": Training(Repeats.LABEL_DRAWS, chosen, rests)
