@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from rescore import parameters
@@ -47,6 +46,7 @@ def test_systems_of_one_name_are_repeated_as_their_data_set_is():
         ("usdl/1059", 2),
         ("usdl/mtl_aqa/40", 3),
         ("label_only/1059", 1),
+        ("label_only/unlv_dive", 1),
         ("label_only/mtl_aqa/10", 3),
         ("backbone/dives/c1", 2),
         ("c3d_avg/score/1059_validated", 2),
@@ -81,20 +81,3 @@ def test_what_is_chosen_and_what_a_training_rests_on_stand_beside_it():
     assert declared("c3d_lstm_svr/1059").chosen is Chosen.INSIDE_TRAINING
     assert not trainings.has_iterations("coreg/mtl_aqa/10")
     assert trainings.has_iterations("mscadc/score/1059")
-
-
-def check_members_of(runs: Path, settings: dict) -> int:
-    """Every member that a run wrote is declared, and has the trainings that it should have; how many there are."""
-    found: dict[str, set[int]] = {}
-    for path in sorted(runs.rglob("*.parquet")):
-        table = pd.read_parquet(path)
-        if {"member", "seed"} <= set(table.columns):
-            for member, seeds in table.groupby("member")["seed"]:
-                found.setdefault(str(member), set()).update(map(int, seeds))
-    wrong = {
-        member: (sorted(seeds), trainings.trainings(member, settings))
-        for member, seeds in found.items()
-        if sorted(seeds) != trainings.trainings(member, settings)
-    }
-    assert not wrong
-    return len(found)

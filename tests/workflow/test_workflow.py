@@ -11,6 +11,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from rescore import parameters
+from rescore.experiments import trainings
 from rescore.measured import without_measured
 from tests.workflow.conftest import environment, make_clone, snakemake
 
@@ -93,6 +95,18 @@ def test_kill_9_again_and_again_ends_with_the_same_bytes(finished, tmp_path):
     assert results(clone) == results(finished)
 
 
+def test_every_member_that_is_written_is_declared_with_its_trainings(finished):
+    _, settings = parameters.load(finished / "params.yaml", scale="smoke")
+    found: dict[str, set[int]] = {}
+    for path in (finished / "runs/smoke").rglob("*.parquet"):
+        table = pd.read_parquet(path)
+        for member, seeds in table.groupby("member")["seed"] if {"member", "seed"} <= set(table) else ():
+            found.setdefault(member, set()).update(map(int, seeds))
+    assert len(found) > 100
+    for member, seeds in found.items():
+        assert sorted(seeds) == trainings.trainings(member, settings), member
+
+
 @pytest.mark.parametrize(
     ("section", "old", "new", "reruns", "keeps"),
     [
@@ -118,6 +132,14 @@ def test_kill_9_again_and_again_ends_with_the_same_bytes(finished, tmp_path):
             {"mtl_aqa_clips", "pretrain", "all_action"},
         ),
         ("clips", "crop: 56", "crop: 48", {"aqa7_clips", "pretrain", "aqa7_features"}, {"aqa7_videos"}),
+        (
+            "first_training",
+            "first_training: 0",
+            "first_training: 7",
+            {"pretrain", "keypoints", "all_action", "mtl_aqa_member", "extensions_member", "s4aqa_networks", "s3d"},
+            {"aqa7_videos", "aqa7_clips", "mtl_aqa_videos", "mtl_aqa_clips", "mtl_aqa_joints", "extensions_judges"}
+            | {"pretraining_clips", "gymnastics_features", "mtl_aqa_stages", "true_poses"},
+        ),
     ],
 )
 def test_a_changed_parameter_reruns_what_it_touches(edited, section, old, new, reruns, keeps):

@@ -67,7 +67,7 @@ NOTHING_TRAINED = Training(Repeats.NOTHING, Chosen.NOTHING)
 ON_DRAWS = {
     **dict.fromkeys(("aa", "rda", "msfr", "s4aqa", "pseudo_labels", "vat", "s4l"), Chosen.ITERATION),
     **dict.fromkeys(("usdl", "c3d_avg_stl", "c3d_avg_mtl"), Chosen.ITERATION),
-    **dict.fromkeys(("svr", "label_only"), Chosen.INSIDE_TRAINING),
+    "svr": Chosen.INSIDE_TRAINING,
     "coreg": Chosen.NOTHING,
 }
 """Systems that are trained on draws of labels."""
@@ -109,12 +109,18 @@ SYSTEMS: dict[str, Training] = {
     "random_caption": Training(Repeats.NETWORK_SEEDS, Chosen.NOTHING),
     "observer": NOTHING_TRAINED,
     "difficulty": NOTHING_TRAINED,
+    # real data without video
+    **dict.fromkeys(("chosen", "dive_class", "commentary", "commentary_without_numbers"), REGRESSION),
+    **dict.fromkeys(("execution", "combination"), REGRESSION),
+    **dict.fromkeys(("grid", "plain", "authors", "judge", "event"), NOTHING_TRAINED),
     # draws of labels
     **{
         f"{system}/{dataset}": Training(Repeats.LABEL_DRAWS, chosen, rests)
         for system, chosen in ON_DRAWS.items()
         for dataset, rests in LABELLED.items()
     },
+    # Not of unlv_dive, which is a training set of MTL-AQA's baselines by that name.
+    "label_only/mtl_aqa": Training(Repeats.LABEL_DRAWS, Chosen.INSIDE_TRAINING),
     "action_net": Training(Repeats.LABEL_DRAWS, Chosen.ITERATION),
 }
 """By the first part of a member's name, or by its first two where systems of one name are repeated in different ways. The
