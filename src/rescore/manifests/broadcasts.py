@@ -13,7 +13,10 @@ import numpy as np
 from rescore.errors import RescoreError, raise_together
 from rescore.manifests import reader
 from rescore.manifests.frame_folders import is_frame_folder, list_frames
-from rescore.manifests.videos import VIDEO_SUFFIXES, index_files, is_video
+from rescore.manifests.videos import VIDEO_SUFFIXES, index_files, is_video, resample
+
+SAME_RATE = 0.005
+"""Share by which rates may differ and be called the same: 29.97 and 30 are, 24 and 25 are not."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,20 @@ def scan(path: Path) -> Timeline:
         raise RescoreError(f"{path}: has no frames")
     constant = even or not timed  # an .avi has one rate
     return Timeline(times, timed, rate, constant, len(times) if constant else resampled, packets.fault)
+
+
+def rate_difference(timeline: Timeline, annotated: float) -> str | None:
+    """What a broadcast's rate does to annotations that count frames at another one, and the remedy; None where it is theirs.
+
+    Args:
+        annotated: frames a second of the extraction that the annotations number.
+    """
+    if not timeline.rate or abs(timeline.rate / annotated - 1) < SAME_RATE:
+        return None
+    return (
+        f"{timeline.rate:g} frames/s where the annotations count {annotated:g}, so that they name other frames; take another "
+        f"download, or {resample(annotated)}"
+    )
 
 
 def event_of(path: Path) -> str | None:

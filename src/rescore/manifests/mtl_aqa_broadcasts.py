@@ -20,7 +20,7 @@ import pandas as pd
 
 from rescore.errors import RescoreError, raise_together
 from rescore.manifests import broadcasts
-from rescore.manifests.mtl_aqa import OFFICIAL, Key, read_annotations, read_keys, sample_name
+from rescore.manifests.mtl_aqa import FRAMES_PER_SECOND, OFFICIAL, Key, read_annotations, read_keys, sample_name
 from rescore.manifests.mtl_aqa_sheets import read_rows
 from rescore.sources import fetch, video_sites
 from rescore.sources.catalogue import OriginFile
@@ -152,7 +152,7 @@ def read_index(path: Path) -> dict[str, dict[str, Any]]:
     if not path.is_file():
         return {}
     try:
-        table = read_table(path).astype({"event": int}).fillna({"remark": ""})
+        table = read_table(path).astype({"event": int, "remark": object}).fillna({"remark": ""})
         table["event"] = table["event"].map("{:02d}".format)
         return {
             str(row["event"]): {str(name): value for name, value in row.items()} for row in table.to_dict("records")
@@ -223,7 +223,10 @@ def measure(event: Event, video: Path, known: dict[str, Any] | None) -> Outcome:
 def remark(timeline: broadcasts.Timeline, last: int) -> str:
     """What is odd about a video, in words."""
     odd = [] if timeline.constant and not timeline.fault else [str(timeline)]
-    if timeline.resampled > 1.8 * last:
+    other_rate = broadcasts.rate_difference(timeline, FRAMES_PER_SECOND)
+    if other_rate:
+        odd.append(other_rate)
+    elif timeline.resampled > 1.8 * last:
         odd.append(
             f"{timeline.resampled / last:.1f} times the frames that are annotated: perhaps at another frame rate"
         )

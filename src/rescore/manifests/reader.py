@@ -41,6 +41,8 @@ INTERLACED = (2, 3, 4, 5)
 """FFmpeg's AVFieldOrder."""
 HDR = {16: "PQ", 18: "HLG"}
 """FFmpeg's AVColorTransferCharacteristic of high dynamic range."""
+LISTS = ("tty", "concat", "hls", "dash", "imf")
+"""What FFmpeg takes a text for, or a list of other files: no video, though pictures come out."""
 FOREIGN = {
     b"version https://git-lfs": "a Git LFS pointer; `git lfs pull` brings the video",
     b"<!doctype html": "a web page",
@@ -86,10 +88,12 @@ def choose_stream(container: "av.container.InputContainer", path: Path) -> "av.V
     Raises:
         RescoreError: there is none.
     """
+    if any(kind in LISTS for kind in container.format.name.split(",")):
+        raise RescoreError(f"{path}: not a video but a text, or a list of other files")
     streams = [stream for stream in container.streams.video if not is_cover(stream)]
     if not streams:
         what = "no moving pictures, only a cover" if container.streams.video else "no video stream"
-        sound = " (sound alone)" if container.streams.audio else ""
+        sound = " (sound alone)" if container.streams.audio else " that can be read, or is corrupt or truncated"
         raise RescoreError(f"{path}: holds {what}{sound}")
     best = container.streams.best("video")
     return best if best in streams else streams[0]
@@ -99,8 +103,10 @@ def check_file(path: Path) -> None:
     """Refuse what is no file with something in it.
 
     Raises:
-        RescoreError: missing, a broken link, a folder, not readable, empty.
+        RescoreError: missing, a broken link, a folder, not readable, empty; a name that is no text.
     """
+    if not is_text(path):
+        raise RescoreError(f"{str(path)!a}: the name is not in UTF-8; rename the file")
     try:
         if path.is_dir():
             raise RescoreError(f"{path}: a folder without images where a video or its extracted frames are expected")
@@ -114,6 +120,15 @@ def check_file(path: Path) -> None:
                 raise RescoreError(f"{path}: empty file (0 bytes)")
     except OSError as error:
         raise RescoreError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def is_text(path: Path) -> bool:
+    """Whether a path is Unicode: names from other systems may be bytes that are not, which no table or page can hold."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def address(path: Path) -> str:
@@ -169,6 +184,8 @@ def read_packets(container: "av.container.InputContainer", stream: "av.VideoStre
     loose = not first_key or (not cut_away and bool(times) and min(times) < times[0])
     packets = len(times) + cut_away
     fault = stopped or shortfall(container, stream, path, packets, incomplete, last_end)
+    if not fault and stream.frames > packets:
+        cut_away = stream.frames - len(times)  # of whole groups of pictures, which were not even read
     return Packets(tuple(times), cut_away, incomplete, loose, fault)
 
 
@@ -225,7 +242,8 @@ def spacing(times: np.ndarray, time_base: float) -> tuple[bool, int]:
     steps = np.diff(times) * time_base
     if not len(steps) or float(np.ptp(steps)) <= max(2.1e-3, 0.05 * float(np.median(steps))):
         return True, len(times)
-    return False, round(float(steps.sum()) / float(np.quantile(steps, 0.1))) + 1
+    narrowest = float(np.quantile(steps, 0.1))
+    return False, round(float(steps.sum()) / narrowest) + 1 if narrowest > 0 else len(times)
 
 
 def count_by_decoding(path: Path) -> int:

@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pandas as pd
 
-from rescore.errors import RescoreError
+from rescore.errors import RescoreError, raise_together
 from rescore.manifests import reader
 from rescore.manifests.frame_folders import images_of, is_frame_folder, list_frames
 from rescore.storage import sha256_file, write_table
@@ -129,7 +129,8 @@ def remarks_on(
     others = sum(not reader.is_cover(other) for other in container.streams.video) - 1
     if others:
         found.append(f"{others + 1} streams of pictures, of which that of {stream.width}x{stream.height} is read")
-    filmed = pd.to_numeric(container.metadata.get("com.android.capture.fps", 0), errors="coerce")
+    told = {key.lower(): value for key, value in container.metadata.items()}
+    filmed = pd.to_numeric(told.get("com.android.capture.fps", 0), errors="coerce")
     if filmed > 1.33 * reader.rate_of(stream) > 0:
         found.append(f"slow motion, filmed at {filmed:g} frames/s")
     return found
@@ -155,7 +156,7 @@ def is_far(rate: float, usual: float) -> bool:
 
 def resample(rate: float) -> str:
     """The remedy for a rate."""
-    return f"resample it with `ffmpeg -i OLD -r {rate:g} NEW`"
+    return f"resample it with `ffmpeg -i OLD -fps_mode cfr -r {rate:g} NEW`"
 
 
 def probe_all(paths: Sequence[Path], workers: int = 4) -> list[Container | str]:
@@ -199,8 +200,13 @@ def measure(path: Path) -> tuple[int, str]:
 def index_files(paths: Sequence[Path], index: Path, workers: int) -> None:
     """Write the index of these videos: `video` (path, / as separator), `bytes`, `sha256`; a row a file, so a folder of frames has
     many. What cannot be read has a row too, as EMPTY: whoever reads the videos says what is wrong, for all of them together.
+
+    Raises:
+        RescoreError: names that are no text.
     """
     files = [file for path in paths for file in files_of(path)]
+    unnamed = [ascii(str(path)) for path in files if not reader.is_text(path)]
+    raise_together(f"{index}: names that are not in UTF-8", unnamed, "rename the files.")
     with ThreadPoolExecutor(max(1, workers)) as pool:
         measured = list(pool.map(measure, files))
     rows = {
