@@ -197,6 +197,16 @@ def measure(path: Path) -> tuple[int, str]:
         return EMPTY
 
 
+def measure_video(video: Path) -> tuple[int, str]:
+    """Bytes and SHA-256 of a video; of a folder of frames all bytes, and the SHA-256 of its images' names and sums."""
+    files = files_of(video)
+    if files == [video]:
+        return measure(video)
+    measured = [(path.name, *measure(path)) for path in files]
+    listing = "".join(f"{name} {digest}\n" for name, _, digest in measured)
+    return sum(size for _, size, _ in measured), hashlib.sha256(listing.encode()).hexdigest()
+
+
 def index_files(paths: Sequence[Path], index: Path, workers: int) -> None:
     """Write the index of these videos: `video` (path, / as separator), `bytes`, `sha256`; a row a file, so a folder of frames has
     many. What cannot be read has a row too, as EMPTY: whoever reads the videos says what is wrong, for all of them together.
