@@ -134,3 +134,82 @@ def test_a_section_may_be_part_of_one():
         "seed": 0,
         "multitask": {"clips": {"frames": 103}, "epochs": 8},
     }
+
+
+def write(tmp_path: Path, lines: str) -> Path:
+    """The shipped file with one more scale, `trap`, of these lines."""
+    text = Path("params.yaml").read_text(encoding="utf-8").rstrip("\n")
+    indented = "".join(f"    {line}\n" for line in lines.split("\n"))
+    path = tmp_path / "params.yaml"
+    path.write_text(f"{text}\n\n  trap:\n    extends: demo\n{indented}", encoding="utf-8")
+    return path
+
+
+TRAPS = [
+    ("seeds: 1.0", "scales.trap.seeds: 1.0 is not of type 'integer'; write 1"),
+    ("seeds: 1e1", "YAML 1.1 takes this for text, write 10"),
+    ("seeds: 1_0.0", "10.0 is not of type 'integer'; write 10"),
+    ("seeds: 010", "is read as 8"),
+    ("seeds: 1:30", "is read as 90"),
+    ("seeds: yes", "scales.trap.seeds: True is not of type 'integer'"),
+    ("seeds:", "nothing stands behind its colon"),
+    ("seeds: '3'", "YAML 1.1 takes this for text, write 3"),
+    ("seeds: 3\nseeds: 4", "scales.trap: key 'seeds' stands twice (lines "),
+    ("lstm: {width: 3, width: 4}", "scales.trap.lstm: key 'width' stands twice (lines "),
+    ("on: 4", "key on (line "),
+    ("5: 4", "is read as 5, not as text"),
+    ("2016-08-20: 4", "is read as datetime.date(2016, 8, 20), not as text"),
+    ("lstm: {learning_rate: .inf}", "scales.trap.lstm.learning_rate: not a finite number"),
+    ("lstm: {learning_rate: 4e-4}", "YAML 1.1 takes this for text, write 0.0004"),
+    ("lstm: {learning_rate: 1.0e4}", "YAML 1.1 takes this for text, write 10000"),
+    ("lstm: {learning_rate: '0,0004'}", "YAML 1.1 takes this for text, write 0.0004"),
+    ("ridge: {penalties: [0.1, 1e-2]}", "scales.trap.ridge.penalties.1: '1e-2' is not of type 'number'; YAML 1.1"),
+    ("extends: paper", "scales.trap: key 'extends' stands twice"),
+    ("clips: {on_bad_video: no}", "False is not"),
+]
+
+
+@pytest.mark.parametrize(("lines", "message"), TRAPS, ids=[lines for lines, _ in TRAPS])
+def test_what_yaml_reads_otherwise_than_it_looks_is_said(lines, message, tmp_path):
+    with pytest.raises(RescoreError, match="wrong parameters") as caught:
+        parameters.load(write(tmp_path, lines), "trap")
+    assert message in str(caught.value)
+
+
+def test_the_workflow_s_own_reading_finds_them_too(tmp_path):
+    """The engine hands over what it has read, in which a key that stood twice is there once."""
+    path = write(tmp_path, "seeds: 3\nseeds: 4")
+    config = yaml.safe_load(path.read_text())
+    with pytest.raises(RescoreError, match="'seeds' stands twice"):
+        parameters.from_config(config, "trap", parameters.SCHEMA, str(path))
+
+
+def test_all_traps_are_named_together(tmp_path):
+    path = write(tmp_path, "seeds: 2.0\nseeds: 3.0\nlstm: {learning_rate: 4e-4, width: 010}")
+    with pytest.raises(RescoreError, match=r"wrong parameters \(4\)"):
+        parameters.load(path, "trap")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"scale: demo\n\tseeds: 3\n  \tdives: 2\n", "lines indented with tabs: 2, 3"),
+        ("scale: demo # für alle\n".encode("latin1"), "not in UTF-8"),
+        (b"", "None is not of type 'object'"),
+        (b"- scale: demo\n", "is not of type 'object'"),
+        (b"scale: demo\n---\nscale: paper\n", "not YAML"),
+        (b"scale: @demo\n", "not YAML"),
+    ],
+)
+def test_files_that_are_none_are_one_sentence(content, message, tmp_path):
+    (tmp_path / "params.yaml").write_bytes(content)
+    with pytest.raises(RescoreError) as caught:
+        parameters.load(tmp_path / "params.yaml")
+    assert message in str(caught.value)
+
+
+def test_a_byte_order_mark_and_anchors_are_no_matter(tmp_path):
+    path = write(tmp_path, "seeds: &three 30\nscoring: {bootstrap: *three}")
+    path.write_bytes(path.read_text(encoding="utf-8").encode("utf-8-sig"))
+    settings = parameters.load(path, "trap")[1]
+    assert (settings["seeds"], settings["scoring"]["bootstrap"]) == (30, 30)

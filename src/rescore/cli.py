@@ -110,7 +110,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def add_score(score: argparse.ArgumentParser) -> None:
     """Options of `rescore score`."""
-    score.add_argument("video", type=Path)
+    score.add_argument("video", type=Path, help="a file, or a folder of extracted frames")
     score.add_argument(
         "--experiment",
         choices=["all_action", "zero_shot", "fine_tuning", "c3d_lstm", "c3d_lstm_incremental"],
@@ -266,7 +266,6 @@ def run_score(options: argparse.Namespace) -> int:
 
     scale, settings = parameters.load(scale=options.scale)
     runs = Path("runs") / scale
-    plot = None if options.no_plot else options.plot or Path(options.video.stem + ".score.png")
     result = score_video.score_video(
         options.video,
         runs / options.experiment / "members.safetensors",
@@ -274,11 +273,10 @@ def run_score(options: argparse.Namespace) -> int:
         settings,
         options.action,
         member=options.member,
-        plot=plot,
     )
-    print(score_video.describe(result))
-    if plot:
-        print(f"drawn in {plot}")
+    print(score_video.describe(result), flush=True)
+    if not options.no_plot:
+        print(score_video.draw(result, options.plot or score_video.plot_path(options.video)))
     return 0
 
 

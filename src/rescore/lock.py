@@ -166,7 +166,10 @@ def listed_faults(path: Path, look: Callable[[Path], str]) -> list[str]:
     """What is wrong with the files that an output answers for; `look` gives a file's SHA-256."""
     faults = []
     for file, size, digest in listed_files(path) or []:
-        if not file.is_file():
+        if size == 0:  # could not be read when it was listed, which is said where it is missed
+            if file.is_file() and file.stat().st_size:
+                faults.append(f"{file} is not the file that {path} lists")
+        elif not file.is_file():
             faults.append(f"{file} is missing")
         elif file.stat().st_size != size or look(file) != digest:
             faults.append(f"{file} is not the file that {path} lists")

@@ -5,10 +5,12 @@ nested dict, from which a rule hands each step the sections that it reads.
 """
 
 import copy
+import datetime
 import difflib
 import functools
 import math
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,22 +47,123 @@ def describe(error: Any) -> str:
         known = error.schema.get("properties", {})
         unknown = [key for key in error.instance if key not in known]
         return "; ".join(f"{where}: unknown key '{key}', {nearest(str(key), known)}" for key in unknown)
-    return f"{where}: {error.message}"
+    hint = hint_on_type(error.instance, error.validator_value) if error.validator == "type" else ""
+    return f"{where}: {error.message}{hint}"
 
 
-def check(config: Mapping[str, Any], schema: Mapping[str, Any], source: str) -> None:
-    """Check the whole of params.yaml against its schema.
+def hint_on_type(value: Any, wanted: Any) -> str:
+    """What YAML 1.1 made of a value that looks as if it were of the wanted type."""
+    kinds = {wanted} if isinstance(wanted, str) else set(wanted)
+    if value is None:
+        return "; nothing stands behind its colon"
+    if kinds & {"integer", "number"} and isinstance(value, str):
+        try:
+            number = float(value.replace(",", ".").replace("_", ""))
+        except ValueError:
+            return ""
+        return f"; YAML 1.1 takes this for text, write {int(number) if number.is_integer() else number}"
+    if kinds == {"integer"} and isinstance(value, float) and value.is_integer():
+        return f"; write {int(value)}"
+    if kinds == {"string"} and isinstance(value, bool | int | float | datetime.date):
+        return "; YAML takes yes, no, on, off, numbers and dates for what they look like, put text into quotes"
+    return ""
+
+
+def spelling_problems(text: str) -> list[str]:
+    """What YAML 1.1 silently reads otherwise than it looks: a key that stands twice, a key that is no text, `010` (octal) and
+    `1:30` (base 60).
 
     Raises:
-        RescoreError: unknown or mistyped keys, values of the wrong kind or out of range; all of them together.
+        yaml.YAMLError: it is no YAML.
+    """
+    problems: list[str] = []
+    waiting, seen = [("", yaml.compose(text, Loader=yaml.SafeLoader))], set()
+    while waiting:
+        where, node = waiting.pop()
+        if node is None or id(node) in seen:  # an alias stands for a node that was looked at
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            problems += key_problems(where, node)
+            waiting += [(f"{where}.{key.value}".lstrip("."), value) for key, value in reversed(node.value)]
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += [(f"{where}.{place}", value) for place, value in reversed(list(enumerate(node.value)))]
+        elif isinstance(node, yaml.ScalarNode) and (read := misread_number(node)) is not None:
+            problems.append(f"{where}: {node.value} (line {node.start_mark.line + 1}) is read as {read}")
+    return problems
+
+
+def key_problems(where: str, node: yaml.MappingNode) -> list[str]:
+    """Keys of a mapping that stand twice, of which YAML takes the last, or are no text."""
+    place, problems = where or "top level", []
+    lines: dict[str, int] = {}
+    for key, _ in node.value:
+        name, line = str(key.value), key.start_mark.line + 1
+        if key.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"):
+            read = yaml.safe_load(name) if isinstance(key, yaml.ScalarNode) else name
+            problems.append(f"{place}: key {name} (line {line}) is read as {read!r}, not as text; put it into quotes")
+        elif name in lines:
+            problems.append(f"{place}: key '{name}' stands twice (lines {lines[name]} and {line}); keep one")
+        lines.setdefault(name, line)
+    return problems
+
+
+def misread_number(node: yaml.ScalarNode) -> Any:
+    """The number that YAML 1.1 makes of 010 or 1:30; None for any other value."""
+    octal = node.tag.endswith(":int") and re.fullmatch(r"[-+]?0[0-7_]+", node.value)
+    sixties = node.tag.endswith((":int", ":float")) and ":" in node.value
+    return yaml.safe_load(node.value) if node.style is None and (octal or sixties) else None
+
+
+def read_yaml(path: Path) -> str:
+    """The text of params.yaml.
+
+    Raises:
+        RescoreError: missing, no file, not UTF-8, or indented with tabs (every such line).
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise RescoreError(f"{path}: no such file. Run in the repository's root.") from error
+    except OSError as error:
+        raise RescoreError(f"{path}: cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise RescoreError(f"{path}: not in UTF-8 (byte {error.start}). Save it in UTF-8.") from error
+    tabs = [str(number) for number, line in enumerate(text.splitlines(), 1) if re.match(r" *\t\s*[^\s#]", line)]
+    if tabs:
+        raise RescoreError(f"{path}: not YAML: lines indented with tabs: {', '.join(tabs)}. Indent with blanks.")
+    return text
+
+
+def with_text_keys(value: Any) -> Any:
+    """The same with every key as text (which keys are none is said by `spelling_problems`)."""
+    if isinstance(value, Mapping):
+        return {str(key): with_text_keys(inner) for key, inner in value.items()}
+    return [with_text_keys(inner) for inner in value] if isinstance(value, list) else value
+
+
+def check(config: Mapping[str, Any], schema: Mapping[str, Any], source: str, spelling: Sequence[str] = ()) -> None:
+    """Check the whole of params.yaml against its schema.
+
+    Args:
+        spelling: `spelling_problems` of the file's text.
+
+    Raises:
+        RescoreError: unknown or mistyped keys, values of the wrong kind or out of range, misleading spellings; all together.
     """
     import jsonschema
 
+    # JSON knows no difference between 1 and 1.0; a number of seeds does.
+    whole = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    )
+    validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, type_checker=whole)
     errors = sorted(
-        jsonschema.Draft202012Validator(schema).iter_errors(config),
+        validator(schema).iter_errors(with_text_keys(config)),
         key=lambda error: list(map(str, error.absolute_path)),
     )
-    problems = [describe(error) for error in errors] + [f"{where}: not a finite number" for where in not_finite(config)]
+    problems = [*spelling, *map(describe, errors)]
+    problems += [f"{where}: not a finite number" for where in not_finite(config)]
     raise_together(f"{source}: wrong parameters", problems, f"mend {source}; {SCHEMA} says what each key takes.")
 
 
@@ -154,17 +257,19 @@ def load(path: Path = Path("params.yaml"), scale: str | None = None, schema: Pat
         RescoreError: the file is missing, not YAML, or has wrong parameters.
     """
     try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise RescoreError(f"{path}: no such file. Run in the repository's root.") from error
+        config = yaml.safe_load(read_yaml(path))
     except yaml.YAMLError as error:
         raise RescoreError(f"{path}: not YAML ({error})") from error
     return from_config(config, scale, schema, str(path))
 
 
 def from_config(config: Mapping[str, Any], scale: str | None, schema: Path, source: str) -> tuple[str, Settings]:
-    """`load` for a config that is already read (the workflow engine reads it and lays `--config` over it)."""
-    check(config, read_schema(schema), source)
+    """`load` for a config that is already read (the workflow engine reads it and lays `--config` over it).
+
+    The spelling is looked at in the file: what is read no longer shows it.
+    """
+    spelling = spelling_problems(read_yaml(Path(source))) if Path(source).exists() else []
+    check(config, read_schema(schema), source, spelling)
     chosen = scale or config["scale"]
     settings = resolve(config, chosen)
     check_together(settings, chosen)

@@ -18,6 +18,7 @@ from rescore.features.extract import extract
 from rescore.models.backbones import convert_weights
 from rescore.models.c3d_lstm import initial_weights, predict_steps
 from rescore.storage import load_arrays, save_arrays, sha256_file
+from tests.films import cut, film, frames_in_folder
 
 ROOT = Path(__file__).parents[2]
 
@@ -195,3 +196,120 @@ def test_bad_files_are_refused(files: dict[str, Any], tmp_path: Path) -> None:
     ):
         with pytest.raises(RescoreError, match=message):
             score_video(**{**files["paths"], name: path}, settings=files["settings"], action="diving")
+
+
+def scored(files: dict[str, Any], video: Path) -> str:
+    return describe(score_video(**{**files["paths"], "video": video}, settings=files["settings"], action="diving"))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "words"),
+    [
+        (
+            "plain.mp4",
+            {"frames": 130},
+            ["130 frames of 5.20 s at 25 frames/s; scored are frames 27 to 122, 3.84 s, 0 zero"],
+        ),
+        ("fast.mp4", {"frames": 300, "rate": 240}, ["at 240 frames/s", "where the training videos have 25", "-r 25"]),
+        (
+            "short.mkv",
+            {"frames": 4, "codec": "libvpx-vp9"},
+            ["4 frames of 0.16 s", "99 zero frames", "most of what is scored is zero"],
+        ),
+        ("one.webm", {"frames": 1, "codec": "libvpx"}, ["1 frame of 0.04 s", "most of what is scored is zero"]),
+        ("near.mov", {"frames": 110, "rate": 30}, ["at 30 frames/s"]),
+    ],
+)
+def test_which_frames_were_scored_is_said(
+    name: str, kind: dict[str, Any], words: list[str], files: dict[str, Any], tmp_path: Path
+) -> None:
+    said = scored(files, film(tmp_path / name, **kind))
+    assert all(word in said for word in words), said
+    assert ("warning" in said) == (name not in ("plain.mp4", "near.mov"))
+
+
+def test_odd_films_are_scored_as_their_frames_are(files: dict[str, Any], tmp_path: Path) -> None:
+    """A film cut by an edit list, turned by metadata, or taken apart into images is scored as the frames it shows."""
+    whole = film(tmp_path / "whole.mp4", 130, options={"g": "12", "crf": "1"})
+    shown = film(tmp_path / "shown.mp4", 110, options={"crf": "1"}, first=20)
+    cut_film = cut(whole, tmp_path / "cut.mp4", 20)
+
+    def turn(stream: Any) -> None:
+        stream.set_display_rotation(180)
+
+    turned = film(
+        tmp_path / "turned.mp4",
+        110,
+        options={"crf": "1"},
+        first=20,
+        prepare=turn,
+        turned=lambda image: np.rot90(image, 2),
+    )
+    images = frames_in_folder(tmp_path / "images", range(20, 130), "{:04d}.png")
+    expected = score_video(**{**files["paths"], "video": shown}, settings=files["settings"], action="diving").scores
+    for video, words in (
+        (cut_film, "an edit list hides 20"),
+        (turned, "turned by 180"),
+        (images, "rate that is not known"),
+    ):
+        result = score_video(**{**files["paths"], "video": video}, settings=files["settings"], action="diving")
+        np.testing.assert_allclose(result.scores, expected, rtol=0.02)
+        assert words in describe(result)
+
+
+@pytest.fixture
+def command(files: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`rescore score VIDEO` in a run's folders around the fixture's files."""
+    folder = tmp_path / "place"
+    for name in ("members", "weights"):
+        target = folder / "runs/demo" / {"members": "zero_shot", "weights": "backbone"}[name]
+        target.mkdir(parents=True)
+        shutil.copy(files["paths"][name], target)
+    text = (ROOT / "params.yaml").read_text()
+    text = text.replace("backbone: {width: 0.125,", "backbone: {width: 0.03125, weights: random,")
+    (folder / "params.yaml").write_text(text)
+    (folder / "workflow").symlink_to(ROOT / "workflow")
+    monkeypatch.chdir(folder)
+    options = ["--experiment", "zero_shot", "--scale", "demo", "--action", "diving"]
+    return lambda *words: cli.main(["score", *map(str, words), *options])
+
+
+@pytest.mark.parametrize(
+    "name", ["10:30 dive.avi", "$10 and $20.avi", "$broken_{.avi", "跳水.avi", "a%d{}.avi", "{b}\\frac.avi"]
+)
+def test_points_and_drawing_come_whatever_the_name(name: str, command: Any, tmp_path: Path, capsys: Any) -> None:
+    assert command(write_video(tmp_path / "in" / name)) == 0
+    out = capsys.readouterr().out
+    assert "points as Diving" in out
+    assert "drawn in" in out
+
+
+def test_points_come_where_nothing_can_be_drawn(command: Any, tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
+    video = write_video(tmp_path / "in" / "a.avi")
+    assert command(video, "--plot", "params.yaml/a.png") == 0
+    out = capsys.readouterr().out
+    assert "points as Diving" in out
+    assert "not drawn in params.yaml/a.png" in out
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda *_, **__: 1 / 0)
+    assert command(video) == 0
+    assert "not drawn in a.score.png (ZeroDivisionError" in capsys.readouterr().out
+
+
+def test_drawings_of_two_videos_of_one_name_do_not_replace_each_other(command: Any, tmp_path: Path) -> None:
+    videos = [tmp_path / place / "diving" / "001.avi" for place in ("a", "b", "c")] + [tmp_path / "ski" / "001.mp4"]
+    for video in (*videos, *videos):  # the second time each finds its own
+        assert command(write_video(make_parent(video))) == 0
+    assert sorted(path.name for path in Path().glob("*.png")) == [
+        "001.score.png",
+        "001_2.score.png",
+        "diving_001.score.png",
+        "ski_001.score.png",
+    ]
+    Path("mine.score.png").write_bytes(b"somebody's own")
+    assert command(write_video(tmp_path / "ski" / "mine.avi")) == 0
+    assert Path("mine.score.png").read_bytes() == b"somebody's own"
+
+
+def make_parent(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path

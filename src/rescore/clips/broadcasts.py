@@ -14,23 +14,23 @@ A broadcast that is finished leaves a record beside the unfinished stores, so th
 import json
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import av
-import av.filter
-import av.logging
 import numpy as np
 import pandas as pd
 
-from rescore.clips.decode import DAMAGE, check_sizes
+from rescore.clips.decode import Scaler, check_sizes, decode_packet, heard, picture_of
 from rescore.clips.pool import TIMEOUT, Outcome, run_tasks
 from rescore.clips.store import allocate, check_policy, check_space, frame_sizes, keep_rows
 from rescore.errors import RescoreError, raise_together
 from rescore.manifests.broadcasts import Timeline, scan
 from rescore.manifests.contract import read_manifest
+from rescore.manifests.frame_folders import is_frame_folder, list_frames
+from rescore.manifests.reader import choose_stream, open_video
 from rescore.provenance import code_hash
 from rescore.storage import atomic_path, canonical_json, sha256_text, write_json, write_table
 
@@ -143,64 +143,33 @@ def sound_frames(path: Path, timeline: Timeline, messages: list[str]) -> Iterato
     Args:
         messages: gets the decoder's complaint about each damage.
     """
-    level, skipping = av.logging.get_level(), av.logging.get_skip_repeated()
-    av.logging.set_level(av.logging.INFO)
-    av.logging.set_skip_repeated(False)
+    if is_frame_folder(path):
+        yield from sound_images(path, messages)
+        return
     numbering = Numbering(timeline, timeline.timed)
-    try:
-        with av.logging.Capture() as log, av.open(str(path)) as container:
-            stream = container.streams.video[0]
-            stream.codec_context.thread_count = 1  # a core a worker; and damage shows with its own packet
-            for packet in container.demux(stream):
-                pictures, complaint = decode_packet(packet, log)
-                if complaint:
-                    messages.append(complaint)
-                    if not numbering.in_step:
-                        return
-                numbering.take(packet, complaint is not None)
-                for picture in pictures:
-                    number = numbering.give(picture)
-                    if numbering.is_sound(number):
-                        yield number, picture
-    finally:
-        av.logging.set_level(level)
-        av.logging.set_skip_repeated(skipping)
+    with open_video(path) as container, heard() as log:
+        stream = choose_stream(container, path)
+        stream.codec_context.thread_count = 1  # a core a worker; and damage shows with its own packet
+        for packet in container.demux(stream):
+            pictures, complaint = decode_packet(packet, log)
+            if complaint:
+                messages.append(complaint)
+                if not numbering.in_step:
+                    return
+            numbering.take(packet, complaint is not None)
+            for picture in pictures:
+                number = numbering.give(picture)
+                if numbering.is_sound(number):
+                    yield number, picture
 
 
-def decode_packet(packet: "av.Packet", log: list[Any]) -> tuple[Sequence["av.VideoFrame"], str | None]:
-    """The pictures that a packet completes, and what is wrong with it; `log` collects FFmpeg's messages and is emptied here."""
-    complaint = "an incomplete frame" if packet.is_corrupt else None
-    try:
-        pictures = packet.decode()
-    except av.FFmpegError as error:
-        pictures, complaint = [], error.strerror
-    damage = [text for _, _, text in log if DAMAGE.search(text)]
-    log.clear()
-    return pictures, damage[0].strip()[:200] if damage else complaint
-
-
-def make_scaler(stream: "av.VideoStream", size: Size) -> Callable[["av.VideoFrame"], np.ndarray]:
-    """A function from a decoded picture to uint8 (crop, crop, 3), RGB.
-
-    decord's resize is FFmpeg's scale filter with its default of FFmpeg 4, bilinear; later versions default to bicubic.
-    """
-    width, height = size.resize
-    graph = av.filter.Graph()
-    graph.threads = 1
-    graph.link_nodes(
-        graph.add_buffer(template=stream),
-        graph.add("scale", f"{width}:{height}:flags=bilinear"),
-        graph.add("format", "pix_fmts=rgb24"),
-        graph.add("buffersink"),
-    ).configure()
-    top, left = (height - size.crop) // 2, (width - size.crop) // 2
-
-    def scale(picture: "av.VideoFrame") -> np.ndarray:
-        graph.push(picture)
-        whole = graph.pull().to_ndarray()
-        return whole[top : top + size.crop, left : left + size.crop]
-
-    return scale
+def sound_images(folder: Path, messages: list[str]) -> Iterator[tuple[int, av.VideoFrame]]:
+    """`sound_frames` of a folder of extracted frames: a damaged image costs itself alone."""
+    for number, file in enumerate(list_frames(folder)):
+        try:
+            yield number, picture_of(file)
+        except RescoreError as error:
+            messages.append(str(error))
 
 
 def cut_broadcast(job: Job) -> list[dict[str, Any]]:
@@ -237,18 +206,17 @@ def cut_windows(
     """The one pass over a broadcast. `waiting` is ordered by first frame and is used up; `outcomes` (by row) is filled."""
     messages: list[str] = []
     opened: list[Window] = []
-    with av.open(str(path)) as container:  # open until the last picture: the scalers take its stream's format
-        scalers = [make_scaler(container.streams.video[0], size) for size in job.sizes]
-        for number, picture in sound_frames(path, timeline, messages):
-            while waiting and waiting[0].first <= number:
-                opened.append(open_window(waiting.popleft(), job))
-            for window in [window for window in opened if number >= window.sample.first + job.length]:
-                opened.remove(window)
-                outcomes[window.sample.row] = close_window(window, job, timeline, messages)
-            if not opened and not waiting:
-                return
-            if opened:
-                put([scale(picture) for scale in scalers], number, opened)
+    scalers = [Scaler(size.resize, size.crop) for size in job.sizes]
+    for number, picture in sound_frames(path, timeline, messages):
+        while waiting and waiting[0].first <= number:
+            opened.append(open_window(waiting.popleft(), job))
+        for window in [window for window in opened if number >= window.sample.first + job.length]:
+            opened.remove(window)
+            outcomes[window.sample.row] = close_window(window, job, timeline, messages)
+        if not opened and not waiting:
+            return
+        if opened:
+            put([scale(picture) for scale in scalers], number, opened)
     for window in opened + [open_window(sample, job) for sample in waiting]:
         outcomes[window.sample.row] = close_window(window, job, timeline, messages)
 

@@ -222,6 +222,15 @@ def write_store(
         table = samples.iloc[np.repeat(kept, windows)].reset_index(drop=True)
         write_table(rows, pd.concat([table, measured], axis=1))
         write_table(dropped, lost)
+        say_padding(table, measured)
+
+
+def say_padding(table: pd.DataFrame, measured: pd.DataFrame) -> None:
+    """Print which samples are more zero frames than video."""
+    most = table[["sample", "video"]].assign(frames=measured["frames"], padding=measured["padding"])
+    most = most[most["padding"] > most["frames"]].drop_duplicates("sample")
+    for row in most.itertuples(index=False):
+        print(f"{row.sample}: {row.video} has {row.frames} frames; the clip is {row.padding} zero frames and these")
 
 
 def write_clips(

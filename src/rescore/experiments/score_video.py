@@ -9,6 +9,7 @@ labels every state was trained to be the score so far, and a checkpoint holds wh
 a clip that adds less than there is where points are lost.
 """
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,9 @@ from rescore.errors import RescoreError, raise_together
 from rescore.experiments.mtl_aqa_members import WHOLE
 from rescore.experiments.trainings import backbone_of, backbone_weights
 from rescore.features.extract import dive_clips, dive_network
+from rescore.manifests import aqa7, mtl_aqa
+from rescore.manifests.synthetic.staging import FRAMES_PER_SECOND as SYNTHETIC_RATE
+from rescore.manifests.videos import Container, is_far, probe, resample
 from rescore.models.backbones import build_backbone, input_colour
 from rescore.models.c3d_lstm import predict_steps
 from rescore.models.device import choose_device, make_deterministic
@@ -31,6 +35,8 @@ from rescore.models.preprocess import cut_clips, preprocess
 from rescore.storage import atomic_path, load_arrays, sha256_file
 
 IRRELEVANT = ("batch", "temporal_offsets")  # backbone settings that a single test video does not depend on
+SOURCE = "Source"
+"""Key of a PNG's text that names the video."""
 ON_DIVES = ("c3d_lstm", "c3d_lstm_incremental")
 """Experiments on MTL-AQA's features, whose clips are cut as C3D-AVG's are."""
 
@@ -58,6 +64,10 @@ class VideoScore:
     """First frame of each clip, counted from the video's first; negative in the zero frames in front."""
     clip_length: int = 0
     """Frames from a clip's first to the next clip's."""
+    shown: Container | None = None
+    """What the video's container shows."""
+    training_rate: float = 0.0
+    """Frames a second of the training videos."""
 
     def lost(self) -> np.ndarray:
         """(clips,): points that each clip adds less than in the mean training dive, averaged over seeds; negative: more.
@@ -130,11 +140,31 @@ def score_video(
     expected = np.array([header["expected"][index] for index in chosen]) if "expected" in header else None
     starts, length = clip_places(frames, settings, dives)
     result = VideoScore(
-        video, action, member, frames, padding, seeds, steps, confidence, synthetic, expected, starts, length
+        video,
+        action,
+        member,
+        frames,
+        padding,
+        seeds,
+        steps,
+        confidence,
+        synthetic,
+        expected,
+        starts,
+        length,
+        probe(video),
+        training_rate(settings, dives, synthetic),
     )
     if plot is not None:
         write_plot(result, plot)
     return result
+
+
+def training_rate(settings: Mapping[str, Any], dives: bool, synthetic: bool) -> float:
+    """Frames a second of the videos that the members were trained on."""
+    if synthetic:
+        return SYNTHETIC_RATE * float(settings["synthetic"]["length"])
+    return mtl_aqa.FRAMES_PER_SECOND if dives else aqa7.FRAMES_PER_SECOND
 
 
 def choose_member(header: Mapping[str, Any], path: Path, action: str | None, member: str | None) -> tuple[str, str]:
@@ -232,6 +262,40 @@ def clip_features(clips: np.ndarray, weights: Path, settings: Mapping[str, Any],
     return y.half().float().cpu()
 
 
+def plot_path(video: Path) -> Path:
+    """Where a video is drawn unless somebody says otherwise: its name with .score.png, here. What was drawn of another video of
+    that name stays: then the folder's name stands in front, then a number behind.
+    """
+    stem = video.name if video.is_dir() else video.stem
+    names = itertools.chain(
+        [stem, f"{video.absolute().parent.name}_{stem}"], (f"{stem}_{k}" for k in itertools.count(2))
+    )
+    paths = (Path(f"{name}.score.png") for name in names)
+    return next(path for path in paths if drawn_from(path) in (None, str(video.absolute())))
+
+
+def drawn_from(path: Path) -> str | None:
+    """The video that a PNG of `write_plot` shows, "" where it does not say; None where there is no such file."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return str(image.info.get(SOURCE, ""))
+    except FileNotFoundError:
+        return None
+    except (OSError, SyntaxError):  # PIL's word for a damaged PNG
+        return ""
+
+
+def draw(result: VideoScore, path: Path) -> str:
+    """`write_plot`, and a sentence on where it is or why it is not: points that are known are never lost to a drawing."""
+    try:
+        write_plot(result, path)
+    except Exception as error:
+        return f"not drawn in {path} ({type(error).__name__}: {error}); --plot names another place, --no-plot none"
+    return f"drawn in {path}"
+
+
 def write_plot(result: VideoScore, path: Path) -> None:
     """PNG: each seed's score after each clip, their mean, and the interval of the mean."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -257,9 +321,11 @@ def write_plot(result: VideoScore, path: Path) -> None:
     axes.legend(frameon=False, loc="best")
     shown = f"{result.video.absolute().parent.name}/{result.video.name}"
     title = f"{shown} as {BY_NAME[result.action].title}, member {result.member}"
-    axes.set_title(title + ("\ntrained on SYNTHETIC videos" if result.synthetic else ""), fontsize=10)
+    # A name is text, not mathematics: `$` in it would be taken for that.
+    axes.set_title(title + ("\ntrained on SYNTHETIC videos" if result.synthetic else ""), fontsize=10, parse_math=False)
+    source = str(result.video.absolute())
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120, metadata={"Software": None})
+        figure.savefig(temporary, format="png", dpi=120, metadata={"Software": None, SOURCE: source})
 
 
 def describe_losses(result: VideoScore) -> list[str]:
@@ -276,6 +342,26 @@ def describe_losses(result: VideoScore) -> list[str]:
     return [f"points of each clip against the mean training dive: {points}; {verdict}"]
 
 
+def describe_reading(result: VideoScore) -> list[str]:
+    """Which frames were scored, of how many seconds, and what a reader of the score ought to know of them."""
+    shown, padded = result.shown, f"{result.padding} zero frames in front"
+    if shown is None or not result.clip_starts:
+        return [f"{result.frames} frames, {padded}"]
+    first = max(result.clip_starts[0], 0)
+    last = min(result.clip_starts[-1] + result.clip_length, result.frames) - 1
+    span = f", {(last - first + 1) / shown.rate:.2f} s" if shown.rate else ""
+    lines = [f"{shown}; scored are frames {first} to {last}{span}, {padded}"]
+    lines += [f"note: {remark}" for remark in shown.remarks]
+    if result.padding > result.frames:
+        lines.append(f"warning: most of what is scored is zero frames; the video has {result.frames} of its own")
+    if shown.rate and is_far(shown.rate, result.training_rate):
+        lines.append(
+            f"warning: {shown.rate:g} frames/s where the training videos have {result.training_rate:g}, so that motion looks "
+            f"{shown.rate / result.training_rate:.3g} times as long; {resample(result.training_rate)}"
+        )
+    return lines
+
+
 def describe(result: VideoScore) -> str:
     """The result as a few lines of text."""
     low, high = result.interval()[-1]
@@ -286,7 +372,7 @@ def describe(result: VideoScore) -> str:
         f"member {result.member}; by seed: {seeds}",
         "after each clip: " + " ".join(f"{value:.2f}" for value in result.steps.mean(axis=0)),
         *describe_losses(result),
-        f"{result.frames} frames, {result.padding} zero frames in front",
+        *describe_reading(result),
     ]
     if result.synthetic:
         lines.append("trained on SYNTHETIC videos: the score says nothing about a real performance")

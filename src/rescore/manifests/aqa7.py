@@ -20,6 +20,8 @@ from rescore.manifests.official import add_frames, expected_videos, match_videos
 LISTS = {"train": "consolidated_train_list", "test": "consolidated_test_list"}
 """Name of each split's file (without .mat) and of the one matrix in it."""
 
+FRAMES_PER_SECOND = 30.0
+"""Of the one official video that is public, diving/054."""
 DIRECTORIES = {
     "diving": ("diving",),
     "gymvault": ("gym_vault", "gymvault"),

@@ -5,17 +5,18 @@ end costs are the samples that lie behind it.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
 import numpy as np
-import pandas as pd
 
 from rescore.errors import RescoreError, raise_together
-from rescore.manifests.videos import VIDEO_SUFFIXES
-from rescore.storage import sha256_file, write_table
+from rescore.manifests import reader
+from rescore.manifests.frame_folders import is_frame_folder, list_frames
+from rescore.manifests.videos import VIDEO_SUFFIXES, index_files, is_video, resample
+
+SAME_RATE = 0.005
+"""Share by which rates may differ and be called the same: 29.97 and 30 are, 24 and 25 are not."""
 
 
 @dataclass(frozen=True)
@@ -39,68 +40,53 @@ class Timeline:
 
     def __str__(self) -> str:
         variable = f"at a variable rate, {self.rate:g} frames/s on average; {self.resampled} frames when made constant"
-        spacing = f"at a constant {self.rate:g} frames/s" if self.constant else variable
+        constant = f"at a constant {self.rate:g} frames/s" if self.rate else "at a rate that is not known"
+        spacing = constant if self.constant else variable
         return f"{self.frames} frames {spacing}" + (f"; {self.fault}" if self.fault else "")
 
 
 def scan(path: Path) -> Timeline:
     """Read a broadcast's packets from front to back without decoding: a second or two for one of hours.
 
+    Args:
+        path: a file, or a folder of extracted frames, whose rate is unknown.
+
     Raises:
         RescoreError: the file is missing, empty, no video, or without frames; the message starts with the path.
     """
-    if not path.is_file():
-        raise RescoreError(f"{path}: missing")
-    if path.stat().st_size == 0:
-        raise RescoreError(f"{path}: empty file (0 bytes)")
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise RescoreError(f"{path}: holds no video stream")
-            timeline = _scan(container)
-    except (av.FFmpegError, OSError, IndexError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise RescoreError(f"{path}: not a readable video, corrupt or truncated ({reason})") from error
-    if not timeline.frames:
+    if is_frame_folder(path):
+        frames = len(list_frames(path))
+        return Timeline(np.arange(frames), False, 0.0, True, frames, None)
+    with reader.open_video(path) as container:
+        stream = reader.choose_stream(container, path)
+        packets = reader.read_packets(container, stream, path)
+        times = np.sort(np.array(packets.times, np.int64))
+        timed, rate = reader.is_timed(container, times), reader.rate_of(stream)
+        even, resampled = reader.spacing(times, float(stream.time_base or 1))
+    if not len(times):
         raise RescoreError(f"{path}: has no frames")
-    return timeline
+    constant = even or not timed  # an .avi has one rate
+    return Timeline(times, timed, rate, constant, len(times) if constant else resampled, packets.fault)
 
 
-def _scan(container: "av.container.InputContainer") -> Timeline:
-    stream = container.streams.video[0]
-    times: list[int] = []
-    incomplete, last_end, reason = 0, 0.0, None
-    try:
-        for packet in container.demux():  # all streams, because the announced duration is the longest one's
-            if packet.size and packet.pts is not None and packet.time_base is not None:
-                last_end = max(last_end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
-            if packet.size and packet.stream_index == stream.index and not packet.is_discard:
-                incomplete += packet.is_corrupt
-                if not packet.is_corrupt:
-                    times.append(len(times) if packet.pts is None else packet.pts)
-    except av.FFmpegError as error:
-        reason = f"reading stops with {error.strerror}"
-    whole, rate = len(times), float(stream.average_rate or 0)
-    if incomplete or (stream.frames and stream.frames != whole):
-        announced = f" where the container announces {stream.frames}" if stream.frames else ""
-        reason = f"truncated or corrupt, {whole} whole frames{announced}"
-    elif not stream.frames and container.duration and rate:
-        announced_end = container.duration / av.time_base
-        if announced_end - last_end > 1.5 / rate:
-            reason = f"truncated, it ends after {last_end:.2f} s where the container announces {announced_end:.2f} s"
-    ordered = np.sort(np.array(times, np.int64))
-    steps = np.diff(ordered) * float(stream.time_base or 1)
-    # Containers round times (.mkv to milliseconds), so evenly spaced frames differ by up to two roundings. An .avi has one rate.
-    uneven = len(steps) > 0 and float(np.ptp(steps)) > max(2.1e-3, 0.05 * float(np.median(steps)))
-    timed = len(np.unique(ordered)) == len(ordered) and "avi" not in container.format.name.split(",")
-    constant = not (uneven and timed)
-    resampled = whole if constant else round(float(steps.sum()) / float(np.quantile(steps, 0.1))) + 1
-    return Timeline(ordered, timed, rate, constant, resampled, reason)
+def rate_difference(timeline: Timeline, annotated: float) -> str | None:
+    """What a broadcast's rate does to annotations that count frames at another one, and the remedy; None where it is theirs.
+
+    Args:
+        annotated: frames a second of the extraction that the annotations number.
+    """
+    if not timeline.rate or abs(timeline.rate / annotated - 1) < SAME_RATE:
+        return None
+    return (
+        f"{timeline.rate:g} frames/s where the annotations count {annotated:g}, so that they name other frames; take another "
+        f"download, or {resample(annotated)}"
+    )
 
 
 def event_of(path: Path) -> str | None:
     """The event that a file shows: `01.mp4` and `1.mkv` are 01; None where the name is no number."""
-    return f"{int(path.stem):02d}" if path.stem.isdecimal() and path.suffix.lower() in VIDEO_SUFFIXES else None
+    known = path.suffix.lower() in VIDEO_SUFFIXES or not path.suffix  # a folder of frames has none
+    return f"{int(path.stem):02d}" if path.stem.isdecimal() and known else None
 
 
 def find_broadcasts(paths: Sequence[Path]) -> tuple[dict[str, Path], list[str]]:
@@ -121,16 +107,16 @@ def find_broadcasts(paths: Sequence[Path]) -> tuple[dict[str, Path], list[str]]:
 
 
 def list_broadcasts(directory: Path) -> list[Path]:
-    """The video files of a directory, sorted; hidden ones (macOS leaves `._01.mp4`) are none."""
-    found = (path for path in directory.glob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
-    return sorted(path for path in found if not path.name.startswith("."))
+    """The broadcasts in a directory, sorted: files, or folders of extracted frames."""
+    return sorted(filter(is_video, directory.glob("*")))
 
 
 def index_broadcasts(directory: Path, index: Path, workers: int = 1) -> None:
-    """Write the index of a data set's broadcasts: `video` (path), `bytes`, `sha256`; sorted by path.
+    """Write the index of a data set's broadcasts (`videos.index_files`), sorted by path.
 
     Args:
-        directory: holds one file an event, `NN.mp4` or another container. A symbolic link will do.
+        directory: holds one file an event, `NN.mp4` or another container, or a folder `NN` of extracted frames. A symbolic
+            link will do.
         workers: threads that read and hash.
 
     Raises:
@@ -144,7 +130,4 @@ def index_broadcasts(directory: Path, index: Path, workers: int = 1) -> None:
         )
     _, problems = find_broadcasts(paths)
     raise_together(f"{directory}: broadcasts that cannot be told apart", problems, "see docs/data.md.")
-    with ThreadPoolExecutor(max(1, workers)) as pool:
-        digests = list(pool.map(sha256_file, paths))
-    sizes = [path.stat().st_size for path in paths]
-    write_table(index, pd.DataFrame({"video": [path.as_posix() for path in paths], "bytes": sizes, "sha256": digests}))
+    index_files(paths, index, workers)

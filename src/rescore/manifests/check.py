@@ -10,12 +10,12 @@ import pandas as pd
 
 from rescore.errors import RescoreError
 from rescore.manifests import aqa7, contract, mtl_aqa, summary, ucf101
-from rescore.manifests.broadcasts import Timeline, find_broadcasts, list_broadcasts, scan
+from rescore.manifests.broadcasts import Timeline, find_broadcasts, list_broadcasts, rate_difference, scan
 from rescore.manifests.mtl_aqa_official import dives_of_events, find_release_problems
-from rescore.manifests.videos import VIDEO_SUFFIXES, list_videos, probe_all
+from rescore.manifests.videos import Container, is_video, list_videos, measure, probe_all, unusual_rates
 from rescore.sources.catalogue import BY_NAME, SOURCES, Source
 from rescore.sources.fetch import fault, folders
-from rescore.storage import read_table, sha256_file
+from rescore.storage import read_table
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 TABLE_1 = Path("reported/aqa7/table1.csv")
@@ -107,13 +107,13 @@ def describe(findings: Sequence[Finding], places: Sequence[Path]) -> str:
 
 
 def check_path(path: Path, reported: Path) -> list[Finding]:
-    if not path.exists():
+    if not (path.exists() or path.is_symlink()):
         return [Finding("", str(path), "does not exist", ERROR)]
     if path.suffix == ".parquet":
         return check_manifest(path, reported)
     if path.suffix == ".csv":
         return check_index(path)
-    if path.suffix.lower() in VIDEO_SUFFIXES:
+    if is_video(path):
         return check_videos([path], "")
     if path.is_dir():
         return check_directory(path, reported)
@@ -139,10 +139,15 @@ def check_directory(directory: Path, reported: Path) -> list[Finding]:
         findings += check_ucf101_lists(directory)
     if (directory / mtl_aqa.OFFICIAL).is_dir():
         findings += check_mtl_aqa_release(directory)
-    children = sorted(path for path in directory.iterdir() if not path.name.startswith("."))
-    videos = [path for path in children if path.suffix.lower() in VIDEO_SUFFIXES]
+    try:
+        children = sorted(path for path in directory.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        return [*findings, Finding("", str(directory), f"cannot be read ({error.strerror})", ERROR)]
+    videos = [path for path in children if is_video(path)]
     findings += check_videos(videos, directory.name)
     for child in children:
+        if child in videos:
+            continue
         if child.is_dir() or (child.suffix == ".parquet" and directory.name == "manifests"):
             findings += check_path(child, reported)
     return findings
@@ -221,7 +226,7 @@ def check_broadcasts(directory: Path, release: Path | None) -> list[Finding]:
 
 
 def check_broadcast(path: Path, dives: Mapping[str, int]) -> list[Finding]:
-    """One broadcast against its dives' last frames. A variable rate is a warning: annotations count frames at a constant one."""
+    """One broadcast against its dives' last frames. Another rate than the annotations', or a variable one, is a warning."""
     try:
         timeline: Timeline = scan(path)
     except RescoreError as error:
@@ -231,7 +236,10 @@ def check_broadcast(path: Path, dives: Mapping[str, int]) -> list[Finding]:
     if behind:
         text = f"{timeline}; {len(behind)} of {len(dives)} dives end behind that, the first is {behind[0]}"
         findings.append(Finding("mtl_aqa", str(path), text, ERROR))
-    elif not timeline.constant:
+    other_rate = rate_difference(timeline, mtl_aqa.FRAMES_PER_SECOND)
+    if other_rate:
+        findings.append(Finding("mtl_aqa", str(path), other_rate, WARNING))
+    elif not behind and not timeline.constant:
         text = f"{timeline}: annotations may number frames otherwise; look at some clips"
         findings.append(Finding("mtl_aqa", str(path), text, WARNING))
     return findings
@@ -262,7 +270,11 @@ def check_official(directory: Path, lists: Path | None, adapter: ModuleType) -> 
         return findings
     videos, problems = adapter.find_video_problems(table, list_videos(directory))
     findings += [Finding(dataset, str(directory), problem, ERROR) for problem in problems]
-    return findings + [Finding(dataset, str(path), f"{path}: missing", ERROR) for path in videos if not path.is_file()]
+    return findings + [
+        Finding(dataset, str(path), f"{path}: missing", ERROR)
+        for path in videos
+        if not (path.exists() or path.is_symlink())
+    ]
 
 
 def check_index(path: Path) -> list[Finding]:
@@ -274,8 +286,8 @@ def check_index(path: Path) -> list[Finding]:
     findings = []
     for row in rows:
         video = Path(row["video"])
-        if video.is_file() and (video.stat().st_size != row["bytes"] or sha256_file(video) != row["sha256"]):
-            problem = f"changed since {path} was written; delete that file and run again"
+        if video.is_file() and measure(video) != (row["bytes"], row["sha256"]):
+            problem = f"changed since {path} was written; the next run reads it again"
             findings.append(Finding(path.stem, str(video), problem, ERROR))
     return findings
 
@@ -336,14 +348,27 @@ def check_frames(manifest: pd.DataFrame, dataset: str) -> list[Finding]:
         elif not pd.isna(end) and end >= container.frames:
             text = f"{container.frames} frames where the manifest's sample ends at frame {int(end)}"
             findings.append(Finding(dataset, str(video), text, ERROR))
-    return findings
+    return findings + say_unusual([str(video) for video in last.index], containers, dataset)
+
+
+def say_unusual(videos: Sequence[str], containers: Sequence[Container | str], dataset: str) -> list[Finding]:
+    """What readers ought to know of sound videos: turned, cut, at another rate than the rest of their set; warnings."""
+    found = [
+        (video, remark)
+        for video, container in zip(videos, containers, strict=True)
+        if isinstance(container, Container)
+        for remark in container.remarks
+    ]
+    found += [(videos[place], text) for place, text in unusual_rates(containers)]
+    return [Finding(dataset, video, text, WARNING) for video, text in found]
 
 
 def check_videos(videos: Sequence[Path], dataset: str) -> list[Finding]:
     """Each file as a container; whether its frames decode is seen when clips are made."""
     outcomes = probe_all(videos)
-    return [
+    findings = [
         Finding(dataset, str(video), outcome, ERROR)
         for video, outcome in zip(videos, outcomes, strict=True)
         if isinstance(outcome, str)
     ]
+    return findings + say_unusual([str(video) for video in videos], outcomes, dataset)

@@ -43,6 +43,9 @@ FIELDS = (
 FIRST_FRAME = 1
 """Number of a broadcast's first frame in the annotations: they name pictures that FFmpeg extracted, which it counts from 1.
 So the released slice of 103 pictures from the (end_frame - 103)th, counted from 0, ends with the picture named end_frame."""
+FRAMES_PER_SECOND = 25.0
+"""Of the extraction that the annotations number. Nobody states it; each event's captions stand in the release twice, with times
+(Raw_Annotations/NN.sbv) and with frames, and the two give 24.94 to 25.05 in all 15 events (a test computes it)."""
 MARKERS = ("<sos>", "<eos>")
 REMEDY = "restore the files as their origin has them (`rescore fetch`)."
 

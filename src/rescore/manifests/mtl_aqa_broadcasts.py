@@ -20,11 +20,13 @@ import pandas as pd
 
 from rescore.errors import RescoreError, raise_together
 from rescore.manifests import broadcasts
-from rescore.manifests.mtl_aqa import OFFICIAL, Key, read_annotations, read_keys, sample_name
+from rescore.manifests.mtl_aqa import FRAMES_PER_SECOND, OFFICIAL, Key, read_annotations, read_keys, sample_name
 from rescore.manifests.mtl_aqa_sheets import read_rows
+from rescore.manifests.reader import check_file
+from rescore.manifests.videos import files_of, measure_video
 from rescore.sources import fetch, video_sites
 from rescore.sources.catalogue import OriginFile
-from rescore.storage import atomic_path, read_table, sha256_file, write_table
+from rescore.storage import atomic_path, read_table, write_table
 
 NAME, ANNOTATIONS = "mtl-aqa", "mtl-aqa-annotations"
 VIDEO_LIST = "Video_List.xlsx"
@@ -88,7 +90,7 @@ def bring(release: Path, folder: Path, mirror: Path | None = None, height: int =
         outcomes.append(outcome)
         write_index(folder, outcomes, known)  # after each, so that a killed run need not read its videos again
     write_lost(folder / "gone.csv", outcomes)
-    rows = [outcome.row for outcome in outcomes if outcome.row]
+    rows = [outcome.row for outcome in outcomes if outcome.row and Path(outcome.row["video"]).is_file()]
     files = tuple(OriginFile(Path(row["video"]).name, row["bytes"], row["sha256"]) for row in rows)
     fetch.write_record(dataclasses.replace(fetch.find(NAME), files=files), folder / fetch.RECORD)
     print(summary(outcomes, folder))
@@ -152,7 +154,7 @@ def read_index(path: Path) -> dict[str, dict[str, Any]]:
     if not path.is_file():
         return {}
     try:
-        table = read_table(path).astype({"event": int}).fillna({"remark": ""})
+        table = read_table(path).astype({"event": int, "remark": object}).fillna({"remark": ""})
         table["event"] = table["event"].map("{:02d}".format)
         return {
             str(row["event"]): {str(name): value for name, value in row.items()} for row in table.to_dict("records")
@@ -177,7 +179,7 @@ def bring_one(
     except video_sites.VideoFailed as error:
         return Outcome(event, failed=f"not fetched, {error}")
     except RescoreError as error:
-        return Outcome(event, failed=f"{error}; delete it to fetch it again")
+        return Outcome(event, failed=f"{error}; move it away to have it fetched")
 
 
 def find_video(folder: Path, name: str) -> Path | None:
@@ -201,6 +203,9 @@ def copy(name: str, folder: Path, mirror: Path) -> Path:
     video = find_video(mirror, name)
     if video is None:
         raise video_sites.VideoFailed(f"not in {mirror} (unset RESCORE_MIRROR to download it)")
+    if video.is_dir():
+        shutil.copytree(video, folder / video.name)
+        return folder / video.name
     with atomic_path(folder / video.name) as temporary:
         shutil.copyfile(video, temporary)
     return folder / video.name
@@ -209,10 +214,13 @@ def copy(name: str, folder: Path, mirror: Path) -> Path:
 def measure(event: Event, video: Path, known: dict[str, Any] | None) -> Outcome:
     """A video's row of the index, and the dives that end behind its last frame. A video of known size is not read again."""
     row: dict[str, Any] = {"event": event.name, "video": video.as_posix(), "url": event.url}
-    row |= {"bytes": video.stat().st_size, "last_frame": max(event.last_frames.values())}
+    if not video.is_dir():
+        check_file(video)
+    size = sum(path.stat().st_size for path in files_of(video))
+    row |= {"bytes": size, "last_frame": max(event.last_frames.values())}
     if known is None or any(known.get(name) != row[name] for name in ("video", "bytes")):
         timeline = broadcasts.scan(video)
-        known = {"sha256": sha256_file(video), "frames": timeline.resampled, "rate": timeline.rate}
+        known = {"sha256": measure_video(video)[1], "frames": timeline.resampled, "rate": timeline.rate}
         known["remark"] = remark(timeline, row["last_frame"])
     row |= {name: known[name] for name in ("sha256", "frames", "rate", "remark")}
     why = "ends at frame {}, the video has {}"
@@ -223,7 +231,10 @@ def measure(event: Event, video: Path, known: dict[str, Any] | None) -> Outcome:
 def remark(timeline: broadcasts.Timeline, last: int) -> str:
     """What is odd about a video, in words."""
     odd = [] if timeline.constant and not timeline.fault else [str(timeline)]
-    if timeline.resampled > 1.8 * last:
+    other_rate = broadcasts.rate_difference(timeline, FRAMES_PER_SECOND)
+    if other_rate:
+        odd.append(other_rate)
+    elif timeline.resampled > 1.8 * last:
         odd.append(
             f"{timeline.resampled / last:.1f} times the frames that are annotated: perhaps at another frame rate"
         )
@@ -234,7 +245,7 @@ def write_index(folder: Path, outcomes: Sequence[Outcome], known: dict[str, dict
     """The index of what is there; events that are not reached yet keep their rows of the earlier run."""
     reached = {outcome.event.name for outcome in outcomes}
     rows = [outcome.row for outcome in outcomes if outcome.row]
-    rows += [row for name, row in known.items() if name not in reached and Path(row["video"]).is_file()]
+    rows += [row for name, row in known.items() if name not in reached and Path(row["video"]).exists()]
     columns = ["event", "video", "url", "bytes", "sha256", "frames", "rate", "last_frame", "remark"]
     write_table(folder / "videos.csv", pd.DataFrame(rows, columns=columns).sort_values("event"))
 

@@ -10,17 +10,19 @@ from pathlib import Path
 import pandas as pd
 
 from rescore.errors import raise_together
+from rescore.manifests.frame_folders import IMAGE_SUFFIXES
 from rescore.manifests.videos import probe_all
 from rescore.storage import read_table
 
 
 def read_index(index: Path) -> list[Path]:
-    """The paths of `manifests.videos.index_videos`'s CSV, in its order.
+    """The videos of `manifests.videos.index_files`'s CSV, in its order; a folder of frames once.
 
     Raises:
         RescoreError: the index is missing or no table.
     """
-    return [Path(video) for video in read_table(index)["video"].astype(str)]
+    paths = (Path(video) for video in read_table(index)["video"].astype(str))
+    return list(dict.fromkeys(path.parent if path.suffix.lower() in IMAGE_SUFFIXES else path for path in paths))
 
 
 def match_videos(

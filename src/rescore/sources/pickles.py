@@ -1,10 +1,14 @@
-"""Pickles from outside, read without trust: plain containers, numbers, strings and NumPy arrays, nothing else.
+"""Pickles from outside, read without trust: plain containers, numbers, text, dates and NumPy arrays, nothing else.
 
 A pickle is a program that may call any importable function. This reader looks names up in one table of harmless objects
-and imports nothing, so a name outside the table stops it before anything is called.
+and imports nothing, so a name outside the table stops it before anything is called. The table has what Python and NumPy write for
+plain values in every protocol, 0 to 5.
 """
 
 import collections
+import datetime
+import decimal
+import fractions
 import pickle
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,18 +20,41 @@ from rescore.errors import RescoreError
 # NumPy's own makers of arrays and scalars, taken from what it writes: their module moved (numpy.core, numpy._core).
 _MAKE_ARRAY = np.zeros(1).__reduce__()[0]
 _MAKE_SCALAR = np.float64(0).__reduce__()[0]
+_FROM_BUFFER = np.zeros(1).__reduce_ex__(5)[0]
+REMEDY = (
+    "nothing of it was run. A file of `rescore fetch`: fetch it again, and if it still asks, do not trust it. Data of your own: "
+    "write them as a table (CSV), or as plain lists, dictionaries and NumPy arrays."
+)
+
+
+def _encode(text: str, encoding: str = "latin1") -> bytes:
+    """How protocols 0 to 2 write bytes: `_codecs.encode`, which as such may do much more."""
+    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
+        raise pickle.UnpicklingError(f"bytes encoded in {encoding!r}")
+    return text.encode("latin1")
+
 
 ADMITTED: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
-    ("collections", "OrderedDict"): collections.OrderedDict,
-    **{(module, "_reconstruct"): _MAKE_ARRAY for module in ("numpy.core.multiarray", "numpy._core.multiarray")},
-    **{(module, "scalar"): _MAKE_SCALAR for module in ("numpy.core.multiarray", "numpy._core.multiarray")},
+    ("_codecs", "encode"): _encode,
+    **{("collections", kind.__name__): kind for kind in (collections.OrderedDict, collections.defaultdict)},
+    **{("collections", kind.__name__): kind for kind in (collections.Counter, collections.deque)},
+    **{("datetime", kind.__name__): kind for kind in (datetime.date, datetime.datetime, datetime.time)},
+    **{("datetime", kind.__name__): kind for kind in (datetime.timedelta, datetime.timezone)},
+    ("decimal", "Decimal"): decimal.Decimal,
+    ("fractions", "Fraction"): fractions.Fraction,
+    **{(f"{module}.multiarray", "_reconstruct"): _MAKE_ARRAY for module in ("numpy.core", "numpy._core")},
+    **{(f"{module}.multiarray", "scalar"): _MAKE_SCALAR for module in ("numpy.core", "numpy._core")},
+    **{(f"{module}.numeric", "_frombuffer"): _FROM_BUFFER for module in ("numpy.core", "numpy._core")},
     **{
         (module, kind.__name__): kind
         for module in ("builtins", "__builtin__")
-        for kind in (set, frozenset, complex, bytearray)
+        for kind in (set, frozenset, complex, bytearray, bytes, list, dict, tuple, int, float, str, bool, range, slice)
     },
+    ("__builtin__", "xrange"): range,
+    ("__builtin__", "unicode"): str,
+    ("__builtin__", "long"): int,
 }
 
 
@@ -40,10 +67,28 @@ class _RestrictedUnpickler(pickle.Unpickler):
         try:
             return ADMITTED[module_name, global_name]
         except KeyError:
-            raise RescoreError(
-                f"{self._path}: the pickle asks for {module_name}.{global_name}, which no data needs; nothing of it was run. "
-                "Fetch the file again from its origin (`rescore fetch`); if it still asks, do not trust it."
-            ) from None
+            raise RescoreError(refusal(self._path, module_name, global_name)) from None
+
+    def persistent_load(self, pid: Any) -> Any:
+        raise RescoreError(f"{self._path}: the pickle refers to something outside itself ({pid!r}); {REMEDY}")
+
+
+TABLES = {"pandas": "to_csv", "polars": "write_csv", "pyarrow": "csv.write_csv"}
+"""Packages of tables, and how each writes one as text."""
+
+
+def refusal(path: Path, module: str, name: str) -> str:
+    """Why a pickle that asks for this name is not read, and what to do instead."""
+    content = (
+        path.read_bytes()
+    )  # in old protocols the first name asked for is a helper, and the table's stands behind it
+    package = next((package for package in TABLES if f"{package}.".encode() in content), None)
+    if package is not None:
+        return (
+            f"{path}: a pickle of {package} ({module}.{name}), which is not read, because it can run code; nothing of it was "
+            f"run. Write the table with `{TABLES[package]}` and read that."
+        )
+    return f"{path}: the pickle asks for {module}.{name}, which plain data do not need; {REMEDY}"
 
 
 def _read(stream: BinaryIO, path: Path) -> Any:
@@ -55,12 +100,13 @@ def _read(stream: BinaryIO, path: Path) -> Any:
         Exception
     ) as error:  # a damaged pickle can raise anything: EOFError, ValueError, IndexError, UnicodeDecodeError
         raise RescoreError(
-            f"{path}: not a readable pickle ({type(error).__name__}: {error}). Delete it and fetch it again."
+            f"{path}: not a readable pickle ({type(error).__name__}: {error}). `rescore fetch` replaces what it brought; data of "
+            "your own: write them again."
         ) from error
 
 
 def load_pickle(path: Path) -> Any:
-    """Read a pickle of Python 2 or 3 that holds plain containers, numbers, strings and NumPy arrays.
+    """Read a pickle of Python 2 or 3 that holds plain containers, numbers, strings, dates and NumPy arrays.
 
     Raises:
         RescoreError: the file is missing, damaged, or asks for any other global (named in the message; nothing is run).
@@ -94,7 +140,10 @@ def load_object_array(path: Path) -> np.ndarray:
     except FileNotFoundError as error:
         raise RescoreError(f"{path}: no such file. Run `rescore fetch`.") from error
     except (ValueError, KeyError, EOFError, OSError) as error:
-        raise RescoreError(f"{path}: not a readable .npy file ({error}). Delete it and fetch it again.") from error
+        raise RescoreError(
+            f"{path}: not a readable .npy file ({error}). `rescore fetch` replaces what it brought; data of your own: write "
+            "them again."
+        ) from error
     if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != dtype:
         raise RescoreError(f"{path}: the payload is not the {dtype} array of shape {shape} that its header announces.")
     return array

@@ -1,0 +1,66 @@
+"""A folder of extracted frames, `img_00001.jpg` and so on, as a video: its images in natural order, none missing."""
+
+import itertools
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from rescore.errors import RescoreError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
+MOTION = re.compile(r"flow", re.IGNORECASE)
+"""Names of optical flow, which extractions keep beside the pictures: flow_x_00001.jpg."""
+NUMBERED = re.compile(r"(.*?)(\d+)(\D*)")
+"""What stands before a name's last number, the number, and what stands behind it."""
+
+
+def images_of(folder: Path) -> list[Path]:
+    """The image files of a folder; hidden ones (macOS leaves `._img_00001.jpg`) are none."""
+    found = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    return sorted(path for path in found if not path.name.startswith("."))
+
+
+def is_frame_folder(path: Path) -> bool:
+    """Whether a path is a folder that holds images."""
+    try:
+        return path.is_dir() and bool(images_of(path))
+    except OSError:
+        return False
+
+
+def list_frames(folder: Path) -> list[Path]:
+    """A video's frames in order of their numbers, whatever the digits: img_9.jpg, img_10.jpg.
+
+    Raises:
+        RescoreError: no images, several series, a number missing or twice, an empty file; all together, in one sentence.
+    """
+    try:
+        images = images_of(folder)
+    except OSError as error:
+        raise RescoreError(f"{folder}: cannot be read ({error.strerror})") from error
+    if not images:
+        raise RescoreError(f"{folder}: a folder without images where a video or its extracted frames are expected")
+    numbered = [(match, path) for path in images if (match := NUMBERED.fullmatch(path.stem))]
+    series = {(match[1], match[3]) for match, _ in numbered if not MOTION.search(match[1])}
+    if len(series) != 1:
+        names = ", ".join(f"{before}NUMBER{behind}" for before, behind in sorted(series)) or images[0].name
+        raise RescoreError(f"{folder}: images are not one series of numbered frames ({names})")
+    chosen = series.pop()
+    frames = sorted((int(match[2]), path) for match, path in numbered if (match[1], match[3]) == chosen)
+    problems = [*gaps(frames), *(f"{path.name} is empty" for _, path in frames if path.stat().st_size == 0)]
+    if problems:
+        raise RescoreError(f"{folder}: not a whole series of frames: {'; '.join(problems)}")
+    return [path for _, path in frames]
+
+
+def gaps(frames: Sequence[tuple[int, Path]]) -> list[str]:
+    """Which numbers are missing between the first frame and the last, and which stand twice."""
+    problems = []
+    for (number, path), (following, other) in itertools.pairwise(frames):
+        if following == number:
+            problems.append(f"{path.name} and {other.name} have one number")
+        elif following > number + 1:
+            missing = following - number - 1
+            what = f"frame {number + 1} is" if missing == 1 else f"frames {number + 1} to {following - 1} are"
+            problems.append(f"{what} missing behind {path.name}")
+    return problems
