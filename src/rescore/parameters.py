@@ -9,6 +9,7 @@ import datetime
 import difflib
 import functools
 import math
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -214,7 +215,20 @@ def resolve(config: Mapping[str, Any], scale: str) -> Settings:
     for step in reversed(chain):
         settings = merge(settings, config["scales"][step] or {})
     settings.pop("extends", None)
-    return settings
+    return with_paths_expanded(settings)
+
+
+def with_paths_expanded(settings: Settings) -> Settings:
+    """`~` and `$VARIABLE` in the folders that params.yaml names, as a shell reads them; whoever reads the settings agrees."""
+
+    def expanded(key: str, value: Any) -> Any:
+        if isinstance(value, dict):
+            return with_paths_expanded(value)
+        if isinstance(value, str) and (key == "directory" or key.endswith("_directory")):
+            return os.path.expanduser(os.path.expandvars(value))
+        return value
+
+    return {key: expanded(key, value) for key, value in settings.items()}
 
 
 def check_together(settings: Mapping[str, Any], scale: str) -> None:

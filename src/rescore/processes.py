@@ -101,8 +101,10 @@ def _open_lock(engine_directory: Path) -> int:
     try:
         engine_directory.mkdir(parents=True, exist_ok=True)
         return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError:
-        return os.open(path, os.O_RDONLY)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            return os.open(path, os.O_RDONLY)
+        raise error
 
 
 @dataclass(frozen=True)

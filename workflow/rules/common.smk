@@ -1,6 +1,7 @@
 # Shared by all families of rules: the scale, its settings, the hash of a step's code, and which real data is at hand.
 
 import os
+import shlex
 import sys
 from contextlib import nullcontext
 from pathlib import Path

@@ -35,7 +35,7 @@ else:
             code=code("manifests.videos.index_videos"),
             directory=SETTINGS["sources"]["aqa7_directory"],
         shell:
-            "rescore step --rule {rule} --log {log} --code {params.code} manifests.videos.index_videos --directory {params.directory} --index {output.index}"
+            "rescore step --rule {rule} --log {log} --code {params.code} manifests.videos.index_videos --directory {params.directory:q} --index {output.index}"
             " --workers {threads} > {log} 2>&1"
 
     rule aqa7_manifest:
@@ -110,7 +110,7 @@ else:
             code=code("manifests.videos.index_videos"),
             directory=SETTINGS["sources"]["ucf101_directory"],
         shell:
-            "rescore step --rule {rule} --log {log} --code {params.code} manifests.videos.index_videos --directory {params.directory} --index {output.index}"
+            "rescore step --rule {rule} --log {log} --code {params.code} manifests.videos.index_videos --directory {params.directory:q} --index {output.index}"
             " --workers {threads} > {log} 2>&1"
 
     rule pretraining_manifest:

@@ -60,7 +60,7 @@ else:
             directory=SETTINGS["sources"]["mtl_aqa_directory"],
         shell:
             "rescore step --rule {rule} --log {log} --code {params.code} manifests.broadcasts.index_broadcasts"
-            " --directory {params.directory} --index {output.index} --workers {threads} > {log} 2>&1"
+            " --directory {params.directory:q} --index {output.index} --workers {threads} > {log} 2>&1"
 
     rule mtl_aqa_manifest:
         input:

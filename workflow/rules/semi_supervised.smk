@@ -65,7 +65,7 @@ if GYMNASTICS != "none":
             settings=settings("seed", "semi_supervised.gymnastics"),
             code=code("features.gymnastics.write_features"),
             directory=(
-                f"--directory {SETTINGS['sources']['rhythmic_gymnastics_directory']}"
+                f"--directory {shlex.quote(SETTINGS['sources']['rhythmic_gymnastics_directory'])}"
                 if GYMNASTICS == "official"
                 else ""
             ),
@@ -89,7 +89,9 @@ if STATIC_STREAM:
             settings=settings("seed", "action_net.static"),
             code=code("features.gymnastics_static.write_static_features"),
             directory=(
-                f"--directory {STATIC_DIRECTORY}" if GYMNASTICS == "official" else ""
+                f"--directory {shlex.quote(STATIC_DIRECTORY)}"
+                if GYMNASTICS == "official"
+                else ""
             ),
         shell:
             "rescore step --rule {rule} --log {log} --code {params.code} features.gymnastics_static.write_static_features"
