@@ -16,9 +16,9 @@ from rescore import parameters
 from rescore.clips.decode import normalise_length, read_frames
 from rescore.errors import RescoreError
 from rescore.experiments import c3d_lstm, c3d_lstm_incremental, c3d_lstm_svr, c3d_svr
+from rescore.experiments.repetition import backbone_weights
 from rescore.experiments.samples import PREDICTION_COLUMNS
 from rescore.experiments.score_video import clip_places, describe, score_video
-from rescore.experiments.trainings import backbone_weights
 from rescore.features.extract import extract_dives
 from rescore.models.backbones import convert_weights
 from rescore.storage import load_arrays, read_table

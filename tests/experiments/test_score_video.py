@@ -12,8 +12,8 @@ import torch
 from rescore import cli, parameters
 from rescore.clips.decode import normalise_length, read_frames
 from rescore.errors import RescoreError
+from rescore.experiments.repetition import backbone_weights
 from rescore.experiments.score_video import VideoScore, describe, score_video
-from rescore.experiments.trainings import backbone_weights
 from rescore.features.extract import extract
 from rescore.models.backbones import convert_weights
 from rescore.models.c3d_lstm import initial_weights, predict_steps

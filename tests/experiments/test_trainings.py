@@ -6,8 +6,9 @@ import pytest
 
 from rescore import parameters
 from rescore.errors import RescoreError
-from rescore.experiments import extensions_members, mtl_aqa_members, mtl_aqa_systems, trainings
-from rescore.experiments.trainings import Chosen, Rests, declared
+from rescore.experiments import extensions_members, mtl_aqa_members, mtl_aqa_systems, repetition, trainings
+from rescore.experiments.repetition import Rests
+from rescore.experiments.trainings import Chosen, declared
 from rescore.scoring import aqa7, linear_probes, s4aqa
 from rescore.training import semi_supervised
 
@@ -60,14 +61,14 @@ def test_systems_of_one_name_are_repeated_as_their_data_set_is():
 def test_another_first_training_shifts_what_is_repeated_and_nothing_that_is_done_once():
     settings = settings_of("demo", first_training=7)
     assert trainings.trainings("all", settings) == [7, 8, 9]
-    assert trainings.backbones([7, 8, 9], settings) == [7, 8, 9]
+    assert repetition.backbones([7, 8, 9], settings) == [7, 8, 9]
     assert trainings.trainings("observer/1059", settings) == trainings.trainings("pose_dct_true/1059", settings) == [0]
 
 
 def test_what_is_given_is_one_and_a_regression_on_it_has_nothing_to_repeat():
     settings = settings_of("demo", first_training=7)
     settings["backbone"]["weights"], settings["poses"]["estimator"] = "sports1m", "keypoint_rcnn"
-    assert trainings.backbones([7, 8], settings) == trainings.every_backbone(settings) == [0]
+    assert repetition.backbones([7, 8], settings) == repetition.every_backbone(settings) == [0]
     for member in ("svr/diving", "c3d_svr/1059", "backbone/dives/c2", "pose_dct/1059"):
         assert trainings.trainings(member, settings) == [0], member
     assert trainings.trainings("backbone/within/c2", settings) == [7]  # its draw of vaults is repeated

@@ -1,7 +1,7 @@
 # experiments > scoring for Action Quality Assessment Across Multiple Actions. One rule an experiment, not one a member: all
 # members of an experiment, of all trainings, train in one process: each reads the features of its training's backbone.
 
-AQA7_TRAININGS = trainings.seeds(SETTINGS)
+AQA7_TRAININGS = repetition.seeds(SETTINGS)
 
 
 rule all_action:

@@ -30,7 +30,7 @@ else:
 
     rule backbone_weights:
         output:
-            weights=f"{RUNS}/backbone/{trainings.ONCE}/weights.safetensors",
+            weights=f"{RUNS}/backbone/{repetition.ONCE}/weights.safetensors",
         log:
             f"{LOGS}/backbone_weights.log",
         conda:

@@ -17,7 +17,7 @@ from rescore import (
     step_server,
 )
 from rescore.errors import RescoreError
-from rescore.experiments import plan, trainings
+from rescore.experiments import plan, repetition
 from rescore.provenance import code_hash
 from rescore.sources import fetch
 from rescore.storage import canonical_json, sha256_text
@@ -130,8 +130,8 @@ THREADS = SETTINGS["threads"]
 
 def backbone_of(training):
     """Weights of the backbone that a training rests on."""
-    number = trainings.backbone_of(int(training), SETTINGS)
-    return trainings.backbone_weights(Path(RUNS), number).as_posix()
+    number = repetition.backbone_of(int(training), SETTINGS)
+    return repetition.backbone_weights(Path(RUNS), number).as_posix()
 
 
 def backbones_of(numbers):
@@ -143,7 +143,7 @@ def features_of(dataset, numbers, suffix="npy"):
     """Features that some trainings read, once for each backbone; the tables beside them are all alike."""
     return [
         f"{DATA}/features/{dataset}/{number}.{suffix}"
-        for number in trainings.backbones(numbers, SETTINGS)
+        for number in repetition.backbones(numbers, SETTINGS)
     ]
 
 

@@ -1,10 +1,10 @@
 # manifests > clips > experiments for What and How Well You Performed?. Its two networks train end to end, so each member is a
 # job of its own; their list is rescore.experiments.mtl_aqa_members.
 
-from rescore.experiments import mtl_aqa_members
+from rescore.experiments import mtl_aqa_members, repetition
 
 MULTITASK = SETTINGS["multitask"]
-NETWORK_TRAININGS = trainings.network_seeds(SETTINGS)
+NETWORK_TRAININGS = repetition.network_seeds(SETTINGS)
 MTL_AQA_MEMBERS = [
     f"{RUNS}/mtl_aqa/{member.name}/{seed}"
     for member in mtl_aqa_members.members(SETTINGS)

@@ -2,7 +2,7 @@
 # athlete in the clips, once for all of them. Where videos are synthetic, the true joints stand beside the estimated ones.
 
 # Training k reads the poses of estimator k; published weights are one estimator, number 0.
-ESTIMATORS = trainings.estimators(NETWORK_TRAININGS, SETTINGS)
+ESTIMATORS = repetition.estimators(NETWORK_TRAININGS, SETTINGS)
 POSE_SOURCES = {
     dataset: SETTINGS["sources"][f"{dataset}_videos"] for dataset in ("aqa7", "mtl_aqa")
 }
@@ -133,7 +133,7 @@ else:
 
     rule keypoint_weights:
         output:
-            weights=f"{RUNS}/keypoints/{trainings.ONCE}/weights.safetensors",
+            weights=f"{RUNS}/keypoints/{repetition.ONCE}/weights.safetensors",
         log:
             f"{LOGS}/keypoint_weights.log",
         conda:

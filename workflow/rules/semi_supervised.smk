@@ -4,7 +4,7 @@
 GYMNASTICS = SETTINGS["sources"]["rhythmic_gymnastics"]
 S4AQA_DATASETS = ["mtl_aqa"] + (["rhythmic_gymnastics"] if GYMNASTICS != "none" else [])
 S4AQA_TABLES = ["mtl_aqa", "rhythmic_gymnastics", "ablation"]
-LABEL_DRAWS = trainings.label_draws(SETTINGS)
+LABEL_DRAWS = repetition.label_draws(SETTINGS)
 # A draw of labels reads the segments of the backbone of its number; the routines' features are given.
 S4AQA_FEATURES = {
     "mtl_aqa": features_of("mtl_aqa_segments", LABEL_DRAWS),

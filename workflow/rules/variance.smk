@@ -5,12 +5,12 @@ VARIANCE_OF = config["scales"][SCALE]["extends"]
 VARIANCE_MEMBERS = [
     f"{RUNS}/mtl_aqa/{network}/{mtl_aqa_members.MULTITASK}/{mtl_aqa_members.WHOLE}/{seed}"
     for network in ("c3d_avg", "mscadc")
-    for seed in trainings.network_seeds(SETTINGS)
+    for seed in repetition.network_seeds(SETTINGS)
 ]
 VARIANCE_SYSTEMS = [
     f"{RUNS}/extensions/{name}/{mtl_aqa_members.WHOLE}/{seed}"
     for name in EXTENSIONS
-    for seed in trainings.network_seeds(SETTINGS)
+    for seed in repetition.network_seeds(SETTINGS)
 ]
 
 

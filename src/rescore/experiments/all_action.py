@@ -15,6 +15,7 @@ import pandas as pd
 
 from rescore.actions import EXPERIMENT_ACTIONS
 from rescore.errors import RescoreError
+from rescore.experiments.repetition import seeds
 from rescore.experiments.samples import (
     Samples,
     prediction_rows,
@@ -25,7 +26,7 @@ from rescore.experiments.samples import (
     write_results,
 )
 from rescore.experiments.support_vector import fit_predict
-from rescore.experiments.trainings import seeds, trainings
+from rescore.experiments.trainings import trainings
 from rescore.training.members import Member, train_members
 
 

@@ -20,8 +20,8 @@ from scipy.spatial.distance import cdist
 from rescore.errors import RescoreError
 from rescore.experiments.label_draws import MTL_AQA, Pool, Task, Videos, prediction_rows, read_videos, tasks
 from rescore.experiments.mtl_aqa_labels import fit
+from rescore.experiments.repetition import label_draws
 from rescore.experiments.support_vector import fit_predict
-from rescore.experiments.trainings import label_draws
 from rescore.models.device import derived_seed
 from rescore.storage import write_table
 

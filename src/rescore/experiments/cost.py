@@ -14,7 +14,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from rescore.experiments import extensions_members, linear_probes, trainings
+from rescore.experiments import extensions_members, linear_probes, repetition
 
 Settings = Mapping[str, Any]
 
@@ -74,8 +74,8 @@ def aqa7_steps(settings: Settings) -> list[Step]:
     window_store = frames_bytes(windows, length, crop)
     trained = schedule["iterations"] * schedule["batch"]
     lstm_members = settings["seeds"] * 14
-    bodies = len(trainings.every_backbone(settings))
-    own_bodies = len(trainings.backbones(trainings.seeds(settings), settings))
+    bodies = len(repetition.every_backbone(settings))
+    own_bodies = len(repetition.backbones(repetition.seeds(settings), settings))
     return [
         Step("pretraining_clips", 1, "UCF-101's videos and lists", disk=window_store, memory=1e9),
         Step(

@@ -16,6 +16,7 @@ import numpy as np
 
 from rescore.actions import BY_NAME, EXPERIMENT_ACTIONS
 from rescore.errors import raise_together
+from rescore.experiments.repetition import seeds
 from rescore.experiments.samples import (
     Samples,
     read_members,
@@ -25,7 +26,6 @@ from rescore.experiments.samples import (
     trained_predictions,
     write_results,
 )
-from rescore.experiments.trainings import seeds
 from rescore.training.members import Member, TrainedMember, train_members
 
 STARTS = ("random", "multi_action")

@@ -24,9 +24,9 @@ from rescore.experiments.mtl_aqa import (
     score_problems,
 )
 from rescore.experiments.mtl_aqa_members import UNLV_DIVE, WHOLE
+from rescore.experiments.repetition import network_seeds
 from rescore.experiments.samples import Samples, open_samples, prediction_rows
 from rescore.experiments.support_vector import SupportVectorModel
-from rescore.experiments.trainings import network_seeds
 from rescore.training.members import Member, TrainedMember, train_members
 
 TRAINING_SETS = (WHOLE, UNLV_DIVE)
@@ -71,7 +71,7 @@ def read_dives(
 
     Args:
         features: .npy, float16 (sample, 2 shift + 1, clip, width), of every backbone that the trainings rest on, in the order of
-            `trainings.backbones`.
+            `repetition.backbones`.
         rows: .parquet, their common table.
         splits: table `training_set, sample, split`.
         settings: `multitask.clips.shift`, `first_training`, `multitask.seeds`, `backbone.weights`.

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from rescore.errors import RescoreError, raise_together
-from rescore.experiments.trainings import LABELLED, ONCE, Rests, backbone_of, backbones, label_draws
+from rescore.experiments.repetition import LABELLED, ONCE, Rests, backbone_of, backbones, label_draws
 from rescore.models.device import derived_seed
 from rescore.storage import read_table, sha256_file
 
@@ -86,7 +86,7 @@ def read_videos(
     Args:
         dataset: `mtl_aqa` or `rhythmic_gymnastics`.
         features: (sample, temporal offset, segment, width), of MTL-AQA one a backbone that the draws rest on, in the order of
-            `trainings.backbones`; the first offset is read.
+            `repetition.backbones`; the first offset is read.
         rows: their common table.
         settings: `first_training`, `semi_supervised.label_draws`, of MTL-AQA `backbone.weights`.
         splits: training sets of MTL-AQA: its whole training set, validation dives included (nothing is chosen on them here).

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from rescore.errors import RescoreError, raise_together
+from rescore.experiments.repetition import backbone_of, backbones, network_seeds
 from rescore.experiments.stage_members import Inputs, Outputs, System, read_training_sets, run_members, seed_weights
-from rescore.experiments.trainings import backbone_of, backbones, network_seeds
 from rescore.models.backbones import input_colour
 from rescore.models.c3d import initialise
 from rescore.models.device import seeded_generator
@@ -47,7 +47,7 @@ def run(
         curve: written: a row a member and epoch.
         settings: `first_training`, sections `multitask`, `backbone` and `stages.li`.
         backbone: C3D's weights, needed where `stages.li.body_weights` is `backbone`: of every backbone that the trainings rest
-            on, in the order of `trainings.backbones`; all nine C3Ds of a training start from them.
+            on, in the order of `repetition.backbones`; all nine C3Ds of a training start from them.
 
     Raises:
         RescoreError: data that do not fit together or cannot be learned, weights that do not fit, or a loss that is not finite.

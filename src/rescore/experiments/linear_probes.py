@@ -26,7 +26,7 @@ from rescore.errors import RescoreError, raise_together
 from rescore.experiments import ridge
 from rescore.experiments.mtl_aqa_members import CLASSES, MULTITASK, WHOLE
 from rescore.experiments.open_predictions import prediction_rows
-from rescore.experiments.trainings import backbone_of, backbones, network_seeds
+from rescore.experiments.repetition import backbone_of, backbones, network_seeds
 from rescore.storage import load_arrays, read_table, sha256_text, write_json, write_table
 
 EXPERIMENT = "linear_probes"

@@ -23,7 +23,7 @@ import pandas as pd
 from rescore.errors import raise_together
 from rescore.experiments.mtl_aqa_labels import DIVE_CLASS, fit
 from rescore.experiments.open_predictions import prediction_rows
-from rescore.experiments.trainings import network_seeds
+from rescore.experiments.repetition import network_seeds
 from rescore.manifests.contract import read_manifest
 from rescore.storage import read_table, write_table
 

@@ -9,7 +9,15 @@ from typing import Any
 from tabulate import tabulate
 
 from rescore.actions import BY_NAME, EXPERIMENT_ACTIONS
-from rescore.experiments import cost, extensions_members, linear_probes, mtl_aqa_members, mtl_aqa_systems, trainings
+from rescore.experiments import (
+    cost,
+    extensions_members,
+    linear_probes,
+    mtl_aqa_members,
+    mtl_aqa_systems,
+    repetition,
+    trainings,
+)
 
 Settings = Mapping[str, Any]
 
@@ -68,7 +76,9 @@ def systems_members(experiment: str) -> Callable[[Settings], int]:
 
 ON_VIDEOS = (
     Experiment(
-        "backbone", "AQA-7, 5: the frozen C3D, one a training", lambda settings: len(trainings.every_backbone(settings))
+        "backbone",
+        "AQA-7, 5: the frozen C3D, one a training",
+        lambda settings: len(repetition.every_backbone(settings)),
     ),
     Experiment(
         "all_action",

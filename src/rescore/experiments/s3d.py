@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from rescore.errors import RescoreError
+from rescore.experiments.repetition import network_seeds
 from rescore.experiments.stage_members import Inputs, Outputs, System, read_training_sets, run_members, seed_weights
-from rescore.experiments.trainings import network_seeds
 from rescore.manifests.stages import STAGES, read_stages
 from rescore.models.device import seeded_generator
 from rescore.models.p3d import initialise

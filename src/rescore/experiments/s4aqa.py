@@ -32,7 +32,7 @@ from rescore.experiments.label_draws import (
 )
 from rescore.experiments.mtl_aqa import read_labels
 from rescore.experiments.open_predictions import write_findings
-from rescore.experiments.trainings import label_draws
+from rescore.experiments.repetition import label_draws
 from rescore.manifests.unlv_dive import read_stage_posteriors, read_unlv_dive
 from rescore.models.device import reuse_memory
 from rescore.models.losses import DIVE_CLASSES

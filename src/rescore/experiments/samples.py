@@ -11,7 +11,7 @@ import pandas as pd
 
 from rescore.actions import BY_NAME, EXPERIMENT_ACTIONS
 from rescore.errors import RescoreError, raise_together
-from rescore.experiments.trainings import backbone_of, backbones
+from rescore.experiments.repetition import backbone_of, backbones
 from rescore.storage import load_arrays, read_table, save_arrays, sha256_file, sha256_text, write_table
 from rescore.training.members import TrainedMember
 
@@ -77,7 +77,7 @@ def read_samples(features: Sequence[Path], rows: Path, numbers: Sequence[int], s
     """Read features and their rows.
 
     Args:
-        features: .npy of every backbone that the trainings rest on, in the order of `trainings.backbones`.
+        features: .npy of every backbone that the trainings rest on, in the order of `repetition.backbones`.
         rows: their common table.
         numbers: of the trainings.
         settings: `backbone.weights`.

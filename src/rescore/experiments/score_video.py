@@ -23,7 +23,7 @@ from rescore.actions import BY_NAME, EXPERIMENT_ACTIONS
 from rescore.clips.decode import normalise_length, read_frames
 from rescore.errors import RescoreError, raise_together
 from rescore.experiments.mtl_aqa_members import WHOLE
-from rescore.experiments.trainings import backbone_of, backbone_weights
+from rescore.experiments.repetition import backbone_of, backbone_weights
 from rescore.features.extract import dive_clips, dive_network
 from rescore.manifests import aqa7, mtl_aqa
 from rescore.manifests.synthetic.staging import FRAMES_PER_SECOND as SYNTHETIC_RATE

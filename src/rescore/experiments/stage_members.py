@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from rescore.experiments.mtl_aqa import read_dives, score_rows
-from rescore.experiments.trainings import network_seeds
+from rescore.experiments.repetition import network_seeds
 from rescore.models.device import derived_seed
 from rescore.storage import save_arrays, sha256_file, write_table
 from rescore.training.multitask import Dives

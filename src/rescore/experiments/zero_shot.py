@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from rescore.actions import EXPERIMENT_ACTIONS
+from rescore.experiments.repetition import seeds
 from rescore.experiments.samples import (
     Samples,
     read_samples,
@@ -22,7 +23,6 @@ from rescore.experiments.samples import (
     trained_predictions,
     write_results,
 )
-from rescore.experiments.trainings import seeds
 from rescore.training.members import Member, train_members
 
 
