@@ -1,23 +1,20 @@
-"""Do the two intervals hold what they promise? Coverage, false verdicts and power where the truth is known (scoring.intervals).
+"""Do the two intervals hold what they promise? Coverage, wrong verdicts and power where the truth is known (scoring.intervals).
 
-    python bench/intervals.py                              minutes on one core; a Markdown table
-    python bench/intervals.py --csv docs/images/intervals.csv --figure docs/images/intervals.svg --document docs/statistics.md
+    python bench/intervals.py                     ten minutes on one core; prints the table of docs/statistics.md
+    python bench/intervals.py --document docs/statistics.md --csv docs/images/intervals.csv --figure docs/images/intervals.png
 
 Two systems share test samples and, training by training, a backbone. artanh of a training's population rho is the system's
 mean, plus the backbone's part, plus the training's own; predictions are normal with that rho, and a part of their error is
-common to all trainings. `ties` rounds scores and predictions to half a standard deviation. Each interval is held against its
-own target: the confidence interval against the mean over all samples and trainings, the prediction interval against the rho of
-one more training on the same samples. At K = 1 the variance over trainings is from five trainings of a third system with the
-same variances (4 degrees of freedom).
+common to all trainings, a part of that to both systems. `ties` rounds scores and predictions to half a standard deviation.
+Each interval is held against its own target: the confidence interval against the mean over all samples and trainings, the
+prediction interval against the rho of one more training on the same samples. At K = 1 the variance over trainings is from five
+trainings of a third system with the same variances (4 degrees of freedom).
 """
 
 import argparse
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pandas as pd
@@ -27,25 +24,40 @@ from rescore.scoring.intervals import (
     Spread,
     confidence_interval,
     on_scale,
+    power,
     prediction_interval,
     sampling_covariance,
     spread_of,
     t_test,
 )
 
-REPETITIONS = 4000
+REPETITIONS = 2000
 CASES = ((28, 0.6), (28, 0.9), (50, 0.6), (106, 0.6), (106, 0.9), (353, 0.6))
 """Test samples, and rho of both systems where they are equal."""
-TRAININGS = (1, 3, 5)
-MOST, MEASURED = max(TRAININGS), 5
+TRAININGS, MEASURED = (1, 3, 5), 5
+"""K, and the trainings that the variance at K = 1 is measured on."""
 BACKBONE, OWN = 0.08, 0.10
-"""Standard deviations of artanh rho over backbones and over a training's own seeds: about what demo has."""
-COMMON = 0.7
-"""Share of the error's variance that trainings of a system have in common; 0.4 of it with the other system's."""
-BETTER = 0.15
+"""Standard deviations of artanh rho over backbones and over a training's own seeds."""
+COMMON, OF_BOTH = 0.7, 0.4
+"""Share of the error's variance that a system's trainings have in common, and the share of that which both systems have."""
+BETTER = 0.3
 """By how much the better system's artanh rho is higher where power is asked for."""
-CHUNK = 250
-WANTED = (0.93, 0.97)
+CELLS = 4_000_000
+"""Numbers at once in the leave-one-out ranks: what fits a processor's cache."""
+WANTED, MOST_DIFFERS = (0.93, 0.97), 0.07
+MARKS = "<!-- bench/intervals.py -->", "<!-- end of bench/intervals.py -->"
+COLUMNS = {
+    "n": "n",
+    "rho": "rho",
+    "ties": "ties",
+    "trainings": "K",
+    "confidence": "confidence",
+    "prediction": "prediction",
+    "differs": "*differs*",
+    "difference": "difference",
+    "power": "power",
+    "expected": "documented",
+}
 
 
 def pearson_of(spearman: np.ndarray) -> np.ndarray:
@@ -58,56 +70,52 @@ def rounded(values: np.ndarray, ties: bool) -> np.ndarray:
 
 
 def spearman_with_influence(target: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Spearman's rho (...,) and each sample's influence (..., n), all leave-one-out ranks counted at once."""
+    """Spearman's rho (...,) and each sample's influence (..., n): all leave-one-out ranks counted at once."""
     n = target.shape[-1]
     x, y = rankdata(target, axis=-1), rankdata(predicted, axis=-1)
-    # Below a sample that is left out ranks stay, above it they fall by one, among its equals by a half.
-    fall = [np.float32(0.5) * np.sign(r[..., None, :] - r[..., :, None]).astype(np.float32) + np.float32(0.5) for r in (x, y)]
-    centre = np.float32(n / 2)
-    a, b = (side[..., None, :].astype(np.float32) - part - centre for side, part in zip((x, y), fall, strict=True))
-    keep = ~np.eye(n, dtype=bool)
-    sums = [np.where(keep, product, 0).sum(-1, dtype=np.float64) for product in (a * b, a * a, b * b)]
-    left_out = sums[0] / np.sqrt(sums[1] * sums[2])
+
+    def left_out(ranks: np.ndarray) -> np.ndarray:
+        """(..., sample left out, n) ranks less their mean: above it they fall by one, among its equals by a half."""
+        r = ranks.astype(np.float32)
+        fall = np.sign(r[..., None, :] - r[..., :, None]) / 2 + np.float32(0.5)
+        return np.where(np.eye(n, dtype=bool), 0, r[..., None, :] - fall - np.float32(n / 2))
+
+    a, b = left_out(x), left_out(y)
+    rho_without = np.einsum("...n,...n", a, b) / np.sqrt(np.einsum("...n,...n", a, a) * np.einsum("...n,...n", b, b))
     x, y = x - (n + 1) / 2, y - (n + 1) / 2
     rho = (x * y).sum(-1) / np.sqrt((x * x).sum(-1) * (y * y).sum(-1))
-    return rho, np.sqrt((n - 1) / n) * (left_out.mean(-1, keepdims=True) - left_out)
+    return rho, np.sqrt((n - 1) / n) * (rho_without.mean(-1, keepdims=True) - rho_without)
 
 
-def simulate(n: int, means: tuple[float, float], ties: bool, repetitions: int, generator: np.random.Generator) -> dict[str,
-np.ndarray]:
-    """Values and influences on the artanh scale: of two systems' trainings (the last is the next one), and of the measured
-    system.
+def simulate(
+    n: int, means: tuple[float, ...], ties: bool, repetitions: int, generator: np.random.Generator
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Values (repetitions, trainings) and influences (repetitions, trainings, n) of each system, on the scale artanh rho.
 
-    Returns:
-        `values` (3, repetitions, trainings), `influence` (3, repetitions, trainings, n).
+    The first two systems share samples and backbones; the third, whose variance is measured, shares samples alone.
     """
-    trainings = MOST + 1
-    target = generator.normal(size=(repetitions, 1, n))
-    everyone = generator.normal(size=(repetitions, 1, n))
-    values, influence = [], []
+    trainings = max(TRAININGS) + 1  # the last is the next one
+    target, everyone = generator.normal(size=(2, repetitions, 1, n))
     shared = BACKBONE * generator.normal(size=(repetitions, trainings))
-    for system, mean in enumerate((*means, means[0])):
+    score, found = np.broadcast_to(rounded(target, ties), (repetitions, trainings, n)), []
+    for system, mean in enumerate(means):
         backbone = shared if system < 2 else BACKBONE * generator.normal(size=shared.shape)
         z = mean + backbone + OWN * generator.normal(size=shared.shape)
         r = pearson_of(np.tanh(z))[..., None]
         own = generator.normal(size=(repetitions, 1, n))
-        common = np.sqrt(0.4) * everyone + np.sqrt(0.6) * own
-        error = np.sqrt(COMMON) * common + np.sqrt(1 - COMMON) * generator.normal(size=(repetitions, trainings, n))
+        common = np.sqrt(OF_BOTH) * everyone + np.sqrt(1 - OF_BOTH) * own
+        error = np.sqrt(COMMON) * common + np.sqrt(1 - COMMON) * generator.normal(size=score.shape)
         predicted = rounded(r * target + np.sqrt(1 - r**2) * error, ties)
-        score = np.broadcast_to(rounded(target, ties), predicted.shape)
-        rho, moved = spearman_with_influence(score, predicted)
-        values.append(rho)
-        influence.append(moved)
-    return {"values": np.stack(values), "influence": np.stack(influence)}
+        found.append(on_scale("artanh", *spearman_with_influence(score, predicted)))
+    return found
 
 
 def truth(mean: float, ties: bool) -> float:
-    """Mean over trainings of artanh of the population's rho; with ties by a large sample at the nodes of a quadrature."""
+    """Mean over trainings of artanh of the population's rho; with ties from a large sample at the nodes of a quadrature."""
     if not ties:
         return mean
     nodes, weights = np.polynomial.hermite_e.hermegauss(7)
-    generator = np.random.default_rng(1)
-    target, error = generator.normal(size=(2, 1_000_000))
+    target, error = np.random.default_rng(1).normal(size=(2, 400_000))
     found = []
     for z in mean + np.hypot(BACKBONE, OWN) * nodes:
         r = pearson_of(np.tanh(z))
@@ -116,81 +124,161 @@ def truth(mean: float, ties: bool) -> float:
     return float(np.average(found, weights=weights))
 
 
-def spread_at(values: np.ndarray, influence: np.ndarray, measured: tuple[np.ndarray, np.ndarray] | None, parts: int = 1) ->
-Spread:
-    """The spread of K trainings; of one by the measured system's (`parts`: systems whose variances add up in a difference)."""
-    n = influence.shape[-1]
-    if measured is None:
-        return spread_of(values, influence, n)
-    others, theirs = measured
+def spread_at(
+    system: tuple[np.ndarray, np.ndarray], k: int, measured: tuple[np.ndarray, np.ndarray], sides: int = 1
+) -> Spread:
+    """The spread of K trainings; of one by the measured system's variance, in a difference of both sides'."""
+    values, influence = (part[:, :k] for part in system)
+    if k > 1:
+        return spread_of(values, influence, influence.shape[-1])
+    others, theirs = (part[:, :MEASURED] for part in measured)
     variance, covariance = sampling_covariance(theirs)
-    share = np.clip(covariance / variance, 0, 1)
-    sampling = np.square(influence[..., 0, :]).sum(-1)
+    shared = np.clip(covariance / variance, 0, 1)
+    sampling = np.square(influence[:, 0]).sum(-1)
     mean_square = others.var(axis=-1, ddof=1)
-    if parts == 1:
-        mean_square = np.maximum(mean_square - (1 - share) * variance, 0) + (1 - share) * sampling
-    return Spread(values[..., 0], parts * mean_square, MEASURED - 1, share * sampling, 1, n)
+    if sides == 1:
+        mean_square = np.maximum(mean_square - (1 - shared) * variance, 0) + (1 - shared) * sampling
+    return Spread(values[:, 0], sides * mean_square, MEASURED - 1, shared * sampling, 1, influence.shape[-1])
 
 
-def outcomes(n: int, rho: float, ties: bool, seed: int, repetitions: int) -> Iterator[dict[str, Any]]:
-    """A line a K: how often each interval held its target, and what was decided of the two systems."""
+def less(systems: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    (left, moved_left), (right, moved_right) = systems[:2]
+    return left - right, moved_left - moved_right
+
+
+def held(
+    n: int, rho: float, ties: bool, repetitions: int, generator: np.random.Generator, expected: float
+) -> Iterator[dict[str, Any]]:
+    """By K: whether each interval held its target in each repetition, and what decides of two systems, equal and apart."""
     z = float(np.arctanh(rho))
-    expected, better = truth(z, ties), truth(z + BETTER, ties)
-    found: dict[int, list[np.ndarray]] = {k: [] for k in TRAININGS}
-    for chunk in range(-(-repetitions // CHUNK)):
-        equal, apart = (
-            simulate(n, means, ties, CHUNK, np.random.default_rng([seed, chunk, which]))
-            for which, means in enumerate(((z, z), (z + BETTER, z)))
-        )
-        for k in TRAININGS:
-            found[k].append(np.stack([*held(equal, expected, k), *decided(equal, k), *decided(apart, k)]))
+    equal = simulate(n, (z, z, z), ties, repetitions, generator)
+    apart = simulate(n, (z + BETTER, z, z), ties, repetitions, generator)
     for k in TRAININGS:
-        rates = np.concatenate(found[k], axis=1)[:, :repetitions].mean(axis=1)
-        names = ("confidence", "prediction", "difference", "differs", "half_width", "false_decision", "power", "covered_apart")
-        yield {"n": n, "rho": rho, "ties": ties, "trainings": k, **dict(zip(names, rates, strict=False)), "gap": better -
-        expected}
+        spread = spread_at(equal[0], k, equal[2])
+        (low, high), (near, far) = confidence_interval(spread), prediction_interval(spread)
+        following = equal[0][0][:, -1]
+        inside = (near <= following) & (following <= far)
+        same, better = (spread_at(less(systems), k, systems[2], 2) for systems in (equal, apart))
+        yield {
+            "trainings": k,
+            "confidence": (low <= expected) & (expected <= high),
+            "prediction": inside,
+            "differs": ~inside,
+            "difference": t_test(same)[1] >= 0.05,
+            "power": (t_test(better)[1] < 0.05) & (better.mean > 0),
+            "mean_square": better.mean_square,
+            "shared": better.shared,
+            "gap": better.mean,
+        }
 
 
-def held(drawn: dict[str, np.ndarray], expected: float, k: int) -> list[np.ndarray]:
-    """Whether the confidence interval holds the mean, the prediction interval the next training, and the difference's interval 0;
-    whether a number printed of the next training `differs`; half the prediction interval's width, as rho."""
-    values, influence = on_scale("artanh", drawn["values"], drawn["influence"])
-    measured = (values[2, :, :MEASURED], influence[2, :, :MEASURED]) if k == 1 else None
-    spread = spread_at(values[0, :, :k], influence[0, :, :k], measured)
-    low, high = confidence_interval(spread)
-    near, far = prediction_interval(spread)
-    following = values[0, :, -1]
-    inside = (near <= following) & (following <= far)
-    return [(low <= expected) & (expected <= high), inside, np.abs(difference_test(drawn, k)[0]), ~inside, (np.tanh(far) -
-    np.tanh(near)) / 2]
+def rates(n: int, rho: float, ties: bool, seed: int, repetitions: int) -> Iterator[dict[str, Any]]:
+    """A line a K."""
+    expected, parts = truth(float(np.arctanh(rho)), ties), []
+    chunk = max(4, CELLS // (n * n * (max(TRAININGS) + 1)))
+    for number, start in enumerate(range(0, repetitions, chunk)):
+        generator = np.random.default_rng([seed, number])
+        parts += [
+            pd.DataFrame(line) for line in held(n, rho, ties, min(chunk, repetitions - start), generator, expected)
+        ]
+    for k, group in pd.concat(parts).groupby("trainings"):
+        means = group.mean()
+        degrees = MEASURED - 1 if k == 1 else k - 1
+        typical = Spread(0.0, means["mean_square"], degrees, means["shared"], int(k), n)
+        shown = {name: means[name] for name in ("confidence", "prediction", "differs", "difference", "power")}
+        yield {
+            "n": n,
+            "rho": rho,
+            "ties": ties,
+            "trainings": int(k),
+            **shown,
+            "expected": float(power(means["gap"], typical)),
+        }
 
 
-def difference_test(drawn: dict[str, np.ndarray], k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Whether the interval of the difference of the two systems holds 0, and the sign of the difference where it does not."""
-    values = drawn["values"][0] - drawn["values"][1]
-    influence = drawn["influence"][0] - drawn["influence"][1]
-    slope = 1 - np.square(drawn["values"][:2, :, :1]).mean(axis=0)
-    measured = None
-    if k == 1:
-        others, theirs = on_scale("artanh", drawn["values"][2, :, :MEASURED], drawn["influence"][2, :, :MEASURED])
-        measured = (others * slope, theirs * slope[..., None])
-    spread = spread_at(values[:, :k], influence[:, :k], measured, parts=2)
-    _, p = t_test(spread)
-    return (p >= 0.05).astype(float), np.where(p < 0.05, np.sign(spread.mean), 0)
+def markdown(table: pd.DataFrame, repetitions: int) -> str:
+    """The table as percentages, what is outside the wanted range in bold."""
+    lines = ["| " + " | ".join(COLUMNS.values()) + " |", "|" + "---:|" * len(COLUMNS)]
+    for line in table.to_dict("records"):
+        cells = [str(line["n"]), f"{line['rho']:g}", "yes" if line["ties"] else "no", str(line["trainings"])]
+        for name in list(COLUMNS)[4:]:
+            text = f"{100 * line[name]:.1f}"
+            out = name in ("confidence", "prediction", "difference") and not WANTED[0] <= line[name] <= WANTED[1]
+            cells.append(f"**{text}**" if out or (name == "differs" and line[name] > MOST_DIFFERS) else text)
+        lines.append("| " + " | ".join(cells) + " |")
+    error = 100 * np.sqrt(0.95 * 0.05 / repetitions)
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"{repetitions} repetitions a line: a coverage of 95% has a Monte Carlo error of {error:.2f} points.",
+        ]
+    )
 
 
-def decided(drawn: dict[str, np.ndarray], k: int) -> list[np.ndarray]:
-    """Whether the two systems are told apart at all; of better ones, rightly."""
-    _, sign = difference_test(drawn, k)
-    return [sign != 0] if False else [sign > 0, sign < 0]
+def write_figure(table: pd.DataFrame, path: Path) -> None:
+    """Coverage by n, a panel an interval, the wanted range shaded."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    names = {
+        "confidence": "confidence interval",
+        "prediction": "prediction interval",
+        "difference": "interval of a difference",
+    }
+    figure, panels = plt.subplots(1, 3, figsize=(10, 3.2), sharey=True, layout="constrained")
+    for panel, (name, title) in zip(panels, names.items(), strict=True):
+        panel.axhspan(*(100 * end for end in WANTED), color="0.92")
+        panel.axhline(95, color="0.6", linewidth=0.8)
+        for (rho, ties), group in table.groupby(["rho", "ties"]):
+            for offset, k in enumerate(TRAININGS):
+                mine = group[group["trainings"] == k]
+                marker, colour = ("s" if ties else "o"), ("#1f5fbf", "#2b7a4b", "#b8860b")[offset]
+                fill = colour if rho < 0.8 else "none"
+                panel.plot(
+                    mine["n"] * 1.06 ** (offset - 1),
+                    100 * mine[name],
+                    marker,
+                    color=colour,
+                    markerfacecolor=fill,
+                    markersize=5,
+                )
+        panel.set(title=title, xscale="log", xlabel="test samples n")
+        panel.set_xticks([28, 50, 106, 353], ["28", "50", "106", "353"])
+        panel.minorticks_off()
+    for offset, k in enumerate(TRAININGS):
+        panels[0].plot([], [], "o", color=("#1f5fbf", "#2b7a4b", "#b8860b")[offset], label=f"K = {k}")
+    panels[0].set(ylabel="coverage, %", ylim=(90, 100))
+    panels[0].legend(fontsize=8, loc="lower right", title="squares: ties; hollow: rho .9", title_fontsize=7)
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repetitions", type=int, default=REPETITIONS)
+    parser.add_argument("--csv", type=Path, help="write the rates")
+    parser.add_argument("--figure", type=Path, help="draw the coverages")
+    parser.add_argument("--document", type=Path, help="put the table between its marks")
+    options = parser.parse_args()
+    lines: list[dict[str, Any]] = []
+    for seed, (n, rho) in enumerate(CASES):
+        for ties in (False, True):
+            lines += rates(n, rho, ties, 2 * seed + ties, options.repetitions)
+            print(pd.DataFrame(lines[-3:]).round(3).to_string(header=len(lines) == 3), flush=True)
+    table = pd.DataFrame(lines)
+    text = markdown(table, options.repetitions)
+    print(text)
+    if options.csv:
+        table.round(4).to_csv(options.csv, index=False)
+    if options.figure:
+        write_figure(table, options.figure)
+    if options.document:
+        before, _, rest = options.document.read_text(encoding="utf-8").partition(MARKS[0])
+        after = rest.partition(MARKS[1])[2]
+        options.document.write_text(f"{before}{MARKS[0]}\n\n{text}\n\n{MARKS[1]}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repetitions", type=int, default=REPETITIONS)
-    options = parser.parse_args()
-    lines = []
-    for seed, (n, rho) in enumerate(CASES):
-        for ties in (False, True):
-            lines += list(outcomes(n, rho, ties, 10 * seed + ties, options.repetitions))
-            print(pd.DataFrame(lines[-3:]).round(3).to_string(header=len(lines) == 3), flush=True)
+    main()

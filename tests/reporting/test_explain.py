@@ -62,7 +62,9 @@ def test_the_whole_chain_of_one_number(demo_tree):
     result = read_result(table_of(demo_tree, "table3"))
     line = result.query("row == 'Multi-action' and column == 'Diving' and protocol == 'last_iteration'").iloc[0]
     assert f"reported    {line['reported']}" in text
-    assert f"reproduced  {line['reproduced']} [{line['low']}, {line['high']}], n = 12, 2 seeds" in text
+    assert f"reproduced  {line['reproduced']}, n = 12, 2 seeds" in text
+    assert f"confidence  [{line['low']}, {line['high']}], variance over trainings from the trainings themselves" in text
+    assert f"prediction  ({line['prediction_low']}, {line['prediction_high']}), one new training" in text
     assert f"verdict     {line['verdict']}: {line['reason']}" in text
     assert "members: without/diving" in text
     assert "without/diving with seeds [0, 1]" in text

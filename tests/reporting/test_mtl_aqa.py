@@ -13,10 +13,11 @@ from rescore.reporting import mtl_aqa_figures as figures
 from rescore.reporting.figures import forest
 from rescore.reporting.tables import make_table, read_result
 from rescore.reporting.wording import FIGURES, TABLES, scale_line
-from rescore.scoring.claims import evaluate_claims
+from rescore.scoring.claims import CANNOT_TELL, evaluate_claims
 from rescore.scoring.mtl_aqa import YARDSTICKS, score_mtl_aqa
 from rescore.scoring.mtl_aqa_samples import MEMBER, choose_samples
 from rescore.scoring.mtl_aqa_summary import summarise_data, summarise_table1, summarise_table2
+from rescore.scoring.scores import INTERVALS
 from tests.mtl_aqa_files import SETTINGS, files_of, write_files
 
 REPORTED = Path(__file__).parents[2] / "reported" / "mtl_aqa"
@@ -37,7 +38,8 @@ def made(tmp_path_factory):
     files = write_files(folder)
     predictions = [*files.predictions, files.baselines["predictions"]]
     for table in ("table4", "table7", "table8"):
-        score_mtl_aqa(table, predictions, files.rows, files.splits, folder / f"{table}.csv", SETTINGS)
+        outputs = {"scores": folder / f"{table}.csv", "estimates": folder / f"mtl_aqa_{table}.estimates.parquet"}
+        score_mtl_aqa(table, predictions, files.rows, files.splits, settings=SETTINGS, **outputs)
     summarise_table1(files.manifest, files.splits, folder / "table1.csv")
     summarise_table2(files.manifest, folder / "table2.csv")
     summarise_data(files.manifest, files.splits, files.vocabulary, folder / "mtl_aqa_data.csv")
@@ -89,7 +91,7 @@ def test_methods_of_others_stand_as_reported_with_why_they_were_not_run(made, tm
 def test_a_reason_of_the_scores_is_the_reason_of_the_table(made, tmp_path):
     scores = pd.read_csv(made / "table4.csv").astype({"reason": object})
     empty = (scores["row"] == "AQA") & (scores["protocol"] == "best_on_validation")
-    scores.loc[empty, ["value", "low", "high", "n", "seeds"]] = np.nan
+    scores.loc[empty, ["value", *INTERVALS, "n", "seeds", "variance"]] = np.nan
     scores.loc[empty, "reason"] = "no validation predictions"
     replaced = (scores["row"] == "+ Cls") & (scores["protocol"] == "last_iteration")
     scores.loc[replaced, "reason"] = "tokenised otherwise"
@@ -125,13 +127,16 @@ def test_each_paper_is_marked_by_its_own_videos():
 
 def test_claims_are_checked_in_our_numbers_under_every_protocol(made, tmp_path):
     tables = [table(made, name, DEMO, tmp_path)[1][0] for name in ("table1", "table2", "table4", "table7", "table8")]
-    evaluate_claims(REPORTED / "claims.yaml", REPORTED, [*tables, made / "mtl_aqa_data.csv"], tmp_path / "claims.csv")
+    estimates = [made / f"mtl_aqa_{name}.estimates.parquet" for name in ("table4", "table7", "table8")]
+    files = REPORTED / "claims.yaml", REPORTED, [*tables, made / "mtl_aqa_data.csv"], tmp_path / "claims.csv"
+    evaluate_claims(*files, SETTINGS, estimates=estimates)
     found = read_result(tmp_path / "claims.csv").set_index(["id", "source"])
     protocols = {"last_iteration", "best_on_validation", "best_iteration_on_test"}
     assert set(found.index.get_level_values("source")) == {"reported", *protocols}
     for protocol in protocols:
-        assert found.loc[("mtl_outperforms_stl", protocol), "result"] in ("holds", "does not hold")
-        assert found.loc[("gap_widens", protocol), "result"] in ("holds", "does not hold")
+        for claim in ("mtl_outperforms_stl", "gap_widens"):
+            assert found.loc[(claim, protocol), "plain"] in ("holds", "does not hold")
+            assert found.loc[(claim, protocol), "result"] in (found.loc[(claim, protocol), "plain"], CANNOT_TELL)
         assert found.loc[("vocabulary", protocol), "found"] == "sum is 14, stated 5779"
         assert found.loc[("better_at_all_layers", protocol), "result"] == "undecided"
 

@@ -17,6 +17,8 @@ from rescore.errors import RescoreError
 from rescore.measured import without_measured
 from rescore.reporting.page import agreeing, overview, page
 from rescore.reporting.tables import VERDICTS, make_table, read_result
+from rescore.scoring.claims import RESULTS
+from rescore.scoring.scores import COLUMNS
 from tests.reporting.tree import TABLES, make_page, make_tree, settings_of, write_record
 
 SMALL = {"tables": ("table2",), "curves": []}
@@ -156,6 +158,7 @@ def test_a_screen_reader_finds_its_way(demo_page):
         "reported only",
         "holds",
         "does not hold",
+        "cannot be told from chance",
         "undecided",
     ):
         assert re.search(rf'data-symbol="[^"·]">{word}</span>', text), word
@@ -227,7 +230,7 @@ def test_claims_are_counted_by_source(demo_tree, demo_page):
         row = table[table.index(title) :]
         counts = re.findall(r"<td[^>]*data-label=\"[\w ]+\">(\d+)</td>", row[: row.index("</tr>")])
         results = found[found["source"] == source]["result"].value_counts()
-        assert counts == [str(results.get(result, 0)) for result in ("holds", "does not hold", "undecided")]
+        assert counts == [str(results.get(result, 0)) for result in RESULTS]
     assert agreeing([("a", "holds", "2"), ("b", "holds", "2")]) == [("in ours, every protocol", "holds", "2")]
     apart = [("a", "holds", "2"), ("b", "does not hold", "3")]
     assert agreeing(apart) == apart
@@ -329,9 +332,8 @@ def open_page(tmp_path):
     """A page of real data: one table, no figures, claims or clips, and nothing but the results at hand."""
     settings = {"scale": "open", "sources": {}, "scoring": {"confidence": 0.95}}
     pd.DataFrame(columns=["row", "column", "value", "n"]).to_csv(tmp_path / "reported.csv", index=False)
-    judge = ["x", "Judge 1", "Sp. Corr.", "spearman", "", 0.97, 0.96, 0.98, 1410, 1]
-    columns = ["experiment", "row", "column", "statistic", "protocol", "value", "low", "high", "n", "seeds"]
-    pd.DataFrame([judge], columns=columns).to_csv(tmp_path / "scores.csv", index=False)
+    judge = ["x", "Judge 1", "Sp. Corr.", "spearman", "", 0.97, 0.96, 0.98, None, None, 1410, 1, "nothing trained"]
+    pd.DataFrame([judge], columns=COLUMNS).to_csv(tmp_path / "scores.csv", index=False)
     table = tmp_path / "open_human_ceiling.csv"
     outputs = [table, tmp_path / "t.md", tmp_path / "t.tex"]
     make_table("human_ceiling", tmp_path / "reported.csv", *outputs, settings, tmp_path / "scores.csv")
@@ -362,7 +364,7 @@ def test_comparisons_are_shown(demo_tree, tmp_path):
         "right_cell": "Single-action C3D-LSTM / Diving",
         "protocol": "last_iteration",
         **{"left": 0.61234567, "right": 0.5, "difference": 0.11234567, "low": -0.1, "high": 0.3, "n": 12, "seeds": 2},
-        **{"permutation_p": 0.03, "holm_p": 0.06, "reason": ""},
+        **{"permutation_p": 0.03, "holm_p": 0.06, "decision": "undecided", "reason": ""},
     }
     undefined = line | {"left": "", "difference": "", "low": "", "high": "", "reason": "constant predictions"}
     pd.DataFrame([line, undefined]).to_csv(tmp_path / "aqa7_comparisons.csv", index=False)

@@ -7,6 +7,7 @@ from rescore.errors import RescoreError
 from rescore.reporting.tables import collect_markdown, make_table, read_result, same_to_printed_digits
 from rescore.reporting.wording import PROTOCOLS, YARDSTICKS
 from rescore.scoring.aqa7 import YARDSTICKS as KNOWN_YARDSTICKS
+from rescore.scoring.scores import INTERVALS
 
 
 def make(tmp_path, reported, table, scores, settings, name="aqa7"):
@@ -18,7 +19,7 @@ def make(tmp_path, reported, table, scores, settings, name="aqa7"):
 def test_official_results_are_held_against_their_interval(tmp_path, reported, scores, paper):
     table = pd.read_csv(scores["table2"])
     far = (table["row"] == "All-action C3D-LSTM") & (table["column"] == "Diving")
-    table.loc[far, ["low", "high"]] = [0.62, 0.7]
+    table.loc[far, ["prediction_low", "prediction_high"]] = [0.62, 0.7]
     table.to_csv(scores["table2"], index=False)
     result, _ = make(tmp_path, reported, "table2", scores["table2"], paper)
     cell = result[(result["row"] == "All-action C3D-LSTM") & (result["column"] == "Diving")].iloc[0]
@@ -62,7 +63,7 @@ def test_nothing_run(tmp_path, reported, paper):
 
 def test_undefined_correlations_say_so(tmp_path, reported, scores, paper):
     table = pd.read_csv(scores["table3"])
-    table.loc[table["row"] == "Skiing", ["value", "low", "high"]] = float("nan")
+    table.loc[table["row"] == "Skiing", ["value", *INTERVALS]] = float("nan")
     table.to_csv(scores["table3"], index=False)
     result, paths = make(tmp_path, reported, "table3", scores["table3"], paper)
     assert result[result["row"] == "Skiing"]["reason"].str.startswith("undefined").all()
@@ -80,7 +81,9 @@ def test_every_number_of_the_csv_stands_in_markdown_and_latex(tmp_path, reported
     for cell in result.to_dict("records"):
         assert body[cell["row"], "reported"][cell["column"]] == cell["reported"] if cell["reported"] else True
         printed = body[cell["row"], titles[cell["protocol"]]][cell["column"]]
-        assert printed == f"{cell['reproduced']} [{cell['low']}, {cell['high']}]"
+        prediction = f" ({cell['prediction_low']}, {cell['prediction_high']})" if cell["prediction_low"] else ""
+        assert printed == f"{cell['reproduced']} [{cell['low']}, {cell['high']}]{prediction}"
+        assert bool(prediction) == (cell["variance"] == "trainings")
         assert printed in paths[2].read_text()
 
 
@@ -147,7 +150,7 @@ def test_what_nothing_was_chosen_for_stands_once_and_is_judged(tmp_path, reporte
     once = table[(table["row"] == "Single-action C3D-SVR") & (table["protocol"] == "last_iteration")].assign(
         protocol="", seeds=1
     )
-    once.loc[once["column"] == "Skiing", ["value", "low", "high"]] = float("nan")
+    once.loc[once["column"] == "Skiing", ["value", *INTERVALS]] = float("nan")
     pd.concat([table[table["row"] != "Single-action C3D-SVR"], once]).to_csv(scores["table2"], index=False)
     result, paths = make(tmp_path, reported, "table2", scores["table2"], paper)
     mine = result[result["row"] == "Single-action C3D-SVR"].set_index("column")
@@ -181,3 +184,19 @@ def test_bad_input_is_named(tmp_path, reported, scores, demo):
     pd.concat([table, table.iloc[[0]]]).to_csv(tmp_path / "table2.csv", index=False)
     with pytest.raises(RescoreError, match=r"Pose\+DCT / Diving stands twice"):
         make(tmp_path, tmp_path, "table2", None, demo)
+
+
+def test_an_interval_over_samples_only_is_marked_and_every_table_says_which_it_shows(tmp_path, reported, scores, paper):
+    table = pd.read_csv(scores["table2"])
+    once = (table["row"] == "All-action C3D-LSTM") & (table["protocol"] == "last_iteration")
+    table.loc[once, "variance"], table.loc[once, ["prediction_low", "prediction_high"]] = "none", float("nan")
+    table.to_csv(scores["table2"], index=False)
+    result, paths = make(tmp_path, reported, "table2", scores["table2"], paper)
+    mine = result[(result["row"] == "All-action C3D-LSTM") & (result["protocol"] == "last_iteration")]
+    assert set(mine["verdict"]) == {"not comparable"}
+    first = mine.iloc[0]
+    assert f"{first['reproduced']} [{first['low']}, {first['high']}]†" in paths[1].read_text()
+    assert r"\dag{}" in paths[2].read_text()
+    for path in paths[1:]:
+        assert "confidence interval over new trainings" in path.read_text()
+        assert "prediction interval of one new training" in path.read_text()

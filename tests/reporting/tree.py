@@ -89,7 +89,8 @@ def write_runs(root: Path, scale: str, hashes: dict[str, Any]) -> None:
     for table, experiments in EXPERIMENTS.items():
         files = [runs / experiment / "predictions.parquet" for experiment in experiments]
         rows = root / "data" / scale / "features/aqa7/0.parquet"
-        score_aqa7(table, files, rows, runs / "scores" / f"aqa7_{table}.csv", SETTINGS)
+        scores = runs / "scores" / f"aqa7_{table}.csv"
+        score_aqa7(table, files, rows, scores, SETTINGS, scores.with_suffix(".estimates.parquet"))
 
 
 def write_results(root: Path, scale: str) -> None:
@@ -101,7 +102,9 @@ def write_results(root: Path, scale: str) -> None:
         make_table(table, reported, *outputs, settings_of(scale), runs / "scores" / f"aqa7_{table}.csv")
     tables = [results / "tables" / f"aqa7_{table}.csv" for table in TABLES]
     claims = root / "reported" / "aqa7" / "claims.yaml"
-    evaluate_claims(claims, claims.parent, tables, results / "tables" / "aqa7_claims.csv")
+    estimates = [runs / "scores" / f"aqa7_{table}.estimates.parquet" for table in TABLES]
+    output = results / "tables" / "aqa7_claims.csv"
+    evaluate_claims(claims, claims.parent, tables, output, settings_of(scale), estimates=estimates)
     pictures = [results / "figures" / name for name in PICTURES]
     forest("table2", tables[0], *pictures, settings_of(scale))
     columns = ["id", "subject", "statement", "stated", "found", "severity", "evidence", "refutation"]

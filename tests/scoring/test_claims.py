@@ -2,12 +2,24 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from rescore.errors import RescoreError
-from rescore.scoring.claims import KINDS, evaluate, evaluate_claims, read_claims, reported_numbers
+from rescore.scoring.claims import (
+    CANNOT_TELL,
+    KINDS,
+    evaluate,
+    evaluate_claims,
+    evaluate_estimates,
+    read_claims,
+    reported_numbers,
+)
+from rescore.scoring.claims_on_estimates import counted
+from rescore.scoring.correlation import Estimate, Trained
 
+SETTINGS = {"scoring": {"confidence": 0.95}}
 REPORTED = Path(__file__).parents[2] / "reported" / "aqa7"
 PAPERS = [REPORTED.parent / name for name in ("aqa7", "mtl_aqa", "s4aqa")]
 NUMBERS = pd.DataFrame(
@@ -104,7 +116,7 @@ COUNTS_OF_CELLS = {"aqa7": ["seven_actions"], "mtl_aqa": ["five_subtasks"], "s4a
         ),
         ({"label": {"cells": cells("ours", "word"), "equals": "large"}}, HOLDS),
         ({"label": {"cells": cells("ours", "word"), "equals": "small"}}, FAILS),
-        ({"significant": {"cells": cells("ours", "a"), "level": 0.05}}, HOLDS),
+        ({"significant": {"cells": cells("theirs", "a"), "level": 0.05}}, HOLDS),
         ({"significant": {"cells": cells("ours", "b"), "level": 0.05}}, FAILS),
         ({"significant": {"cells": cells("theirs", "b"), "level": 0.05}}, UNDECIDED),
         ({"significant": {"cells": cells("ours", "a"), "level": 0.05, "scale": 100}}, FAILS),
@@ -210,7 +222,7 @@ def test_claims_in_ours_follow_our_numbers(tmp_path):
     ours.loc[ours["row"] == "AA", "reproduced"] = "0.9999"
     ours.to_csv(tmp_path / "aqa7_table4.csv", index=False)
     for name in ("a.csv", "b.csv"):
-        evaluate_claims(REPORTED / "claims.yaml", REPORTED, [tmp_path / "aqa7_table4.csv"], tmp_path / name)
+        evaluate_claims(REPORTED / "claims.yaml", REPORTED, [tmp_path / "aqa7_table4.csv"], tmp_path / name, SETTINGS)
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
     table = pd.read_csv(tmp_path / "a.csv").set_index(["id", "source"])
     assert table.loc[("sixteen_of_eighteen", "reported"), "result"] == HOLDS
@@ -233,6 +245,7 @@ def test_figure3_is_read_from_curves(tmp_path):
         REPORTED,
         [tmp_path / "aqa7_table4.csv"],
         tmp_path / "claims.csv",
+        SETTINGS,
         tmp_path / "curves.csv",
     )
     table = pd.read_csv(tmp_path / "claims.csv").set_index(["id", "source"])
@@ -262,13 +275,13 @@ def s4aqa_results(folder: Path, **edited: str) -> list[Path]:
 
 def test_an_edited_number_of_s4aqa_flips_a_claim_and_systems_without_iterations_count(tmp_path):
     paper = REPORTED.parent / "s4aqa"
-    evaluate_claims(paper / "claims.yaml", paper, s4aqa_results(tmp_path), tmp_path / "a.csv")
+    evaluate_claims(paper / "claims.yaml", paper, s4aqa_results(tmp_path), tmp_path / "a.csv", SETTINGS)
     table = pd.read_csv(tmp_path / "a.csv", keep_default_na=False).set_index(["id", "source"])
     assert set(table.index.get_level_values("source")) == {"reported", "last_iteration", "best_iteration_on_test"}
     both = table.drop(index="averages_by_fishers_z", level="id")["result"].unstack()
     assert (both["last_iteration"] == both["reported"]).all()  # SVR, chosen in training, and COREG stand there too
     edited = s4aqa_results(tmp_path, last_iteration=".634")  # VAT has .635
-    evaluate_claims(paper / "claims.yaml", paper, edited, tmp_path / "b.csv")
+    evaluate_claims(paper / "claims.yaml", paper, edited, tmp_path / "b.csv", SETTINGS)
     after = pd.read_csv(tmp_path / "b.csv", keep_default_na=False).set_index(["id", "source"])["result"].unstack()
     flipped = after.index[after["last_iteration"] != after["reported"]]
     assert {"state_of_the_art", "lead_is_larger_with_fewer_labels"} == {*flipped} - {"averages_by_fishers_z"}
@@ -277,3 +290,89 @@ def test_an_edited_number_of_s4aqa_flips_a_claim_and_systems_without_iterations_
         "last_iteration": FAILS,
         "best_iteration_on_test": HOLDS,
     }
+
+
+def ours(spread: float, moved: float, left: float = 0.6, right: float = 0.4) -> pd.DataFrame:
+    """Two cells of three trainings on 40 samples, and an exact number: how far trainings spread and samples move them."""
+    lines = []
+    for row, value, shift in (("ours", left, 0), ("theirs", right, 1)):
+        influence = np.tile(np.roll(np.linspace(-moved, moved, 40), 20 * shift), (3, 1))
+        values = value + spread * np.array([[-1, 0, 1], [1, 0, -1]])[shift]
+        names = np.array([f"s{number:02d}" for number in range(40)], dtype=object)
+        estimate = Estimate(value, 40, values, names, influence, Trained((0, 1, 2)))
+        lines.append(("t", row, "a", str(value), "40", estimate))
+    lines.append(("t", "exact", "a", "0.5", "40", None))
+    return pd.DataFrame(lines, columns=["table", "row", "column", "value", "n", "estimate"])
+
+
+SURE, UNSURE = (0.01, 0.005), (0.1, 0.05)
+"""Of the same two numbers: trainings and samples that agree, and that do not."""
+ABOVE = greater(cells("ours", "a"), cells("theirs", "a"))
+BELOW = greater(cells("theirs", "a"), cells("ours", "a"))
+
+
+def bound(value: float, relation: str = "greater", **more: object) -> dict:
+    return {"bound": {"cells": cells("ours", "a"), "relation": relation, "value": value, **more}}
+
+
+@pytest.mark.parametrize(
+    ("statement", "sure"),
+    [
+        (ABOVE, HOLDS),
+        (BELOW, FAILS),
+        (greater(cells("ours", "a"), cells("exact", "a")), HOLDS),
+        (greater(cells("exact", "a"), cells("ours", "a")), FAILS),
+        (bound(0.5), HOLDS),
+        (bound(0.5, "at_most"), FAILS),
+        (bound(0.7, "less", measure="absolute"), HOLDS),
+        (bound(0.5, "at_least", measure="row_minimum"), HOLDS),
+        (bound(0.5, "at_most", measure="row_minimum"), FAILS),
+        (difference(0.2, tolerance=0.15), HOLDS),
+        (difference(0.5, tolerance=0.05), FAILS),
+        (difference(0.1, relation="at_least"), HOLDS),
+        ({"all": [ABOVE, bound(0.5)]}, HOLDS),
+        ({"all": [ABOVE, BELOW]}, FAILS),
+        (greater({"maximum": cells("ours", "a")}, {"mean": cells("theirs", "a")}), HOLDS),
+        ({"significant": {"cells": cells("theirs", "a"), "level": 0.05}}, HOLDS),
+    ],
+)
+def test_on_our_numbers_a_claim_holds_fails_or_cannot_be_told(statement, sure):
+    told, chance = ours(*SURE), ours(*UNSURE)
+    assert evaluate(statement, told).result == evaluate(statement, chance).result  # the same two numbers
+    assert evaluate_estimates(statement, told, 0.95) == sure
+    assert evaluate_estimates(statement, chance, 0.95) == CANNOT_TELL
+
+
+def test_counting_is_over_what_is_told():
+    assert counted([True, True, None], {}) == CANNOT_TELL
+    assert counted([True, True, None], {"at_least": 0.6}) == HOLDS
+    assert counted([False, None, None], {"at_least": 0.9}) == FAILS
+    assert counted([True, None], {"count": 1}) == CANNOT_TELL
+    assert counted([True, True, None], {"count": 1}) == FAILS
+    assert counted([True, False], {"count": 1}) == HOLDS
+
+
+def test_one_training_without_a_file_tells_nothing():
+    numbers = ours(*SURE)
+    one = numbers["estimate"][0]
+    once = Estimate(one.value, 40, one.values[:1], one.samples, one.influence[:1], Trained((0,)), replicates=one.values)
+    numbers["estimate"] = pd.Series([once, numbers["estimate"][1], None], dtype=object)
+    assert evaluate_estimates(ABOVE, numbers, 0.95) == CANNOT_TELL
+    assert evaluate_estimates(bound(0.5), numbers, 0.95) == CANNOT_TELL
+
+
+def test_what_needs_no_chance_is_as_it_stands_and_a_missing_number_undecided():
+    numbers = ours(*UNSURE)
+    assert evaluate_estimates({"label": {"cells": cells("exact", "a"), "equals": "0.5"}}, numbers, 0.95) == HOLDS
+    assert evaluate_estimates(greater(cells("ours", "a"), cells("absent", "a")), numbers, 0.95) == UNDECIDED
+
+
+def test_a_scored_number_whose_estimate_is_not_at_hand_is_not_exact(tmp_path):
+    table = pd.read_csv(REPORTED / "table4.csv", dtype=str).rename(columns={"value": "reproduced"})
+    table = table.assign(protocol="last_iteration", seeds="3")
+    table.to_csv(tmp_path / "aqa7_table4.csv", index=False)
+    files = REPORTED / "claims.yaml", REPORTED, [tmp_path / "aqa7_table4.csv"], tmp_path / "claims.csv"
+    evaluate_claims(*files, SETTINGS)
+    found = pd.read_csv(tmp_path / "claims.csv").set_index(["id", "source"])
+    assert found.loc[("sixteen_of_eighteen", "reported"), ["result", "plain"]].tolist() == [HOLDS, HOLDS]
+    assert found.loc[("sixteen_of_eighteen", "last_iteration"), ["result", "plain"]].tolist() == [CANNOT_TELL, HOLDS]

@@ -7,17 +7,21 @@ from scipy.stats import bootstrap, spearmanr
 from rescore.errors import RescoreError
 from rescore.scoring.correlation import (
     Estimate,
+    Trained,
     acceleration,
     arithmetic_mean,
     bca_interval,
-    bootstrap_spearman,
     combine,
+    estimate_spearman,
     fisher_z_average,
     fisher_z_interval,
+    influences,
     percentile_interval,
     resample_spearman,
+    scaled,
     spearman,
 )
+from rescore.scoring.estimates import intervals_of
 
 
 def names(n: int, seeds: int = 1) -> np.ndarray:
@@ -95,7 +99,7 @@ def test_bca_agrees_with_scipy_for_one_seed():
     generator = np.random.default_rng(0)
     target = generator.normal(size=40)
     predicted = 0.7 * target + generator.normal(size=40)
-    ours = bca_interval(bootstrap_spearman(target[None], predicted[None], names(40), "all", 20000, 0))
+    ours = bca_interval(estimate_spearman(target[None], predicted[None], names(40), Trained(), 20000, 0))
     theirs = bootstrap(
         (target, predicted),
         lambda x, y: spearmanr(x, y).statistic,
@@ -117,53 +121,53 @@ def simulated(
     return np.tile(target, (seeds, 1)), rho * target + np.sqrt(1 - rho**2) * noise
 
 
-@pytest.mark.parametrize("seeds", [1, 5])
+@pytest.mark.parametrize("seeds", [1, 3])
 def test_interval_covers_the_population_value(seeds):
-    # Spearman's rho of a binormal pair is 6/pi asin(r/2) (Pearson 1907).
+    # Spearman's rho of a binormal pair is 6/pi asin(r/2) (Pearson 1907). bench/intervals.py has more cases, and more trials.
     truth = 6 / np.pi * np.arcsin(0.3)
     generator = np.random.default_rng(seeds)
     trials, hits = 150, 0
+    whose = Trained(tuple(range(seeds)) if seeds > 1 else ())
     for trial in range(trials):
         target, predicted = simulated(generator, seeds)
-        estimate = bootstrap_spearman(target, predicted, names(40, seeds), f"member {trial}", 400, trial)
-        low, high = bca_interval(estimate)
+        estimate = estimate_spearman(target, predicted, names(40, seeds), whose, 400, trial)
+        low, high = intervals_of(estimate).confidence
         hits += low <= truth <= high
     # 95% of 150 is 142.5 with a standard deviation of 2.7; bootstrap intervals at n = 40 fall a little short.
     assert 132 <= hits <= 150
 
 
-def test_independent_draws_for_each_seed_would_be_too_narrow():
-    target, predicted = simulated(np.random.default_rng(1), 5)
-    shared = bootstrap_spearman(target, predicted, names(40, 5), "all", 1000, 0)
-    own = np.stack([np.char.add(f"seed {s} ", row.astype(str)) for s, row in enumerate(names(40, 5))]).astype(object)
-    separate = bootstrap_spearman(target, predicted, own, "all", 1000, 0)
-    assert np.std(separate.replicates) < 0.7 * np.std(shared.replicates)
-
-
 def test_an_undefined_seed_makes_the_cell_undefined():
-    target = np.tile(np.arange(10.0), (2, 1))
-    estimate = bootstrap_spearman(target, np.stack([np.arange(10.0), np.zeros(10)]), names(10, 2), "all", 50, 0)
+    target, predicted = np.tile(np.arange(10.0), (2, 1)), np.stack([np.arange(10.0), np.zeros(10)])
+    estimate = estimate_spearman(target, predicted, names(10, 2), Trained((0, 1)), 50, 0)
     assert np.isnan(estimate.value)
     assert "constant predictions" in estimate.reason
     assert np.isnan(bca_interval(estimate)).all()
 
 
 def test_same_samples_are_resampled_together_and_draws_repeat():
-    generator = np.random.default_rng(5)
-    target, predicted = simulated(generator, 2)
-    one = bootstrap_spearman(target, predicted, names(40, 2), "all", 200, 7)
-    two = bootstrap_spearman(target, predicted, names(40, 2), "all", 200, 7)
-    assert (one.replicates == two.replicates).all()
-    assert not (one.replicates == bootstrap_spearman(target, predicted, names(40, 2), "all", 200, 8).replicates).all()
+    target, predicted = simulated(np.random.default_rng(5), 2)
+    one, two, other = (
+        estimate_spearman(target, predicted, names(40, 2), Trained(), 200, seed).replicates for seed in (7, 7, 8)
+    )
+    assert (one == two).all()
+    assert not (one == other).all()
+    assert not len(estimate_spearman(target, predicted, names(40, 2), Trained((0, 1)), 200, 7).replicates)
+
+
+def resampled(value: float, replicates: np.ndarray, influence: list[float]) -> Estimate:
+    """Of one system without trainings."""
+    moved = np.array([influence])
+    return Estimate(value, 10, np.array([value]), names(moved.shape[1])[0], moved, replicates=replicates)
 
 
 def test_interval_falls_back_to_percentiles_where_bca_is_undefined():
     replicates = np.linspace(0, 1, 101)
-    no_jackknife = Estimate(0.5, replicates, 10, 1)
+    no_jackknife = resampled(0.5, replicates, [0.0, 0.0])
     assert bca_interval(no_jackknife) == percentile_interval(no_jackknife)
-    one_side = Estimate(2.0, replicates, 10, 1, {"samples": np.array([0.1, 0.4, 0.9])})
+    one_side = resampled(2.0, replicates, [0.1, 0.4, -0.5])
     assert bca_interval(one_side) == percentile_interval(one_side)
-    assert np.isnan(percentile_interval(Estimate(0.5, np.full(10, np.nan), 10, 1))).all()
+    assert np.isnan(percentile_interval(resampled(0.5, np.full(10, np.nan), [0.0]))).all()
 
 
 def test_acceleration_of_a_mean_is_its_skewness():
@@ -171,21 +175,33 @@ def test_acceleration_of_a_mean_is_its_skewness():
     values = np.random.default_rng(0).exponential(size=50)
     left_out = (values.sum() - values) / 49
     skewness = np.mean((values - values.mean()) ** 3) / np.std(values) ** 3
-    assert acceleration({"samples": left_out}) == pytest.approx(skewness / (6 * np.sqrt(50)), rel=1e-9)
+    assert acceleration(influences(left_out)) == pytest.approx(skewness / (6 * np.sqrt(50)), rel=1e-9)
+    assert np.square(influences(left_out)).sum() == pytest.approx(values.var(ddof=1) / 50)  # of a mean: s^2 / n
 
 
-def test_average_of_cells_replicate_by_replicate():
+def test_average_of_cells_training_by_training():
     generator = np.random.default_rng(2)
     cells = []
     for action in ("diving", "skiing"):
         target, predicted = simulated(generator, 3)
         samples = np.char.replace(names(40, 3).astype(str), "diving", action).astype(object)
-        cells.append(bootstrap_spearman(target, predicted, samples, "all", 300, 0))
+        cells.append(estimate_spearman(target, predicted, samples, Trained((0, 1, 2)), 300, 0))
     average = combine(cells, fisher_z_average)
     assert average.value == pytest.approx(float(fisher_z_average(np.array([cell.value for cell in cells]))))
-    assert average.replicates[7] == fisher_z_average(np.array([cell.replicates[7] for cell in cells]))
-    assert average.n == 80
-    assert sorted(len(group) for group in average.jackknife.values()) == [3, 40, 40]
-    low, high = bca_interval(average)
+    assert average.values[1] == pytest.approx(fisher_z_average(np.array([cell.values[1] for cell in cells])))
+    assert (average.n, average.influence.shape) == (80, (3, 80))
+    # On artanh rho, Fisher's average is a plain mean: half of each cell's influence.
+    _, moved = scaled(average)
+    assert moved[:, :40] == pytest.approx(scaled(cells[0])[1] / 2, abs=1e-6)
+    low, high = intervals_of(average).confidence
     assert low < average.value < high
     assert combine(cells, arithmetic_mean).value == pytest.approx(np.mean([cell.value for cell in cells]))
+
+
+def test_average_of_cells_without_trainings_replicate_by_replicate():
+    generator = np.random.default_rng(2)
+    pair = simulated(generator, 1), simulated(generator, 1)
+    cells = [estimate_spearman(*sides, names(40), Trained(), 300, 0) for sides in pair]
+    average = combine(cells, fisher_z_average)
+    assert average.replicates[7] == fisher_z_average(np.array([cell.replicates[7] for cell in cells]))
+    assert average.trained.numbers == ()

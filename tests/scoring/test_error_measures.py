@@ -7,6 +7,7 @@ from scipy.stats import bootstrap, spearmanr
 from sklearn.metrics import root_mean_squared_error
 
 from rescore.errors import RescoreError
+from rescore.scoring.correlation import Trained
 from rescore.scoring.error_measures import COLUMNS, measure_errors, root_mean_square
 from tests.scoring.conftest import SETTINGS
 
@@ -52,6 +53,7 @@ def test_numbers_against_sklearn_and_scipy(measured, tables):
         assert found["relative_l2"] == pytest.approx(100 * np.mean(squares))
         assert (found["lowest"], found["highest"]) == pytest.approx((known.min(), known.max()))
         assert found["low"] < found["rmse"] < found["high"]
+        assert found["variance"] == "trainings"
 
 
 def test_the_interval_is_scipys_for_one_seed():
@@ -60,7 +62,7 @@ def test_the_interval_is_scipys_for_one_seed():
     predicted = target + generator.normal(0, 9, 80)
     samples = np.array([[f"s{number:02d}" for number in range(80)]], dtype=object)
     settings = {"seed": 0, "scoring": {"bootstrap": 4000, "confidence": 0.95}}
-    estimate = root_mean_square(target[None], predicted[None], samples, "m", settings)
+    estimate = root_mean_square(target[None], predicted[None], samples, Trained(), settings)
     theirs = bootstrap(
         (target - predicted,),
         lambda error, axis: np.sqrt(np.mean(error**2, axis=axis)),

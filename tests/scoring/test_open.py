@@ -16,7 +16,10 @@ from rescore.scoring import open as open_scores
 MIRROR = os.environ.get("RESCORE_MIRROR")
 REPORTED = Path(__file__).parents[2] / "reported" / "aqa7" / "table1.csv"
 SETTINGS: dict[str, Any] = {"seed": 0, "scoring": {"bootstrap": 200, "confidence": 0.95}}
-CONTRACT = ["experiment", "row", "column", "statistic", "protocol", "value", "low", "high", "n", "seeds"]
+CONTRACT = [
+    *("experiment", "row", "column", "statistic", "protocol", "value"),
+    *("low", "high", "prediction_low", "prediction_high", "n", "seeds", "variance"),
+]
 
 
 def predictions(members: dict[str, float], count: int = 60) -> pd.DataFrame:

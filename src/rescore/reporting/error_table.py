@@ -36,10 +36,10 @@ def note(settings: dict[str, Any]) -> str:
     confidence = f"{settings['scoring']['confidence']:.0%}"
     return (
         "Every member that predicts scores, each by data set and action: means over seeds, at the last iteration where a member"
-        f" has several. RMSE has a {confidence} confidence interval over new trainings and new test samples; over test samples only"
-        " where nothing is trained again, or where one training was made and nothing says how others would vary (variance none)."
-        " Relative L2 is 100 times the mean squared error over the squared range; the range is that of the scores of all samples of"
-        " the data set and action, training samples included. The papers print neither measure."
+        f" has several. RMSE has a {confidence} confidence interval over new trainings and test samples; over test samples"
+        " only where nothing is trained again, or where one training was made and nothing says how others would vary."
+        " Relative L2 is 100 times the mean squared error over the squared range; the range is that of the scores of all samples"
+        " of the data set and action, training samples included. The papers print neither measure."
     )
 
 

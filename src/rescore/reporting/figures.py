@@ -122,7 +122,7 @@ def figure3(curves: Path, svg: Path, png: Path, settings: dict[str, Any]) -> Non
         for panel in axes.flat[len(names) :]:
             panel.set_axis_off()
         seeds = table["seeds"].max()
-        below = f"against iterations; line: mean over {seeds} seeds; band: confidence interval over new trainings and test samples"
+        below = f"against iterations; line: mean over {seeds} seeds; band: confidence interval"
         legend_below(figure, axes[0, 0], below)
         figure.supylabel("Spearman's rho", fontsize=9)
         head(figure, FIGURES["figure3"], settings)

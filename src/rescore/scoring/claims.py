@@ -31,7 +31,7 @@ import pandas as pd
 from scipy.stats import t as student_t
 
 from rescore.errors import RescoreError
-from rescore.scoring.claims_on_estimates import CANNOT_TELL, DECIDED
+from rescore.scoring.claims_on_estimates import CANNOT_TELL, DECIDED, UNKNOWN
 from rescore.scoring.correlation import arithmetic_mean, fisher_z_average
 from rescore.scoring.declarations import CELLS, NAMES, SHARE, TEXT, mapping, read_declarations
 from rescore.scoring.estimates import read_estimates
@@ -376,7 +376,10 @@ def reproduced_numbers(
         return
     numbers = pd.concat(parts, ignore_index=True)
     keys = numbers[["table", "row", "column", "protocol"]].itertuples(index=False, name=None)
-    numbers["estimate"] = pd.Series([known.get(key) for key in keys], index=numbers.index, dtype=object)
+    repeated = numbers["seeds"].fillna("").astype(str) != "" if "seeds" in numbers else [False] * len(numbers)
+    # A number that was trained for, and of which no estimate is at hand, is not an exact one.
+    found = [known.get(key, UNKNOWN if scored else None) for key, scored in zip(keys, repeated, strict=True)]
+    numbers["estimate"] = pd.Series(found, index=numbers.index, dtype=object)
     for protocol in sorted({*numbers["protocol"]} - {*UNDER_EVERY_PROTOCOL}):
         kept = numbers[numbers["protocol"].isin([protocol, *UNDER_EVERY_PROTOCOL])]
         yield protocol, kept.loc[kept["value"].astype(str) != "", ["table", "row", "column", "value", "n", "estimate"]]

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rescore.scoring.correlation import Estimate, arithmetic_mean, combine, difference
-from rescore.scoring.estimates import NONE, intervals_of, tested_against_zero, variance_of
+from rescore.scoring.correlation import Estimate, Trained, arithmetic_mean, combine, difference
+from rescore.scoring.estimates import NONE, against_zero, intervals_of, variance_of
 
 HOLDS, FAILS, CANNOT_TELL = "holds", "does not hold", "cannot be told from chance"
+UNKNOWN = Estimate(np.nan, 0, np.full(1, np.nan), np.zeros(0, dtype=object), np.zeros((1, 0)), Trained((0,)))
+"""In the place of an estimate that is not at hand: nothing can be told of it."""
 Quantity = Estimate | float
 Told = bool | None
 """None: chance could have made it either way."""
@@ -173,7 +175,7 @@ def computed(
 def significant(statement: dict[str, Any], chosen: Callable[[dict[str, Any]], pd.DataFrame], confidence: float) -> str:
     """Whether correlations are told from 0 at the statement's own level, for new trainings too."""
     found = quantities(statement["cells"], chosen)
-    p = [tested_against_zero(part)[1] if isinstance(part, Estimate) else np.nan for part in found]
+    p = [against_zero(part)[1] if isinstance(part, Estimate) else np.nan for part in found]
     return HOLDS if all(value < statement["level"] for value in p) else CANNOT_TELL
 
 

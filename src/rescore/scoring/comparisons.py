@@ -33,7 +33,7 @@ from rescore.scoring.correlation import (
     stable_generator,
 )
 from rescore.scoring.declarations import CELLS, SHARE, TEXT, mapping, read_declarations
-from rescore.scoring.estimates import NONE, intervals_of, tested_against_zero, variance_of
+from rescore.scoring.estimates import NONE, against_zero, intervals_of, variance_of
 from rescore.scoring.mtl_aqa import VALIDATION, choose
 from rescore.scoring.mtl_aqa_outputs import Outputs
 from rescore.scoring.predictions import KEY, read_columns, seed_problems, target_problems, value_problems
@@ -651,7 +651,7 @@ def compare_pair(
     right = side_estimate([side for _, side in sides], pair.right, settings)
     apart = difference(left, right)
     low, high = intervals_of(apart, settings["scoring"]["confidence"]).confidence
-    statistic, p = tested_against_zero(apart)
+    statistic, p = against_zero(apart)
     generator = stable_generator(seed, "permutations", name, *(cell.member for cell in (*pair.left, *pair.right)))
     permuted = averaged_permutation_test([part_of(*both) for both in sides], replicates, generator)
     variance = variance_of(apart)

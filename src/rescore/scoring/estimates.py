@@ -116,7 +116,7 @@ def interval_at_the_end(estimate: Estimate, confidence: float) -> tuple[float, f
     return estimate.unit * float(low), estimate.unit * float(high)
 
 
-def tested_against_zero(estimate: Estimate) -> tuple[float, float]:
+def against_zero(estimate: Estimate) -> tuple[float, float]:
     """t and two-sided p of an estimate (a difference) against 0, over new samples and new trainings; NaN where trainings are
     unknown."""
     if (found := spread(estimate)) is None:
