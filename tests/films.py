@@ -1,5 +1,6 @@
 """Films as phones, cutters and sites make them; each frame carries its number as a grid of black and white fields."""
 
+import struct
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -101,6 +102,27 @@ def cut(source: Path, target: Path, hidden: int) -> Path:
         return packet
 
     return remux(source, target, earlier, avoid_negative_ts="disabled", use_editlist="1")
+
+
+def drop_frames(path: Path, dropped: set[int]) -> Path:
+    """As a recorder that is too slow does: the chunks of these frames of an .avi are empty."""
+    content = path.read_bytes()
+    start = content.index(b"movi") - 8
+    place, end = start + 12, start + 8 + struct.unpack("<I", content[start + 4 : start + 8])[0]
+    chunks, index, number = b"movi", b"", 0
+    while place < end:
+        kind, size = content[place : place + 4], struct.unpack("<I", content[place + 4 : place + 8])[0]
+        data = content[place + 8 : place + 8 + size]
+        place += 8 + size + size % 2
+        if kind == b"00dc":
+            data = b"" if number in dropped else data
+            index += kind + struct.pack("<III", 16 if data else 0, len(chunks), len(data))
+            chunks += kind + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
+            number += 1
+    body = b"AVI " + content[12:start] + b"LIST" + struct.pack("<I", len(chunks)) + chunks
+    body += b"idx1" + struct.pack("<I", len(index)) + index
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(body)) + body)
+    return path
 
 
 def frames_in_folder(folder: Path, chosen: Sequence[int], name: str = "img_{:05d}.jpg", first: int = 0) -> Path:

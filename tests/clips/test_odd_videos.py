@@ -15,7 +15,7 @@ from rescore.errors import RescoreError
 from rescore.manifests.broadcasts import scan
 from rescore.manifests.synthetic.generate import make_videos
 from rescore.manifests.videos import probe
-from tests.films import cut, draw, film, frames_in_folder, numbers, remux, song
+from tests.films import cut, draw, drop_frames, film, frames_in_folder, numbers, remux, song
 
 WHOLE = ((64, 64), 64)
 QUIET = {"x265-params": "log-level=none"}
@@ -248,6 +248,16 @@ def test_a_film_cut_between_key_frames_begins_with_the_first_that_can_be_decoded
     assert frames == list(range(12, 40))
     assert probe(path).frames == 28
     assert "7 frames that refer to others before the cut cannot be decoded" in probe(path).remarks
+
+
+def test_a_recording_with_dropped_frames_is_no_truncated_one(tmp_path: Path) -> None:
+    path = drop_frames(film(tmp_path / "a.avi", 12, "mjpeg", "yuvj420p"), {3, 4, 8})
+    assert read(path) == [0, 1, 2, 5, 6, 7, 9, 10, 11]
+    assert "3 frames were dropped in the recording" in probe(path).remarks[0]
+    shown = probe(path)
+    np.testing.assert_array_equal(
+        read_by_ffmpeg(path, shown.frames, (171, 128), 112, 1), read_frames(path, (171, 128), 112)
+    )
 
 
 def test_a_recording_that_changes_its_size_is_read_whole(tmp_path: Path) -> None:

@@ -66,6 +66,8 @@ class Packets:
     """Presentation times of the whole packets that are shown, in the file's order; their number where it has no time."""
     cut_away: int
     """Packets that an edit list hides."""
+    dropped: int
+    """Frames that an .avi counts and does not have."""
     incomplete: int
     loose: bool
     """Whether pictures at the beginning refer to others that are not in the file."""
@@ -182,11 +184,13 @@ def read_packets(container: "av.container.InputContainer", stream: "av.VideoStre
     except av.FFmpegError as error:
         stopped = f"reading stops with {error.strerror}"
     loose = not first_key or (not cut_away and bool(times) and min(times) < times[0])
-    packets = len(times) + cut_away
-    fault = stopped or shortfall(container, stream, path, packets, incomplete, last_end)
-    if not fault and stream.frames > packets:
+    packets, dropped = len(times) + cut_away, 0
+    if "avi" in container.format.name and times and max(times) + 1 == stream.frames:
+        dropped = stream.frames - packets  # empty places, which the recorder left where it was too slow
+    fault = stopped or shortfall(container, stream, path, packets + dropped, incomplete, last_end)
+    if not fault and "mp4" in container.format.name and stream.frames > packets:
         cut_away = stream.frames - len(times)  # of whole groups of pictures, which were not even read
-    return Packets(tuple(times), cut_away, incomplete, loose, fault)
+    return Packets(tuple(times), cut_away, dropped, incomplete, loose, fault)
 
 
 def shortfall(

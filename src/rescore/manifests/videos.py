@@ -118,6 +118,10 @@ def remarks_on(
     found = []
     if packets.cut_away:
         found.append(f"an edit list hides {packets.cut_away} more, which are not read")
+    if packets.dropped:
+        found.append(
+            f"{packets.dropped} frames were dropped in the recording, and the others are read one behind the other"
+        )
     times = np.sort(np.array(packets.times, np.int64))
     if reader.is_timed(container, times) and not reader.spacing(times, float(stream.time_base or 1))[0]:
         found.append(f"a variable rate, {reader.rate_of(stream):.4g} frames/s on average")

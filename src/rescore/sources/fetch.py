@@ -5,12 +5,15 @@ import hashlib
 import http.client
 import json
 import os
+import selectors
+import signal
 import subprocess
 import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from rescore.errors import RescoreError, raise_together
 from rescore.sources import records
@@ -19,11 +22,15 @@ from rescore.storage import atomic_path, means_full_disk, sha256_file, write_tex
 
 RECORD = "SOURCE.json"
 ATTEMPTS = 3
-TIMEOUT = 60  # seconds without a byte
+SILENCE = 60.0  # seconds without a byte, after which the next way is tried
 
 
 class OriginUnavailable(Exception):
     """The commit could not be had by git; another way may bring it."""
+
+
+class OriginSilent(OriginUnavailable):
+    """The other side took the question and says nothing; asking again takes as long."""
 
 
 def configured_mirror() -> Path | None:
@@ -188,20 +195,61 @@ def from_mirror(source: Source, wanted: Sequence[OriginFile], folder: Path, mirr
 
 
 def git(directory: Path, *arguments: str) -> bytes:
-    """Standard output of a git command.
+    """Standard output of a git command, which is ended when it has been silent for SILENCE seconds.
 
     Raises:
+        OriginSilent: nothing more came.
         OriginUnavailable: git is not installed or says no.
     """
     environment = os.environ | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    # Should this process be killed, git's own limit ends what it leaves behind.
+    patience = ["-c", "http.lowSpeedLimit=1", "-c", f"http.lowSpeedTime={SILENCE:.0f}"]
     try:
-        done = subprocess.run(["git", *arguments], cwd=directory, env=environment, capture_output=True, check=False)
+        process = subprocess.Popen(
+            ["git", *patience, *arguments],
+            cwd=directory,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # git talks through helpers, which are to end with it
+        )
     except FileNotFoundError as error:
         raise OriginUnavailable("git is not installed") from error
-    if done.returncode != 0:
-        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or [f"exit {done.returncode}"]
+    with process:
+        try:
+            output, said = hear(process)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode != 0:
+        last = said.decode(errors="replace").strip().splitlines()[-1:] or [f"exit {process.returncode}"]
         raise OriginUnavailable(last[0])
-    return done.stdout
+    return output
+
+
+def hear(process: "subprocess.Popen[bytes]") -> tuple[bytes, bytes]:
+    """All that a process writes to its standard output and its standard error, until it ends.
+
+    Raises:
+        OriginSilent: neither had a byte for SILENCE seconds.
+    """
+    heard: dict[Any, list[bytes]] = {process.stdout: [], process.stderr: []}
+    with selectors.DefaultSelector() as waiting:
+        for stream in heard:
+            waiting.register(stream, selectors.EVENT_READ)
+        while waiting.get_map():
+            ready = waiting.select(SILENCE)
+            if not ready:
+                raise OriginSilent(f"no answer for {SILENCE:.0f} s")
+            for key, _ in ready:
+                block = os.read(key.fd, 1 << 20)
+                heard[key.fileobj].append(block)
+                if not block:
+                    waiting.unregister(key.fileobj)
+    process.wait()
+    output, said = (b"".join(blocks) for blocks in heard.values())
+    return output, said
 
 
 def fetch_commit(directory: Path, repository: str, commit: str) -> str:
@@ -209,10 +257,12 @@ def fetch_commit(directory: Path, repository: str, commit: str) -> str:
     git(directory, "init", "--quiet")
     git(directory, "remote", "add", "origin", repository)
     try:
-        git(directory, "fetch", "--quiet", "--depth", "1", "origin", commit)
+        git(directory, "fetch", "--progress", "--depth", "1", "origin", commit)
         return git(directory, "rev-parse", "FETCH_HEAD^{commit}").decode().strip()
+    except OriginSilent:
+        raise
     except OriginUnavailable:  # an abbreviated name, or a server that gives out branches only
-        git(directory, "fetch", "--quiet", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*")
+        git(directory, "fetch", "--progress", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*")
         return git(directory, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}").decode().strip()
 
 
@@ -257,20 +307,33 @@ def path_in_tree(source: Source, file: OriginFile, tree: Sequence[str]) -> str |
 
 
 def from_http(source: Source, wanted: Sequence[OriginFile], folder: Path) -> list[str]:
-    urls = [f"{source.url}/{origin_path(source, file)}" for file in wanted]
-    return [problem for url, file in zip(urls, wanted, strict=True) if (problem := download(url, file, folder))]
+    """Download files one by one; where the server says nothing at all, it is not asked for the others."""
+    problems = []
+    for place, file in enumerate(wanted):
+        try:
+            problem = download(f"{source.url}/{origin_path(source, file)}", file, folder)
+        except OriginSilent as error:
+            problems.append(f"{file.name}: {error}")
+            problems += [f"{other.name}: not asked for after that" for other in wanted[place + 1 :]]
+            break
+        problems += [problem] if problem else []
+    return problems
 
 
 def download(url: str, file: OriginFile, folder: Path) -> str | None:
     """Download one file through NAME.part, which a later call goes on from; say what is wrong, or None.
 
-    A transfer that breaks off is resumed up to ATTEMPTS times; a whole file with the wrong checksum is deleted, because
+    A transfer that breaks off is resumed up to ATTEMPTS times; a whole file with the wrong checksum is removed, because
     resuming it would keep the error.
+
+    Raises:
+        OriginSilent: not one byte came for SILENCE seconds.
     """
     target, part = folder / file.name, folder / f"{file.name}.part"
     part.parent.mkdir(parents=True, exist_ok=True)
     trouble = ""
     for _ in range(ATTEMPTS):
+        before = part.stat().st_size if part.exists() else 0
         try:
             transfer(url, part, file.size)
         except urllib.error.HTTPError as error:
@@ -279,6 +342,8 @@ def download(url: str, file: OriginFile, folder: Path) -> str | None:
             if means_full_disk(error):
                 return f"{file.name}: the disk of {folder} is full; free space, what came is kept"
             trouble = f"{type(error).__name__}: {error}"
+            if means_silence(error) and before == (part.stat().st_size if part.exists() else 0):
+                raise OriginSilent(f"{url} gives no answer for {SILENCE:.0f} s") from error
         received = part.stat().st_size if part.exists() else 0
         if received == file.size:
             wrong = fault(part, file)
@@ -294,6 +359,11 @@ def download(url: str, file: OriginFile, folder: Path) -> str | None:
     return f"{file.name}: {url} broke off {ATTEMPTS} times ({trouble}); what came is kept and the next fetch goes on from it"
 
 
+def means_silence(error: BaseException) -> bool:
+    """Whether a transfer failed because nothing came, wherever in the exchange."""
+    return isinstance(error, TimeoutError) or isinstance(getattr(error, "reason", None), TimeoutError)
+
+
 def transfer(url: str, part: Path, size: int) -> None:
     """Append to `part` what is missing of `url`; a server without ranges sends it whole and the part starts again."""
     have = part.stat().st_size if part.exists() else 0
@@ -301,7 +371,7 @@ def transfer(url: str, part: Path, size: int) -> None:
         part.unlink()
         have = 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+    with urllib.request.urlopen(request, timeout=SILENCE) as answer:
         resumed = answer.status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
         with part.open("ab" if resumed else "wb") as stream:
             while block := answer.read(1 << 20):

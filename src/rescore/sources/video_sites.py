@@ -1,10 +1,16 @@
 """Videos from the sites that show them, through yt-dlp: broken transfers are gone on with, and a video that is gone is told from
 one that could not be had this time.
 
-The user's own yt-dlp configuration (~/.config/yt-dlp/config: cookies, proxy, JavaScript runtime) counts as on its command line.
+The user's own yt-dlp configuration (~/.config/yt-dlp/config and the other places it looks at) counts in what opens the way to a
+site: cookies, proxy, certificates, accounts, pace. What it says on place, names, formats or what is done with a video does not:
+that would change which file comes, where it lies, or which frames it has.
 """
 
+import contextlib
+import io
 import logging
+import optparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +41,29 @@ NOT_GONE = (
 )
 
 
+PATIENCE = ["--retries", "3", "--socket-timeout", "20"]
+"""A site that says nothing is given up after about a minute."""
+OPENS_THE_WAY = (
+    *(
+        "cookiefile",
+        "cookiesfrombrowser",
+        "proxy",
+        "geo_verification_proxy",
+        "source_address",
+        "http_headers",
+        "impersonate",
+    ),
+    *("nocheckcertificate", "legacyserverconnect", "prefer_insecure"),
+    *("client_certificate", "client_certificate_key", "client_certificate_password"),
+    *("usenetrc", "netrc_location", "netrc_cmd", "username", "password", "twofactor", "videopassword"),
+    *("ap_mso", "ap_username", "ap_password", "geo_bypass", "geo_bypass_country", "geo_bypass_ip_block"),
+    *("js_runtimes", "remote_components", "extractor_args"),
+    *("ratelimit", "throttledratelimit", "sleep_interval", "max_sleep_interval", "sleep_interval_requests"),
+    *("retries", "extractor_retries", "retry_sleep_functions", "socket_timeout"),
+)
+"""yt-dlp's options that a user's configuration may set here."""
+
+
 class VideoGone(Exception):
     """The site says that the video is not there any more; trying again will not bring it."""
 
@@ -53,8 +82,36 @@ def options(target: Path, height: int) -> dict[str, Any]:
 
     words = ["--format", "bestvideo*/best", "--format-sort", f"fps:30,vcodec:h264,res:{height}", "--no-playlist"]
     words += ["--output", f"{str(target).replace('%', '%%')}.%(ext)s", "--no-mtime", "--fixup", "never"]
-    words += ["--abort-on-error", "--retries", "5", "--socket-timeout", "60", "--js-runtimes", "node"]
-    return {**yt_dlp.parse_options(words).ydl_opts, "logger": silent()}
+    words += ["--abort-on-error", "--js-runtimes", "node", *PATIENCE]
+    chosen, usual = yt_dlp.parse_options(words).ydl_opts, yt_dlp.parse_options([]).ydl_opts
+    configured = users_options()
+    own = {name: configured[name] for name in OPENS_THE_WAY if configured.get(name) != usual.get(name)}
+    if "js_runtimes" in own:
+        own["js_runtimes"] = chosen["js_runtimes"] | own["js_runtimes"]
+    return {**chosen, **own, "logger": silent()}
+
+
+def users_options() -> dict[str, Any]:
+    """What the user's yt-dlp configuration files make of a command line without words.
+
+    Raises:
+        VideoFailed: the configuration is wrong.
+    """
+    import yt_dlp
+
+    command_line, said = (sys.argv, sys.stdin), io.StringIO()
+    # Its parser takes files into account only beside the real command line, and may read addresses from standard input.
+    sys.argv, sys.stdin = ["yt-dlp"], io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+            return dict(yt_dlp.parse_options().ydl_opts)
+    except (SystemExit, OSError, ValueError, optparse.OptParseError) as error:
+        last = (str(error) if isinstance(error, optparse.OptParseError) else said.getvalue()).strip().splitlines()[-1:]
+        raise VideoFailed(
+            f"your yt-dlp configuration cannot be read ({' '.join(last) or error}); correct it"
+        ) from error
+    finally:
+        sys.argv, sys.stdin = command_line
 
 
 def silent() -> logging.Logger:
