@@ -71,9 +71,19 @@ def build_parser() -> argparse.ArgumentParser:
     )
     audit.add_argument("--output", type=Path, default=Path("results/audit.csv"), help="default: %(default)s")
 
-    commands.add_parser(
+    verify = commands.add_parser(
         "verify",
         help="prove that data, checkpoints, predictions and results belong together; exit 1 where they do not",
+    )
+    verify.add_argument(
+        "--arithmetic",
+        action="store_true",
+        help="instead: whether this machine computes the reference's bytes, operation by operation and training by training",
+    )
+    verify.add_argument(
+        "--write",
+        action="store_true",
+        help="with --arithmetic, for maintainers: make this machine's bytes the ones that all others are held against",
     )
 
     dvc_yaml = commands.add_parser("dvc-yaml", help="write dvc.yaml from the workflow, which is its only truth")
@@ -303,10 +313,25 @@ def run_audit(options: argparse.Namespace) -> int:
 
 
 def run_verify(options: argparse.Namespace) -> int:
+    if options.arithmetic or options.write:
+        return verify_arithmetic(options.write)
     from rescore import verify
 
     faults = verify.verify()
     print(verify.describe(faults))
+    return 1 if faults else 0
+
+
+def verify_arithmetic(write: bool) -> int:
+    """`rescore verify --arithmetic`; `main` has prepared the process."""
+    from rescore.experiments import states
+
+    if write:
+        states.write()
+        print("written to workflow/arithmetic.json")
+        return 0
+    faults = states.check()
+    print(states.describe(faults))
     return 1 if faults else 0
 
 
