@@ -46,13 +46,20 @@ def scores(tmp_path: Path) -> dict[str, Path]:
         value = lines["value"] - 0.01
         base = lines.assign(
             **{"experiment": "x", "statistic": "spearman", "value": value, "low": value - 0.08, "high": value + 0.08},
-            **{"prediction_low": value - 0.05, "prediction_high": value + 0.05, "seeds": 3, "variance": "trainings"},
+            **{
+                "prediction_low": value - 0.05,
+                "prediction_high": value + 0.05,
+                "rerun_low": value - 0.04,
+                "rerun_high": value + 0.04,
+                "seeds": 3,
+                "variance": "trainings",
+            },
         )
         both = [base.assign(protocol=protocol) for protocol in ("last_iteration", "best_iteration_on_test")]
         observer = base[base["row"] == base["row"].iloc[0]].assign(
             row="Perfect observer", protocol="", value=0.98, low=0.97, high=0.99, variance="nothing trained"
         )
-        observer[["prediction_low", "prediction_high"]] = float("nan")
+        observer[["prediction_low", "prediction_high", "rerun_low", "rerun_high"]] = float("nan")
         paths[table] = tmp_path / f"{table}_scores.csv"
         pd.concat([*both, observer]).astype({"n": int}).to_csv(paths[table], index=False)
     return paths

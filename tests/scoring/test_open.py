@@ -18,7 +18,7 @@ REPORTED = Path(__file__).parents[2] / "reported" / "aqa7" / "table1.csv"
 SETTINGS: dict[str, Any] = {"seed": 0, "scoring": {"bootstrap": 200, "confidence": 0.95}}
 CONTRACT = [
     *("experiment", "row", "column", "statistic", "protocol", "value"),
-    *("low", "high", "prediction_low", "prediction_high", "n", "seeds", "variance"),
+    *("low", "high", "prediction_low", "prediction_high", "rerun_low", "rerun_high", "n", "seeds", "variance"),
 ]
 
 

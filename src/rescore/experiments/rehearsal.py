@@ -23,9 +23,9 @@ from rescore.experiments import (
     li,
     made_up,
     mtl_aqa,
+    repetition,
     s3d,
     s4aqa,
-    trainings,
     zero_shot,
 )
 from rescore.experiments.label_draws import GYMNASTICS, MTL_AQA
@@ -75,7 +75,7 @@ class Stage:
 
     def backbones(self, numbers: list[int]) -> int:
         """How many backbones these trainings rest on."""
-        return len(trainings.backbones(numbers, self.settings))
+        return len(repetition.backbones(numbers, self.settings))
 
     def changed(self, override: Mapping[str, Any]) -> dict[str, Any]:
         return merge(self.settings, override)
@@ -110,7 +110,7 @@ def lstm_files(stage: Stage) -> tuple[dict[str, Any], dict[str, Any]]:
     write_table(stage.folder / "rows.parquet", table)
     shape = len(table), knobs["temporal_offsets"], knobs["clips"], feature_width(settings)
     features = made_up.write_features(stage.folder / "features.npy", shape)
-    count = stage.backbones(trainings.seeds(settings))
+    count = stage.backbones(repetition.seeds(settings))
     return {"features": [features] * count, "rows": stage.folder / "rows.parquet"}, settings
 
 
@@ -159,7 +159,7 @@ def frozen_features(stage: Stage) -> list[Path]:
     settings = stage.changed({"frozen_features": limit, "support_vector_regression": FEW})
     knobs = settings["multitask"]["clips"]
     clips = len(range(0, knobs["frames"], knobs["step"])) // multitask.CLIP_FRAMES
-    count = stage.backbones(trainings.network_seeds(settings))
+    count = stage.backbones(repetition.network_seeds(settings))
     files = dive_features(stage, 2 * knobs["shift"] + 1, clips, count, max(2, stage.counts.dives // 8))
     last, every = written(stage, "lstm/"), written(stage, "incremental/")
     c3d_lstm.run(**files, **last, settings=settings)
@@ -279,7 +279,7 @@ def label_draw_files(stage: Stage, dataset: str) -> tuple[dict[str, Any], dict[s
         | {"support_vector_regression": FEW}
     )
     if dataset == MTL_AQA:
-        count = stage.backbones(trainings.label_draws(settings))
+        count = stage.backbones(repetition.label_draws(settings))
         segments = settings["semi_supervised"]["segments"]["count"]
         return dive_features(stage, 1, segments, count, max(6, stage.counts.dives // 8)), settings
     knobs, table = settings["semi_supervised"]["gymnastics"], made_up.routine_rows(stage.counts.routines)

@@ -14,15 +14,15 @@ from rescore.errors import RescoreError, raise_together
 from rescore.manifests.summary import REPORTED_ONLY
 from rescore.reporting.wording import NOT_RUN, PROTOCOLS, TABLES, Table, not_comparable, note, scale_line
 from rescore.scoring.estimates import NONE, NOTHING_TRAINED
-from rescore.scoring.scores import INTERVALS
+from rescore.scoring.scores import INTERVALS, RERUN
 from rescore.storage import read_table, write_table, write_text
 
 COLUMNS = [
-    *("row", "column", "protocol", "reported", "reproduced", *INTERVALS),
+    *("row", "column", "protocol", "reported", "reproduced", *INTERVALS, *RERUN),
     *("n", "seeds", "variance", "verdict", "reason"),
 ]
 VERDICTS = ("reproduced", "differs", "not comparable", "not run", "reported only")
-SCORES = ["row", "column", "statistic", "protocol", "value", *INTERVALS, "n", "seeds", "variance"]
+SCORES = ["row", "column", "statistic", "protocol", "value", *INTERVALS, *RERUN, "n", "seeds", "variance"]
 SUMMARY = ["row", "column", "value", "n", "reason"]
 ONE_TRAINING = "one training, and nothing says how others would vary: the interval is over test samples only"
 SAMPLES_ONLY = "†"
@@ -101,10 +101,10 @@ def read_scores(table: Table, path: Path) -> pd.DataFrame:
     raise_together(f"{path}: not a table of scores", missing, "delete it and run the workflow again.")
     if table.characteristics:
         lines = read_result(path).rename(columns={"value": "reproduced", "reason": "missing"})
-        return lines.assign(protocol="", seeds="", variance="", **dict.fromkeys(INTERVALS, ""))
+        return lines.assign(protocol="", seeds="", variance="", **dict.fromkeys((*INTERVALS, *RERUN), ""))
     lines = pd.DataFrame({name: scores[name].astype(str) for name in ("row", "column")})
     lines["protocol"] = scores["protocol"].map(lambda name: "" if pd.isna(name) else name)  # an empty one reads as NaN
-    for name, column in (("reproduced", "value"), *zip(INTERVALS, INTERVALS, strict=True)):
+    for name, column in (("reproduced", "value"), *((name, name) for name in (*INTERVALS, *RERUN))):
         lines[name] = [printed(*pair) for pair in zip(scores[column], scores["statistic"], strict=True)]
     for name in ("n", "seeds"):
         lines[name] = scores[name].map(lambda count: "" if pd.isna(count) else str(int(count)))
@@ -131,7 +131,7 @@ def read_reported(path: Path) -> pd.DataFrame:
 
 def join(table: Table, reported: pd.DataFrame, scores: pd.DataFrame | None, settings: dict[str, Any]) -> pd.DataFrame:
     """Reported and reproduced side by side with verdicts: the paper's cells in its order, then rows and columns of our own."""
-    ours_have = ["row", "column", "protocol", "reproduced", *INTERVALS, "n", "seeds", "variance"]
+    ours_have = ["row", "column", "protocol", "reproduced", *INTERVALS, *RERUN, "n", "seeds", "variance"]
     empty = pd.DataFrame(columns=ours_have)
     theirs, ours = (
         reported.rename(columns={"value": "reported", "n": "reported_n"}),

@@ -40,6 +40,8 @@ class Intervals:
     """New test samples and new trainings."""
     prediction: tuple[float, float]
     """One new training, these test samples."""
+    rerun: tuple[float, float]
+    """As many new trainings as there were, these test samples."""
     variance: str
     """TRAININGS, FILE, NONE or NOTHING_TRAINED."""
 
@@ -77,13 +79,14 @@ def intervals_of(estimate: Estimate, confidence: float = 0.95) -> Intervals:
     """
     source = variance_of(estimate)
     if extreme := interval_at_the_end(estimate, confidence):
-        return Intervals(extreme, NO_INTERVAL, source)
+        return Intervals(extreme, NO_INTERVAL, NO_INTERVAL, source)
     if not is_told_by_trainings(estimate.trained):
-        return Intervals(bca_interval(estimate, confidence), NO_INTERVAL, source)
+        return Intervals(bca_interval(estimate, confidence), NO_INTERVAL, NO_INTERVAL, source)
     if (found := spread(estimate)) is None:
-        return Intervals(NO_INTERVAL, NO_INTERVAL, source)
-    both = [taken_back(estimate, of(found, confidence)) for of in (confidence_interval, prediction_interval)]
-    return Intervals(both[0], both[1], source)
+        return Intervals(NO_INTERVAL, NO_INTERVAL, NO_INTERVAL, source)
+    one, as_many = (prediction_interval(found, confidence, further) for further in (1, found.trainings))
+    bounds = [taken_back(estimate, pair) for pair in (confidence_interval(found, confidence), one, as_many)]
+    return Intervals(bounds[0], bounds[1], bounds[2], source)
 
 
 def taken_back(estimate: Estimate, bounds: tuple[np.ndarray, np.ndarray]) -> tuple[float, float]:

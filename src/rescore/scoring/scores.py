@@ -13,7 +13,21 @@ from rescore.storage import write_table
 
 INTERVALS = ["low", "high", "prediction_low", "prediction_high"]
 """The confidence interval (new test samples, new trainings), and the prediction interval (a new training, these test samples)."""
-COLUMNS = ["experiment", "row", "column", "statistic", "protocol", "value", *INTERVALS, "n", "seeds", "variance"]
+RERUN = ["rerun_low", "rerun_high"]
+"""Where as many further trainings on these test samples put the mean: what a rerun of ours is held against, and nothing else."""
+COLUMNS = [
+    "experiment",
+    "row",
+    "column",
+    "statistic",
+    "protocol",
+    "value",
+    *INTERVALS,
+    *RERUN,
+    "n",
+    "seeds",
+    "variance",
+]
 """`seeds`: trainings (or repetitions of what has none); `variance`: where the variance over trainings is from
 (scoring.estimates)."""
 NOTHING_CHOSEN = ""
@@ -31,7 +45,7 @@ def score_row(
         "statistic": statistic,
         "protocol": protocol,
         "value": estimate.value,
-        **dict(zip(INTERVALS, (*found.confidence, *found.prediction), strict=True)),
+        **dict(zip((*INTERVALS, *RERUN), (*found.confidence, *found.prediction, *found.rerun), strict=True)),
         "n": estimate.n,
         "seeds": estimate.seeds,
         "variance": found.variance,
@@ -41,7 +55,7 @@ def score_row(
 
 def empty_row(row: str, column: str, statistic: str, protocol: str, reason: str) -> dict[str, Any]:
     """The row of a cell that has no number, with the reason alone."""
-    nothing = dict.fromkeys(("value", *INTERVALS), np.nan) | {"n": None, "seeds": None, "variance": ""}
+    nothing = dict.fromkeys(("value", *INTERVALS, *RERUN), np.nan) | {"n": None, "seeds": None, "variance": ""}
     return {"row": row, "column": column, "statistic": statistic, "protocol": protocol, "reason": reason, **nothing}
 
 
