@@ -95,6 +95,12 @@ def build_parser() -> argparse.ArgumentParser:
         )
     )
 
+    replicate = commands.add_parser(
+        "replicate", help="run a scale again with other trainings on the same videos, and count what it predicted"
+    )
+    replicate.add_argument("--again", default="replication", help="the scale of the second run (default: %(default)s)")
+    replicate.add_argument("--compare-only", action="store_true", help="run nothing: hold the results that are there")
+
     compare = commands.add_parser(
         "compare", help="tell two trees of results apart, number by number; exit 1 where they differ"
     )
@@ -357,6 +363,25 @@ def run_explain(options: argparse.Namespace) -> int:
     return 0
 
 
+def run_replicate(options: argparse.Namespace) -> int:
+    import subprocess
+
+    from rescore import parameters
+    from rescore.scoring import replication
+
+    scale, _ = parameters.load(scale="demo")
+    if not options.compare_only:
+        command = [sys.executable, "-m", "snakemake", "--cores", "all", "--config", f"scale={options.again}"]
+        if status := subprocess.run(command).returncode:
+            return status
+    first, second = (Path("results", name, "tables") for name in (scale, options.again))
+    output = Path("workflow", "replication", f"{scale}.csv")
+    replication.write_replication(first, second, output)
+    print(output.read_text(encoding="utf-8"), end="")
+    print(f"written to {output}; the next run of scale {scale} shows it on its page")
+    return 0
+
+
 def run_compare(options: argparse.Namespace) -> int:
     from rescore.reporting import compare
 
@@ -377,6 +402,7 @@ COMMANDS = {
     "explain": run_explain,
     "serve": run_serve,
     "compare": run_compare,
+    "replicate": run_replicate,
 }
 
 

@@ -4,6 +4,7 @@
 output of the workflow: it holds a run time, so it differs from run to run, and nothing depends on it.
 """
 
+import contextlib
 import importlib.metadata
 import os
 import platform
@@ -96,6 +97,16 @@ def processor() -> str:
     return next(names, platform.machine())
 
 
+def machine_versions() -> dict[str, str]:
+    """What results were computed with, and may differ by: processor, C library, Python and the libraries that compute."""
+    installed = {}
+    for name in libraries.LIBRARIES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            installed[name] = importlib.metadata.version(name)
+    libc = " ".join(platform.libc_ver())
+    return {"processor": processor(), "libc": libc, "python": platform.python_version(), **installed}
+
+
 def hardware() -> dict[str, Any]:
     """Processor, cores, memory (GiB), system, the device that torch computed on, and the arithmetic; no host name."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -146,7 +157,9 @@ def run_recorded(
         "arguments": {name: plain(value) for name, value in arguments.items() if name != "settings"},
         "settings": settings,
         "settings_sha256": sha256_text(canonical_json(settings)) if settings is not None else None,
-        "seeds": {name: settings[name] for name in ("seed", "seeds") if name in settings} if settings else {},
+        "seeds": {name: settings[name] for name in ("seed", "first_training", "seeds") if name in settings}
+        if settings
+        else {},
         "code": {**code_version(), "hash": hashed},
         "inputs": kept,
         "outputs": sorted(after.keys() - kept.keys()),

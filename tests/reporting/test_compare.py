@@ -121,3 +121,32 @@ def test_bad_questions(trees, tmp_path):
     (trees[1] / "audit.csv").write_bytes(b"")
     with pytest.raises(RescoreError, match="not a readable CSV"):
         compare(*trees)
+
+
+@pytest.mark.parametrize(
+    ("bound", "shift", "inside"),
+    [("rerun_high", 0.0, True), ("rerun_low", 0.0, True), ("rerun_high", 0.001, False), ("rerun_low", -0.001, False)],
+)
+def test_a_changed_number_is_held_against_the_interval_for_a_rerun(trees, capsys, bound, shift, inside):
+    def shifted(frame):
+        row = frame.index[frame["rerun_low"] != ""][0]
+        frame.loc[row, "reproduced"] = f"{float(frame.loc[row, bound]) + shift:.4f}"
+        return frame
+
+    edit(trees[1], "table2", shifted)
+    (found,) = compare(*trees)
+    assert found.predicted is inside
+    assert main(["compare", *map(str, trees)]) == 1
+    assert f"Of 1 changed numbers with an interval for a rerun, {int(inside)} lie inside" in capsys.readouterr().out
+
+
+def test_what_has_no_interval_for_a_rerun_is_not_counted(trees, capsys):
+    def shifted(frame):
+        row = frame.index[(frame["rerun_low"] == "") & (frame["reproduced"] != "")][0]
+        frame.loc[row, "reproduced"] = "0.1234"
+        return frame
+
+    edit(trees[1], "table2", shifted)
+    assert [difference.predicted for difference in compare(*trees)] == [None]
+    main(["compare", *map(str, trees)])
+    assert "interval for a rerun" not in capsys.readouterr().out

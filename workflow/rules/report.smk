@@ -37,6 +37,35 @@ rule aqa7_table:
         " --settings {params.settings:q} > {log} 2>&1"
 
 
+# The control of the intervals, where `rescore replicate` has run this scale a second time; a tracked file.
+REPLICATION = [
+    path for path in (f"workflow/replication/{SCALE}.csv",) if Path(path).is_file()
+]
+REPLICATION_RECORDS = [f"{RUNS}/replication/record.json"] if REPLICATION else []
+
+
+if REPLICATION:
+
+    rule replication_table:
+        input:
+            replication=REPLICATION,
+        output:
+            csv=f"{RESULTS}/tables/replication.csv",
+            markdown=f"{RESULTS}/tables/replication.md",
+            record=f"{RUNS}/replication/record.json",
+        log:
+            f"{LOGS}/replication_table.log",
+        conda:
+            "../../environment.yml"
+        params:
+            settings=settings("scale", "sources"),
+            code=code("reporting.replication_table.make_replication_table"),
+        shell:
+            "rescore step --rule {rule} --log {log} --code {params.code} reporting.replication_table.make_replication_table"
+            " --replication {input.replication} --csv {output.csv} --markdown-file {output.markdown} --record {output.record}"
+            " --settings {params.settings:q} > {log} 2>&1"
+
+
 rule all_tables:
     input:
         expand(f"{RESULTS}/tables/aqa7_{{table}}.md", table=AQA7_TABLES),
@@ -44,6 +73,7 @@ rule all_tables:
         expand(f"{RESULTS}/tables/s4aqa_{{table}}.md", table=S4AQA_TABLES),
         f"{RESULTS}/tables/extensions_table.md",
         POSE_TABLES,
+        [f"{RESULTS}/tables/replication.md"] if REPLICATION else [],
     output:
         f"{RESULTS}/tables.md",
     log:
@@ -280,7 +310,7 @@ rule page:
         + expand("{member}/predictions.parquet", member=EXTENSION_MEMBERS)
         + S4AQA_EVIDENCE,
         dropped=[f"{DATA}/clips/aqa7.dropped.csv", f"{DATA}/clips/mtl_aqa.dropped.csv"],
-        records=POSE_RECORDS,
+        records=POSE_RECORDS + REPLICATION_RECORDS,
         audit=f"{RESULTS}/audit.csv",
         errors=f"{RESULTS}/tables/error_measures.csv",
         # Made along with the page: figures that it draws itself, and the tables for a paper's appendix.

@@ -8,9 +8,7 @@ pass through all their layers, on made-up data.
 
 import functools
 import hashlib
-import importlib.metadata
 import json
-import platform
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
@@ -20,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from rescore import arithmetic, libraries
+from rescore import arithmetic, step_record
 from rescore.errors import RescoreError
 from rescore.experiments import rehearsal
 from rescore.experiments.label_draws import GYMNASTICS, MTL_AQA
@@ -232,27 +230,11 @@ def states(only: Sequence[str] = (), tell: Callable[[str], None] = lambda name: 
     return found
 
 
-def made_with() -> dict[str, Any]:
-    """What a committed list was computed with; where a machine differs, this may say why."""
-    model = next((line.partition(":")[2].strip() for line in processor_lines() if line.startswith("model name")), "")
-    return {
-        "processor": model or platform.processor() or platform.machine(),
-        "libc": " ".join(platform.libc_ver()),
-        "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in libraries.LIBRARIES},
-    }
-
-
-def processor_lines() -> list[str]:
-    try:
-        return Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return []
-
-
 def write(path: Path = fingerprint.REFERENCE) -> None:
     """Write this machine's fingerprint and states: what all others are held against."""
-    write_json(path, {"operations": fingerprint.fingerprint(), "states": states(), "made_with": made_with()})
+    write_json(
+        path, {"operations": fingerprint.fingerprint(), "states": states(), "made_with": step_record.machine_versions()}
+    )
 
 
 def check(reference: Path = fingerprint.REFERENCE) -> list[str]:
@@ -297,7 +279,7 @@ def describe(faults: Sequence[str], reference: Path = fingerprint.REFERENCE) -> 
     if not faults:
         return f"arithmetic: {counted} give the reference's bytes"
     lines = "\n".join(f"  - {fault}" for fault in faults)
-    here, there = made_with(), known["made_with"]
+    here, there = step_record.machine_versions(), known["made_with"]
     other = [f"{name} {here.get(name)} here, {there[name]} there" for name in there if here.get(name) != there[name]]
     note = f"\nWhat else is not the reference's: {'; '.join(other)}" if other else ""
     return (

@@ -1,4 +1,8 @@
-"""`rescore compare`: two trees of results told apart, number by number, within a stated tolerance."""
+"""`rescore compare`: two trees of results told apart, number by number, within a stated tolerance, on two levels.
+
+The first level is equality. Where a result table's number differs, the second asks whether it lies in the first tree's interval
+for as many further trainings on the same samples (`rerun_low`, `rerun_high`): what other arithmetic or trainings may give.
+"""
 
 import math
 from collections.abc import Iterator
@@ -34,6 +38,8 @@ class Difference:
     what: str
     matters: bool = True
     """False for notes: figures and pages whose bytes differ."""
+    predicted: bool | None = None
+    """Of a table's number: whether it lies where the first tree predicts a rerun; None where nothing is predicted."""
 
 
 def number(text: str) -> float | None:
@@ -82,6 +88,14 @@ def title(key: tuple[str, ...]) -> str:
     return " / ".join(name for name in names if name) + (f" ({int(again) + 1})" if again != "0" else "")
 
 
+def is_predicted(ours: dict[str, str], column: str, value: str) -> bool | None:
+    """Whether a table's number lies in the first tree's interval for a rerun; None for others and where there is none."""
+    low, high, again = (number(text) for text in (ours.get("rerun_low", ""), ours.get("rerun_high", ""), value))
+    if column != "reproduced" or low is None or high is None or again is None:
+        return None
+    return low <= again <= high
+
+
 def compare_tables(name: str, left: Path, right: Path, tolerance: float) -> Iterator[Difference]:
     """Lines that only one file has, and cells that differ."""
     (columns, ours), (others, theirs) = lines_of(left), lines_of(right)
@@ -95,9 +109,10 @@ def compare_tables(name: str, left: Path, right: Path, tolerance: float) -> Iter
             if not same(a, b, tolerance):
                 apart = number(a), number(b)
                 by = f" (by {abs(apart[0] - apart[1]):.6g})" if None not in apart else ""  # type: ignore[operator]
-                yield Difference(
-                    name, f"{title(key)}: {column} {a or 'empty'} against {b or 'empty'}{by}", column not in SAYING
-                )
+                predicted = is_predicted(ours[key], column, b)
+                said = {None: "", True: ", as a rerun may give", False: ", outside of what a rerun may give"}[predicted]
+                what = f"{title(key)}: {column} {a or 'empty'} against {b or 'empty'}{by}{said}"
+                yield Difference(name, what, column not in SAYING, predicted)
 
 
 def compare(left: Path, right: Path, tolerance: float = 0.0) -> list[Difference]:
@@ -134,6 +149,15 @@ def names_in(folder: Path) -> set[str]:
     return {path.as_posix() for path in files if not any(part.startswith(".") for part in path.parts)}
 
 
+def of_predicted(found: list[Difference]) -> str:
+    """How many of the changed numbers lie where the first tree predicts a rerun; empty where nothing is predicted of them."""
+    told = [difference.predicted for difference in found if difference.predicted is not None]
+    if not told:
+        return ""
+    share = f"{sum(told)} lie inside ({100 * sum(told) / len(told):.0f}%; other trainings are expected to give 95%)"
+    return f"Of {len(told)} changed numbers with an interval for a rerun, {share}."
+
+
 def describe(found: list[Difference], tolerance: float) -> str:
     """The differences as text, file by file, notes last."""
     real = [difference for difference in found if difference.matters]
@@ -145,6 +169,8 @@ def describe(found: list[Difference], tolerance: float) -> str:
         text += [f"  and {len(mine) - SHOWN} more"] if len(mine) > SHOWN else []
     if notes:
         text += ["Notes (no number tells them apart):", *[f"  {note.file}: {note.what}" for note in notes]]
+    if sentence := of_predicted(found):
+        text.append(sentence)
     files = len({difference.file for difference in real})
     within = f"within {tolerance:g}" if tolerance else "exactly"
     verdict = f"{len(real)} differences in {files} files" if real else f"The numbers agree {within}"

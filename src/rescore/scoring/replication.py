@@ -1,8 +1,8 @@
 """How often a second run lies where the first one predicts it: the control of the prediction intervals.
 
-Two runs of one scale on the same videos differ in their trainings alone (`first_training`). A cell of the second is predicted by the
-first's `rerun_low` and `rerun_high`. Cells of a row are filled by the same trained networks, so their outcomes are not independent:
-the share's interval takes rows as clusters.
+Two runs of one scale on the same videos differ in their trainings alone (`first_training`). A cell of the second is predicted by
+the first's `rerun_low` and `rerun_high`. Cells of a row are filled by the same trained networks, so their outcomes are not
+independent: the share's interval takes rows as clusters.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,8 +29,8 @@ def paired_cells(first: Path, second: Path) -> pd.DataFrame:
         first, second: `results/<scale>/tables/<paper>_<table>.csv` of two runs.
 
     Returns:
-        `row, column, protocol, low, high` (of the prediction), `value` (the second run's), `half_width`, `inside`, and `first` and
-        `trainings` of the first run.
+        `row, column, protocol`, `low` and `high` of the prediction, `value` of the second run and `first` of the first one,
+        `half_width`, `inside`.
     """
     ours, theirs = (pd.read_csv(path, dtype=str, keep_default_na=False) for path in (first, second))
     if not {"rerun_low", "rerun_high"} <= set(ours.columns):
@@ -55,8 +55,8 @@ def clustered_share(
 ) -> tuple[float, float, float]:
     """A share and its interval, with outcomes of one cluster allowed to depend on each other.
 
-    The variance is that of a ratio of cluster totals (Cochran 1977, Sampling Techniques, eq. 9.10 form), t with clusters - 1
-    degrees of freedom, cut to 0..1. Where every outcome is the same the variance is 0 and says nothing: Wilson's interval for as many
+    The variance is that of a ratio of cluster totals (Cochran 1977, Sampling Techniques, Sec. 9.4), t with clusters - 1 degrees
+    of freedom, cut to 0..1. Where every outcome is the same the variance is 0 and says nothing: Wilson's interval for as many
     outcomes as clusters.
 
     Args:
