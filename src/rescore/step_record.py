@@ -100,7 +100,7 @@ def processor() -> str:
 def machine_versions() -> dict[str, str]:
     """What results were computed with, and may differ by: processor, C library, Python and the libraries that compute."""
     installed = {}
-    for name in libraries.LIBRARIES:
+    for name in LIBRARIES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             installed[name] = importlib.metadata.version(name)
     libc = " ".join(platform.libc_ver())
