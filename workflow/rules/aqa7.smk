@@ -18,7 +18,7 @@ rule all_action:
         "../../environment.yml"
     threads: THREADS
     resources:
-        gpu=1,
+        gpu=GPU,
     params:
         settings=settings(
             "seed",
@@ -48,7 +48,7 @@ rule zero_shot:
         "../../environment.yml"
     threads: THREADS
     resources:
-        gpu=1,
+        gpu=GPU,
     params:
         settings=settings("first_training", "seeds", "backbone", "lstm"),
         code=code("experiments.zero_shot.run"),
@@ -72,7 +72,7 @@ rule fine_tuning:
         "../../environment.yml"
     threads: THREADS
     resources:
-        gpu=1,
+        gpu=GPU,
     params:
         settings=settings("first_training", "seeds", "backbone", "lstm", "fine_tuning"),
         code=code("experiments.fine_tuning.run"),

@@ -18,7 +18,7 @@ if SETTINGS["backbone"]["weights"] == "pretrained":
             "../../environment.yml"
         threads: THREADS
         resources:
-            gpu=1,
+            gpu=GPU,
         params:
             settings=settings("clips", "backbone", "pretraining"),
             code=code("training.pretrain.pretrain"),
@@ -59,7 +59,7 @@ rule aqa7_features:
         "../../environment.yml"
     threads: THREADS
     resources:
-        gpu=1,
+        gpu=GPU,
     params:
         settings=settings("seed", "clips", "backbone"),
         code=code("features.extract.extract"),

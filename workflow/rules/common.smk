@@ -126,6 +126,8 @@ COUNTED_BY = (
 )
 # Processor threads of every rule that computes with torch; part of its result.
 THREADS = SETTINGS["threads"]
+# GPUs that a rule reserves which can use one; several where a training is spread over them (`multitask.gpus`).
+GPU = min(1, SETTINGS["multitask"]["gpus"])
 
 
 def backbone_of(training):

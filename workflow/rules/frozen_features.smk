@@ -17,7 +17,7 @@ rule mtl_aqa_features:
         "../../environment.yml"
     threads: THREADS
     resources:
-        gpu=1,
+        gpu=GPU,
     params:
         settings=settings("clips", "backbone", "multitask.clips"),
         code=code("features.extract.extract_dives"),
@@ -72,7 +72,7 @@ rule c3d_lstm:
         "../../environment.yml"
     threads: THREADS
     resources:
-        gpu=1,
+        gpu=GPU,
     params:
         settings=settings(
             "clips",
@@ -139,7 +139,7 @@ rule c3d_lstm_incremental:
         "../../environment.yml"
     threads: THREADS
     resources:
-        gpu=1,
+        gpu=GPU,
     params:
         settings=settings(
             "clips",

@@ -31,7 +31,7 @@ rule linear_probe_activations:
         "../../environment.yml"
     threads: THREADS
     resources:
-        gpu=1,
+        gpu=GPU,
     params:
         settings=settings(
             "clips",

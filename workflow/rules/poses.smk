@@ -113,7 +113,7 @@ if SETTINGS["poses"]["estimator"] == "heat_map":
             "../../environment.yml"
         threads: THREADS
         resources:
-            gpu=1,
+            gpu=GPU,
         params:
             settings=settings(
                 "clips",
@@ -163,7 +163,7 @@ rule poses:
         "../../environment.yml"
     threads: THREADS
     resources:
-        gpu=1,
+        gpu=GPU,
     params:
         settings=settings(
             "clips",

@@ -39,7 +39,7 @@ rule mtl_aqa_segments:
         "../../environment.yml"
     threads: THREADS
     resources:
-        gpu=1,
+        gpu=GPU,
     params:
         settings=settings(
             "clips", "backbone", "multitask.clips", "semi_supervised.segments"
@@ -111,7 +111,7 @@ if STATIC_STREAM:
             "../../environment.yml"
         threads: THREADS
         resources:
-            gpu=min(1, MULTITASK["gpus"]),
+            gpu=GPU,
         params:
             settings=settings(
                 "seed",
@@ -147,7 +147,7 @@ rule s4aqa_networks:
         "../../environment.yml"
     threads: THREADS
     resources:
-        gpu=min(1, MULTITASK["gpus"]),
+        gpu=GPU,
     params:
         settings=settings(
             "seed", "first_training", "backbone.weights", "semi_supervised"

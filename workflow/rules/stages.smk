@@ -77,7 +77,7 @@ rule s3d:
         "../../environment.yml"
     threads: THREADS
     resources:
-        gpu=min(1, MULTITASK["gpus"]),
+        gpu=GPU,
     params:
         settings=settings("stages.segmentation", "stages.s3d", *STAGE_SETTINGS),
         code=code("experiments.s3d.run"),
@@ -109,7 +109,7 @@ rule li:
         "../../environment.yml"
     threads: THREADS
     resources:
-        gpu=min(1, MULTITASK["gpus"]),
+        gpu=GPU,
     params:
         settings=settings("backbone", "stages.li", *STAGE_SETTINGS),
         code=code("experiments.li.run"),
