@@ -136,6 +136,7 @@ def score_video(
     confidence = settings["scoring"]["confidence"]
     expected = np.array([header["expected"][index] for index in chosen]) if "expected" in header else None
     starts, length = clip_places(frames, settings, dives)
+    shown, rate = probe(video), training_rate(settings, dives, synthetic)
     result = VideoScore(
         video,
         action,
@@ -149,8 +150,8 @@ def score_video(
         expected,
         starts,
         length,
-        probe(video),
-        training_rate(settings, dives, synthetic),
+        shown,
+        rate,
     )
     if plot is not None:
         write_plot(result, plot)
