@@ -11,7 +11,7 @@ a clip that adds less than there is where points are lost.
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -136,23 +136,10 @@ def score_video(
     confidence = settings["scoring"]["confidence"]
     expected = np.array([header["expected"][index] for index in chosen]) if "expected" in header else None
     starts, length = clip_places(frames, settings, dives)
-    shown, rate = probe(video), training_rate(settings, dives, synthetic)
     result = VideoScore(
-        video,
-        action,
-        member,
-        frames,
-        padding,
-        seeds,
-        steps,
-        confidence,
-        synthetic,
-        expected,
-        starts,
-        length,
-        shown,
-        rate,
+        video, action, member, frames, padding, seeds, steps, confidence, synthetic, expected, starts, length
     )
+    result = replace(result, shown=probe(video), training_rate=training_rate(settings, dives, synthetic))
     if plot is not None:
         write_plot(result, plot)
     return result
