@@ -268,15 +268,6 @@ def drawn_from(path: Path) -> str | None:
         return ""
 
 
-def draw(result: VideoScore, path: Path) -> str:
-    """`write_plot`, and a sentence on where it is or why it is not: points that are known are never lost to a drawing."""
-    try:
-        write_plot(result, path)
-    except Exception as error:
-        return f"not drawn in {path} ({type(error).__name__}: {error}); --plot names another place, --no-plot none"
-    return f"drawn in {path}"
-
-
 def write_plot(result: VideoScore, path: Path) -> None:
     """PNG: each seed's score after each clip, their mean, and the interval of the mean."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
