@@ -263,7 +263,7 @@ def test_points_and_drawing_come_whatever_the_name(name: str, command: Any, tmp_
     assert command(write_video(tmp_path / "in" / name)) == 0
     out = capsys.readouterr().out
     assert "points as Diving" in out
-    assert "drawn in" in out
+    assert "\ndrawn in " in out
 
 
 def test_points_come_where_nothing_can_be_drawn(command: Any, tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:

@@ -10,6 +10,7 @@ a clip that adds less than there is where points are lost.
 """
 
 import itertools
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -296,7 +297,8 @@ def write_plot(result: VideoScore, path: Path) -> None:
     # A name is text, not mathematics: `$` in it would be taken for that.
     axes.set_title(title + ("\ntrained on SYNTHETIC videos" if result.synthetic else ""), fontsize=10, parse_math=False)
     source = str(result.video.absolute())
-    with atomic_path(path) as temporary:
+    with atomic_path(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # a name in a script that the font lacks shows boxes
         figure.savefig(temporary, format="png", dpi=120, metadata={"Software": None, SOURCE: source})
 
 
