@@ -282,6 +282,7 @@ def run_score(options: argparse.Namespace) -> int:
 
     scale, settings = parameters.load(scale=options.scale)
     runs = Path("runs") / scale
+    plot = None if options.no_plot else options.plot or score_video.plot_path(options.video)
     result = score_video.score_video(
         options.video,
         runs / options.experiment / "members.safetensors",
@@ -291,9 +292,19 @@ def run_score(options: argparse.Namespace) -> int:
         member=options.member,
     )
     print(score_video.describe(result), flush=True)
-    if not options.no_plot:
-        print(score_video.draw(result, options.plot or score_video.plot_path(options.video)))
+    if plot:
+        draw(lambda: score_video.write_plot(result, plot), plot)
     return 0
+
+
+def draw(write: Callable[[], None], plot: Path) -> None:
+    """Draw what was printed before; whatever keeps the picture from being made, the numbers stand."""
+    try:
+        write()
+    except Exception as error:
+        print(f"not drawn: {error}", file=sys.stderr)
+    else:
+        print(f"drawn in {plot}")
 
 
 def run_parity(options: argparse.Namespace) -> int:

@@ -10,8 +10,9 @@ a clip that adds less than there is where points are lost.
 """
 
 import itertools
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -140,21 +141,9 @@ def score_video(
     expected = np.array([header["expected"][index] for index in chosen]) if "expected" in header else None
     starts, length = clip_places(frames, settings, dives)
     result = VideoScore(
-        video,
-        action,
-        member,
-        frames,
-        padding,
-        seeds,
-        steps,
-        confidence,
-        synthetic,
-        expected,
-        starts,
-        length,
-        probe(video),
-        training_rate(settings, dives, synthetic),
+        video, action, member, frames, padding, seeds, steps, confidence, synthetic, expected, starts, length
     )
+    result = replace(result, shown=probe(video), training_rate=training_rate(settings, dives, synthetic))
     if plot is not None:
         write_plot(result, plot)
     return result
@@ -287,15 +276,6 @@ def drawn_from(path: Path) -> str | None:
         return ""
 
 
-def draw(result: VideoScore, path: Path) -> str:
-    """`write_plot`, and a sentence on where it is or why it is not: points that are known are never lost to a drawing."""
-    try:
-        write_plot(result, path)
-    except Exception as error:
-        return f"not drawn in {path} ({type(error).__name__}: {error}); --plot names another place, --no-plot none"
-    return f"drawn in {path}"
-
-
 def write_plot(result: VideoScore, path: Path) -> None:
     """PNG: each seed's score after each clip, their mean, and the interval of the mean."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -324,7 +304,8 @@ def write_plot(result: VideoScore, path: Path) -> None:
     # A name is text, not mathematics: `$` in it would be taken for that.
     axes.set_title(title + ("\ntrained on SYNTHETIC videos" if result.synthetic else ""), fontsize=10, parse_math=False)
     source = str(result.video.absolute())
-    with atomic_path(path) as temporary:
+    with atomic_path(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # a name in a script that the font lacks shows boxes
         figure.savefig(temporary, format="png", dpi=120, metadata={"Software": None, SOURCE: source})
 
 
