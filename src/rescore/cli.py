@@ -153,7 +153,7 @@ def add_explain(explain: argparse.ArgumentParser) -> None:
 
 def add_scale(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--scale", choices=["demo", "smoke", "open", "paper"], help="default: the one params.yaml names"
+        "--scale", choices=["demo", "smoke", "open", "paper", "variance"], help="default: the one params.yaml names"
     )
 
 
