@@ -70,21 +70,39 @@ def rounded(values: np.ndarray, ties: bool) -> np.ndarray:
 
 
 def spearman_with_influence(target: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Spearman's rho (...,) and each sample's influence (..., n): all leave-one-out ranks counted at once."""
+    """Spearman's rho (...,) and each sample's influence (..., n), as `correlation.influences`, all samples left out at once.
+
+    Without sample i, a rank above its own falls by one, an equal one by a half: by (1 + s) / 2, s the sign of the difference.
+    """
     n = target.shape[-1]
-    x, y = rankdata(target, axis=-1), rankdata(predicted, axis=-1)
+    ranks = [rankdata(side, axis=-1) for side in (target, predicted)]
+    signs = [sign_matrix((2 * side).astype(np.int16)) for side in ranks]
+    x, y = (side - n / 2 - 0.5 for side in ranks)  # n / 2 is the mean of n - 1 ranks
 
-    def left_out(ranks: np.ndarray) -> np.ndarray:
-        """(..., sample left out, n) ranks less their mean: above it they fall by one, among its equals by a half."""
-        r = ranks.astype(np.float32)
-        fall = np.sign(r[..., None, :] - r[..., :, None]) / 2 + np.float32(0.5)
-        return np.where(np.eye(n, dtype=bool), 0, r[..., None, :] - fall - np.float32(n / 2))
+    def left_out(u: np.ndarray, v: np.ndarray, su: np.ndarray, sv: np.ndarray) -> np.ndarray:
+        """(..., n) sums over the other samples of products of their ranks, each less its mean."""
+        both = np.einsum("...ij,...ij->...i", su, sv).astype(float)
+        return (u * v).sum(-1, keepdims=True) - u * v - (times(sv, u) + times(su, v)) / 2 + both / 4
 
-    a, b = left_out(x), left_out(y)
-    rho_without = np.einsum("...n,...n", a, b) / np.sqrt(np.einsum("...n,...n", a, a) * np.einsum("...n,...n", b, b))
-    x, y = x - (n + 1) / 2, y - (n + 1) / 2
+    covariance, own_x, own_y = (
+        left_out(*sides) for sides in ((x, y, *signs), (x, x, signs[0], signs[0]), (y, y, signs[1], signs[1]))
+    )
+    without = covariance / np.sqrt(own_x * own_y)
+    x, y = (side - (n + 1) / 2 for side in ranks)
     rho = (x * y).sum(-1) / np.sqrt((x * x).sum(-1) * (y * y).sum(-1))
-    return rho, np.sqrt((n - 1) / n) * (rho_without.mean(-1, keepdims=True) - rho_without)
+    return rho, np.sqrt((n - 1) / n) * (without.mean(-1, keepdims=True) - without)
+
+
+def sign_matrix(ranks: np.ndarray) -> np.ndarray:
+    """(..., i, j) sign of rank j less rank i."""
+    above, below = (
+        compare(ranks[..., None, :], ranks[..., :, None]).view(np.int8) for compare in (np.greater, np.less)
+    )
+    return (above - below).astype(np.float32)
+
+
+def times(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    return np.matmul(matrix, vector.astype(np.float32)[..., None])[..., 0].astype(float)
 
 
 def simulate(

@@ -1,5 +1,5 @@
 # How trainings vary: scale `variance` trains one member of every family several times, and writes the tracked file that the scale
-# which it extends reads where it trains once. `snakemake --cores all --config scale=variance variance_file`
+# which it extends reads where it trains once. `snakemake variance_file --cores all --config scale=variance`
 
 VARIANCE_OF = config["scales"][SCALE]["extends"]
 VARIANCE_MEMBERS = [

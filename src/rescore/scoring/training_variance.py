@@ -77,7 +77,7 @@ def read_variances(path: Path) -> Variances:
         RescoreError: the file is missing or damaged, lacks columns, or a line is no variance: every problem together.
     """
     table = read_table(path)
-    remedy = "`snakemake --cores all --config scale=variance variance_file` writes it anew."
+    remedy = "`snakemake variance_file --cores all --config scale=variance` writes it anew."
     raise_together(f"{path}: not a file of variances", [f"no column '{c}'" for c in COLUMNS if c not in table], remedy)
     raise_together(f"{path}: bad variances", list(variance_problems(table)), remedy)
     names = zip(table["family"].astype(str), table["statistic"].astype(str), strict=True)
