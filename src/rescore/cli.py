@@ -86,6 +86,13 @@ def build_parser() -> argparse.ArgumentParser:
         help="with --arithmetic, for maintainers: make this machine's bytes the ones that all others are held against",
     )
 
+    add_rehearse(
+        commands.add_parser(
+            "rehearse",
+            help="two steps of every training at full size on made-up data: memory, hours, what does not fit; exit 1 then",
+        )
+    )
+
     dvc_yaml = commands.add_parser("dvc-yaml", help="write dvc.yaml from the workflow, which is its only truth")
     dvc_yaml.add_argument("--check", action="store_true", help="write nothing; exit 1 where dvc.yaml differs")
 
@@ -154,6 +161,18 @@ def add_score(score: argparse.ArgumentParser) -> None:
     )
     score.add_argument("--epoch", type=int, help="with --weights: which, where files of several epochs lie there")
     add_scale(score)
+
+
+def add_rehearse(rehearse: argparse.ArgumentParser) -> None:
+    """Options of `rescore rehearse`."""
+    rehearse.add_argument(
+        "--only", nargs="+", default=[], metavar="TRAINING", help="names of trainings; extensions: all"
+    )
+    rehearse.add_argument("--memory", type=float, metavar="GB", help="of a training's process (default: what is left)")
+    rehearse.add_argument(
+        "--minutes", type=float, default=20.0, help="after which a training is given up (default: %(default)g)"
+    )
+    add_scale(rehearse)
 
 
 def add_explain(explain: argparse.ArgumentParser) -> None:
@@ -352,6 +371,19 @@ def verify_arithmetic(write: bool) -> int:
     return 1 if faults else 0
 
 
+def run_rehearse(options: argparse.Namespace) -> int:
+    from rescore import parameters
+    from rescore.experiments import rehearse
+
+    scale, settings = parameters.load(scale=options.scale)
+    if scale == "open":
+        raise RescoreError("scale open trains in a minute on real features: nothing to rehearse. Name --scale paper.")
+    memory = options.memory * 1e9 if options.memory else None
+    outcomes = rehearse.rehearse(settings, options.only, memory, options.minutes)
+    print(rehearse.describe(scale, outcomes, settings))
+    return 0 if all(outcome.fits for outcome in outcomes) else 1
+
+
 def run_dvc_yaml(options: argparse.Namespace) -> int:
     from rescore import dvc_stage
 
@@ -409,6 +441,7 @@ COMMANDS = {
     "parity": run_parity,
     "audit": run_audit,
     "verify": run_verify,
+    "rehearse": run_rehearse,
     "dvc-yaml": run_dvc_yaml,
     "explain": run_explain,
     "serve": run_serve,

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from rescore.experiments import (
     action_net,
     all_action,
@@ -134,11 +136,18 @@ def all_actions(stage: Stage) -> list[Path]:
     return list(made.values())
 
 
-def unseen_actions(stage: Stage) -> list[Path]:
-    """Tables 3 and 4 of AQA-7: C3D-LSTM without an action, then fine-tuned on it."""
+def left_out_actions(stage: Stage) -> list[Path]:
+    """Table 3 of AQA-7: C3D-LSTM without an action."""
+    files, settings = lstm_files(stage)
+    zero_shot.run(**files, **(made := written(stage)), settings=settings)
+    return list(made.values())
+
+
+def fine_tuned_actions(stage: Stage, before: int = 0) -> list[Path]:
+    """Table 4 of AQA-7: C3D-LSTM fine-tuned on an action, after some steps without it."""
     files, settings = lstm_files(stage)
     first, then = written(stage, "zero_shot/"), written(stage, "fine_tuning/")
-    zero_shot.run(**files, **first, settings=settings)
+    zero_shot.run(**files, **first, settings=merge(settings, {"lstm": {"iterations": before}}))
     fine_tuning.run(**files, initial=first["members"], **then, settings=settings)
     return [*first.values(), *then.values()]
 
@@ -172,8 +181,12 @@ def frozen_features(stage: Stage) -> list[Path]:
 
 
 def clip_files(stage: Stage, batch: int, wide: bool = False) -> dict[str, Path]:
-    """MTL-AQA's clips with all that belongs to them; as many dives train as `steps` batches take."""
-    files = made_up.write_dives(stage.folder, stage.settings, stage.steps * batch)
+    """MTL-AQA's clips with all that belongs to them; as many dives train as `steps` batches take.
+
+    A GPU holds the whole store where it fits, so there it is as large as it will be.
+    """
+    whole = stage.counts.dives if torch.cuda.is_available() else 0
+    files = made_up.write_dives(stage.folder, stage.settings, stage.steps * batch, dives=whole)
     dives = len(read_table(files["rows"]))
     knobs = stage.settings["multitask"]["clips"]
     crop, frames = knobs["wide_crop" if wide else "crop"], knobs["frames"] + 2 * knobs["shift"]
@@ -235,7 +248,6 @@ def stages_network(stage: Stage) -> list[Path]:
     knobs = {"segmentation": {"epochs": 1}, "s3d": {"epochs": 1}}
     settings = stage.changed({"stages": knobs, "multitask": {"seeds": 1}})
     batch = max(settings["stages"][name]["batch"] for name in knobs)
-    settings["stages"]["segmentation"]["batch"] = settings["stages"]["s3d"]["batch"] = batch
     files, made = clip_files(stage, batch), network_outputs(stage)
     s3d.run(
         **chosen(files, "clips", "rows", "dropped", "splits", "stages"),

@@ -165,7 +165,7 @@ FAMILIES: dict[str, Family] = {
     "pre-training, Adam": functools.partial(rehearsal.pretraining, "adam"),
     "pre-training, stochastic gradient descent": functools.partial(rehearsal.pretraining, "sgd"),
     "C3D-LSTM and C3D-SVR of AQA-7": rehearsal.all_actions,
-    "C3D-LSTM without an action, then fine-tuned": rehearsal.unseen_actions,
+    "C3D-LSTM without an action, then fine-tuned": functools.partial(rehearsal.fine_tuned_actions, before=STEPS),
     "C3D-LSTM and C3D-LSTM-SVR of MTL-AQA": rehearsal.frozen_features,
     "C3D-AVG": functools.partial(rehearsal.multitask_network, "c3d_avg"),
     "MSCADC": functools.partial(rehearsal.multitask_network, "mscadc"),

@@ -1,0 +1,115 @@
+"""One training at full size for some optimiser steps, measured: what `rehearse` starts as a process of its own.
+
+rescore step experiments.rehearsal_measures.measure --name c3d_avg --folder ... --found ... --settings JSON --steps 2
+"""
+
+import functools
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+from rescore.errors import RescoreError
+from rescore.experiments import extensions_members, rehearsal
+from rescore.experiments.label_draws import GYMNASTICS, MTL_AQA
+from rescore.experiments.rehearsal import Family, Stage
+from rescore.storage import write_json
+
+FAMILIES: dict[str, Family] = {
+    "all_action": rehearsal.all_actions,
+    "zero_shot": rehearsal.left_out_actions,
+    "fine_tuning": rehearsal.fine_tuned_actions,
+    "frozen_features": rehearsal.frozen_features,
+    "c3d_avg": functools.partial(rehearsal.multitask_network, "c3d_avg"),
+    "mscadc": functools.partial(rehearsal.multitask_network, "mscadc"),
+    "s3d": rehearsal.stages_network,
+    "li": rehearsal.nine_networks,
+    "pose_estimator": rehearsal.pose_estimator,
+    "s4aqa": functools.partial(rehearsal.semi_supervised, MTL_AQA),
+    "s4aqa_gymnastics": functools.partial(rehearsal.semi_supervised, GYMNASTICS),
+    "action_net": rehearsal.two_streams,
+}
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "Unable to allocate", "MemoryError", "bad_alloc")
+"""How torch, NumPy and C++ say it."""
+
+
+def family(name: str, settings: dict[str, Any]) -> Family:
+    """The training that a name of `rehearse.families` stands for."""
+    if name == "pretraining":
+        return functools.partial(rehearsal.pretraining, settings["pretraining"]["optimiser"])
+    for system in extensions_members.systems(settings):
+        if name == f"extensions/{system.name}":
+            return functools.partial(rehearsal.extension, system.settings)
+    return FAMILIES[name]
+
+
+@dataclass
+class Clock:
+    """When each optimiser of the process took its steps."""
+
+    seen: WeakKeyDictionary[torch.optim.Optimizer, list[float]] = field(default_factory=WeakKeyDictionary)
+    stops: list[tuple[str, list[float]]] = field(default_factory=list)
+    """Class of each optimiser, in the order of their first steps, and the times at which a step of it had ended."""
+
+    def stop(self, optimiser: torch.optim.Optimizer, *_: Any) -> None:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        if optimiser not in self.seen:
+            self.seen[optimiser] = []
+            self.stops.append((type(optimiser).__name__, self.seen[optimiser]))
+        self.seen[optimiser].append(time.perf_counter())
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        hook = register_optimizer_step_post_hook(self.stop)
+        try:
+            yield
+        finally:
+            hook.remove()
+
+    def seconds(self) -> list[tuple[str, float]]:
+        """Class of each optimiser, and the median time from one of its steps to the next; those with one step are left out."""
+        return [(name, float(np.median(np.diff(times)))) for name, times in self.stops if len(times) > 1]
+
+
+def measure(
+    name: str, folder: Path, found: Path, settings: dict[str, Any], steps: int, counts: str = "official"
+) -> None:
+    """Rehearse a training and write what it took.
+
+    Args:
+        name: of `rehearse.families`.
+        folder: empty; made-up data and results are written there.
+        found: JSON to write: `device`, `optimisers` (class, seconds a step), `device_bytes`; or `memory`, how memory ran out.
+        settings: whole, resolved.
+        steps: of each optimiser.
+        counts: official | tiny, how large the data sets are.
+
+    Raises:
+        RescoreError: what the training says.
+    """
+    clock, sizes = Clock(), rehearsal.TINY if counts == "tiny" else rehearsal.OFFICIAL
+    try:
+        with clock.running():
+            family(name, settings)(Stage(folder, settings, steps, sizes))
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RescoreError) or not any(words in repr(error) for words in OUT_OF_MEMORY):
+            raise
+        write_json(found, {"memory": str(error).splitlines()[0] if str(error) else type(error).__name__})
+        return
+    gpu = torch.cuda.is_available()
+    write_json(
+        found,
+        {
+            "device": torch.cuda.get_device_name() if gpu else f"CPU, {torch.get_num_threads()} thread(s)",
+            "optimisers": clock.seconds(),
+            "device_bytes": torch.cuda.max_memory_reserved() if gpu else 0,
+        },
+    )
