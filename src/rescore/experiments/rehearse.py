@@ -21,7 +21,7 @@ from tabulate import tabulate
 
 from rescore import arithmetic
 from rescore.errors import RescoreError
-from rescore.experiments import cost, extensions_members, plan, trainings
+from rescore.experiments import cost, extensions_members, plan, repetition
 from rescore.parameters import merge
 from rescore.storage import canonical_json
 
@@ -129,7 +129,7 @@ def pretraining_steps(settings: Settings) -> dict[str, float]:
 
 def pose_steps(settings: Settings) -> dict[str, float]:
     own = trainings.is_trained_here(trainings.Rests.ESTIMATOR, settings)
-    count = len(trainings.estimators(trainings.network_seeds(settings), settings))
+    count = len(repetition.estimators(repetition.network_seeds(settings), settings))
     return {"": count * settings["poses"]["training"]["iterations"] if own else 0}
 
 

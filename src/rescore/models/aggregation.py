@@ -78,7 +78,9 @@ class Recurrent(nn.Module):
         self.lstm = nn.LSTM(features, self.out_features, batch_first=True)
 
     def forward(self, clip_features: Tensor) -> Tensor:
-        return self.lstm(clip_features)[0][:, -1]
+        # oneDNN's own LSTM, which torch takes where no gradient is asked for, differs between processors.
+        with torch.backends.mkldnn.flags(enabled=False):
+            return self.lstm(clip_features)[0][:, -1]
 
 
 class Encoder(nn.Module):
