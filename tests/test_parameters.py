@@ -61,7 +61,7 @@ def test_resolving_leaves_the_file_as_it_was(config):
 def test_a_scale_that_is_not_there_is_named_with_the_nearest(config):
     config["scale"] = "dmeo"
     with pytest.raises(RescoreError, match="unknown scale 'dmeo', did you mean 'demo'"):
-        resolve(config)
+        parameters.from_config(config, None, parameters.SCHEMA, "params.yaml")
 
 
 @pytest.mark.parametrize(

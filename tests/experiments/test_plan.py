@@ -18,14 +18,14 @@ def settings_of(scale):
 def test_members_of_the_papers_experiments():
     counts = {experiment.name: experiment.members(settings_of("paper")) for experiment in plan.ON_VIDEOS}
     # MTL-AQA: 20 networks and 19 twins without the validation dives, 3 seeds; 4 predictors on 5 training sets.
-    # Linear probes: five layers of 7 bodies on dives, and of 3 bodies on two draws of vaults a seed.
-    # 5 seeds: 6 support vector regressions + 7 networks each; 7 each; 36 cells of Table 4 each
-    assert counts == {"backbone": 1, "all_action": 41, "zero_shot": 35, "fine_tuning": 180} | {
+    # Linear probes: five layers of 9 bodies on dives, and of 3 bodies on two draws of vaults a seed.
+    # 5 seeds, each with its own backbone: 6 support vector regressions + 7 networks each; 7 each; 36 cells of Table 4 each
+    assert counts == {"backbone": 5, "all_action": 65, "zero_shot": 35, "fine_tuning": 180} | {
         "mtl_aqa": 117,
-        "linear_probes": 5 * (7 + 2 * 3 * 3),
+        "linear_probes": 5 * (9 + 2 * 3 * 3),
         "mtl_aqa_baselines": 20,
         # Two training sets of MTL-AQA each, 3 seeds where a system is trained; 10 extensions and their twins, 3 seeds.
-        **{"pose_aqa7": 12, "pose_dct": 2, "pose_apen": 2, "c3d_svr": 2, "c3d_lstm": 6, "c3d_lstm_svr": 6},
+        **{"pose_aqa7": 12, "pose_dct": 2, "pose_apen": 2, "c3d_svr": 6, "c3d_lstm": 6, "c3d_lstm_svr": 6},
         **{"c3d_lstm_incremental": 6, "s3d": 6, "li": 6, "extensions": 60},
         "s4aqa": 310,  # 5 draws of 13 systems at 2 shares, and of 9 on each of 4 apparatus
         "action_net": 20,  # 5 draws, 4 apparatus
