@@ -103,6 +103,7 @@ def read_videos(
             "Run the workflow, which names them."
         )
     tables = {draw: known.index(backbone_of(draw, settings)) if rests else 0 for draw in draws}
+    segments = [read_segments(path, rows, table) for path in features]
     hashes: dict[str, Any] = {
         "features": {str(number): sha256_file(path) for number, path in zip(known, features, strict=True)},
         "rows": sha256_file(rows),
@@ -112,7 +113,7 @@ def read_videos(
         pools: tuple[Pool, ...] = (pool_of_splits(read_table(splits), table, splits),)
     else:
         pools = tuple(pools_of_actions(table))
-    return make_videos(dataset, table, [read_segments(path, rows, table) for path in features], pools, tables, hashes)
+    return make_videos(dataset, table, segments, pools, tables, hashes)
 
 
 def read_segments(features: Path, rows: Path, table: pd.DataFrame) -> np.ndarray:
