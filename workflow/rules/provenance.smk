@@ -39,7 +39,7 @@ def is_output(path):
 def reconciled():
     """Recorded outputs that are to be kept and are not there (deleted, or not pulled): targets like the pages."""
     asking = ONLY_ASKS and not repair.is_part()
-    guard = processes.asking(Path(".snakemake")) if asking else nullcontext(True)
+    guard = processes.asking(ENGINE) if asking else nullcontext(True)
     with guard as alone:
         if not alone:
             return []
@@ -62,8 +62,10 @@ if workflow.is_main_process and not ONLY_ASKS:
 
 
 onstart:
-    # A cluster's jobs are to stay within what the cluster gave them, not to be forks of a process outside.
-    if not (ONLY_ASKS or workflow.non_local_exec):
+    # A cluster's jobs are to stay within what the cluster gave them: no forks of a process outside, no threads of this machine's.
+    if workflow.non_local_exec:
+        os.environ.pop("OMP_NUM_THREADS", None)
+    elif not ONLY_ASKS:
         step_server.start(Path(".snakemake"))
 
 
