@@ -9,8 +9,8 @@ export BIN := $(if $(filter /%,$(firstword $(VENV))),$(VENV),$(CURDIR)/$(VENV))/
 # The set-up is redone when the lock file changes or the checkout that the environment points to moves.
 STAMP = .rescore-$(shell cat requirements.lock pyproject.toml | sha256sum | cut -c 1-16)-$(shell pwd | sha256sum | cut -c 1-8)
 export PATH := $(BIN):$(PATH)
-# Containers run as a number without home and name; tools keep caches there that nothing depends on.
-export HOME := $(or $(HOME),$(CURDIR)/.snakemake/home)
+# Containers run as a number without a name and a home that may be written; tools keep caches there that nothing depends on.
+export HOME := $(shell test -w "$$HOME" && printf %s "$$HOME" || printf %s "$$PWD/.snakemake/home")
 export USER := $(or $(USER),$(LOGNAME),user)
 
 .PHONY: setup environment reproduce test test-fast lint clean

@@ -130,7 +130,7 @@ SETTLE = (
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
-@pytest.mark.parametrize("home", ["/", "/nonexistent", "", "relative"])
+@pytest.mark.parametrize("home", ["/nonexistent", "", "relative"])
 def test_a_number_without_name_and_home_gets_both(home, tmp_path):
     with pytest.raises(KeyError):
         pwd.getpwuid(4242)
@@ -143,6 +143,29 @@ def test_a_number_without_name_and_home_gets_both(home, tmp_path):
     name, folder, writable = ask(script, **variables).split()
     assert (name, writable) == ("user-4242", "True")
     assert folder == f"{tmp_path}/rescore-home-4242"
+
+
+def test_a_home_that_may_only_be_read_stays_the_home_and_caches_go_elsewhere(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", "/")
+    monkeypatch.setattr(checkout.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(checkout.os, "access", lambda path, kind: False)
+    for name in ("TORCH_HOME", "XDG_CACHE_HOME", "MPLCONFIGDIR"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    checkout.settle_user()
+    assert os.environ["HOME"] == "/"
+    assert os.environ["XDG_CACHE_HOME"] == f"{tmp_path}/rescore-home-{os.getuid()}"
+    assert os.environ["TORCH_HOME"] == "//.cache/torch", "weights that are there are still found"
+
+
+def test_originals_for_reading_only_do_not_stop_a_run(tmp_path):
+    (made(tmp_path) / "data/raw/aqa7/videos").mkdir(parents=True)
+    for name in (".snakemake", "logs", "data/smoke", "data/open", "runs", "results", "workflow/provenance"):
+        (tmp_path / name).mkdir(parents=True)
+    other = as_other(tmp_path)
+    for path in tmp_path.rglob("*"):
+        path.chmod(0o555 if "raw" in path.parts else 0o777)
+    assert ask(CHECK_RUN, tmp_path, **other) == ""
 
 
 def test_a_user_with_a_home_keeps_it(monkeypatch, tmp_path):

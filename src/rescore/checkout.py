@@ -50,18 +50,25 @@ def is_writable(path: Path) -> bool:
 def settle_user() -> None:
     """Give this process and those it starts a home and a name, where a container runs it under a number that has none.
 
-    Libraries ask for both, for caches and notes that nothing depends on.
+    Libraries ask for both, for caches and notes that nothing depends on. A home that may only be read stays the home.
     """
     try:
         pwd.getpwuid(os.getuid())
     except KeyError:
         for name in ("LOGNAME", "USER"):
             os.environ.setdefault(name, f"user-{os.getuid()}")
-    home = Path(os.environ.get("HOME") or Path("~").expanduser())
-    if not home.is_absolute() or not home.is_dir() or not os.access(home, os.W_OK):
-        folder = Path(tempfile.gettempdir(), f"rescore-home-{os.getuid()}")
-        folder.mkdir(mode=0o700, exist_ok=True)
+    home = os.environ.get("HOME") or os.path.expanduser("~")
+    is_home = os.path.isabs(home) and os.path.isdir(home)
+    if is_home and os.access(home, os.W_OK):
+        return
+    folder = Path(tempfile.gettempdir(), f"rescore-home-{os.getuid()}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if not is_home:
         os.environ["HOME"] = str(folder)
+        return
+    os.environ.setdefault("TORCH_HOME", os.path.join(os.environ.get("XDG_CACHE_HOME") or f"{home}/.cache", "torch"))
+    for name in ("XDG_CACHE_HOME", "MPLCONFIGDIR"):
+        os.environ.setdefault(name, str(folder))
 
 
 def check_run(scale: str, root: Path = Path()) -> None:
@@ -84,9 +91,7 @@ REMEDY = (
 def unwritable(scale: str, root: Path) -> list[str]:
     """Folders of a scale that this user may not write in, the first of them by name."""
     tops = [root / name for name in KEPT if name not in VERSIONED]
-    tops += [
-        root / name / room for name in VERSIONED for room in (scale, "open", "raw") if (name, room) != ("runs", "raw")
-    ]
+    tops += [root / name / room for name in VERSIONED for room in (scale, "open")]  # originals may be for reading only
     found = [folder for top in tops for folder in folders(top) if not is_writable(folder)]
     lines = [f"{folder.relative_to(root)}: you may not write there ({owner(folder)})" for folder in found[:NAMED]]
     return lines + ([f"and {len(found) - NAMED} more folders"] if len(found) > NAMED else [])
@@ -94,7 +99,7 @@ def unwritable(scale: str, root: Path) -> list[str]:
 
 def folders(top: Path) -> list[Path]:
     """A folder and all below it, or itself where it is not there yet."""
-    return [Path(folder) for folder, _, _ in os.walk(top, followlinks=True)] or [top]
+    return [Path(folder) for folder, _, _ in os.walk(top)] or [top]
 
 
 def owner(path: Path) -> str:

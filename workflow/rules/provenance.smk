@@ -14,7 +14,9 @@ ROOMS += ["open"] if len(REAL_DATA) == len(plan.ON_REAL_DATA) else []
 def room_of_step(command):
     """The room of src/rescore that a rule's step belongs to; None where it calls none."""
     found = re.search(r"\{params\.code\} (\w+)\.", command or "")
-    return found and found[1]
+    return (
+        "sources" if (command or "").startswith("rescore fetch") else found and found[1]
+    )
 
 
 # The files that decide what a run makes, as they were when it was planned.
