@@ -4,12 +4,16 @@
 VENV ?= .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SCALE ?= demo
-BIN = $(abspath $(VENV))/bin
+# Folders may have any name (spaces, quotes): recipes take this one from the environment, in double quotes.
+export BIN := $(if $(filter /%,$(firstword $(VENV))),$(VENV),$(CURDIR)/$(VENV))/bin
 # The set-up is redone when the lock file changes or the checkout that the environment points to moves.
-STAMP = $(VENV)/.rescore-$(shell cat requirements.lock pyproject.toml | sha256sum | cut -c 1-16)-$(shell pwd | sha256sum | cut -c 1-8)
+STAMP = .rescore-$(shell cat requirements.lock pyproject.toml | sha256sum | cut -c 1-16)-$(shell pwd | sha256sum | cut -c 1-8)
 export PATH := $(BIN):$(PATH)
+# Containers run as a number without a name and a home that may be written; tools keep caches there that nothing depends on.
+export HOME := $(shell test -w "$$HOME" && printf %s "$$HOME" || printf %s "$$PWD/.snakemake/home")
+export USER := $(or $(USER),$(LOGNAME),user)
 
-.PHONY: setup reproduce test test-fast lint clean
+.PHONY: setup environment reproduce test test-fast lint clean
 
 reproduce: setup
 	snakemake --cores all --config scale=$(SCALE)
@@ -27,15 +31,16 @@ lint: setup
 	mypy
 	snakefmt --check Snakefile workflow
 
-setup: $(STAMP)
+setup:
+	@test -e "$$BIN/../$(STAMP)" || $(MAKE) --no-print-directory environment
 
-$(STAMP):
-	$(PYTHON) -c "import sys; sys.exit(0 if sys.version_info[:2] == (3, 11) else 'requirements.lock is for Python 3.11: make PYTHON=/path/to/python3.11')"
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	rm -f $(VENV)/.rescore-*
-	touch $@
+environment:
+	"$(PYTHON)" -c "import sys; sys.exit(0 if sys.version_info[:2] == (3, 11) else 'requirements.lock is for Python 3.11: make PYTHON=/path/to/python3.11')"
+	test -x "$$BIN/python" || "$(PYTHON)" -m venv "$${BIN%/bin}"
+	"$$BIN/python" -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	"$$BIN/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	rm -f "$$BIN"/../.rescore-*
+	touch "$$BIN/../$(STAMP)"
 
 clean:
 	rm -rf data/demo data/smoke runs results/demo results/smoke results/open logs

@@ -9,9 +9,17 @@ Rules live in workflow/rules/, a file a family, left to right as in src/rescore:
 report. open has the real data that needs no video, audit what the papers' own numbers contradict, provenance the lock.
 """
 
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 min_version("9.0")
+
+if workflow.is_main_process and not Path(workflow.basedir).samefile(Path.cwd()):
+    raise WorkflowError(
+        f"data, runs and results lie beside the Snakefile. Remedy: cd {workflow.basedir} (and no --directory)"
+    )
 
 
 configfile: "params.yaml"

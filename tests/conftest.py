@@ -12,6 +12,7 @@ arithmetic.prepare()
 
 LONGEST = (
     "test_workflow.py",
+    "test_cluster.py",
     "test_dvc.py",
     "test_matrix.py",
     "test_remotes.py",
@@ -20,7 +21,7 @@ LONGEST = (
     "test_multitask.py",
     "test_page_browser.py",
 )
-SHARED = {"test_dvc.py": "test_workflow.py"}
+SHARED = {"test_dvc.py": "test_workflow.py", "test_places.py": "test_workflow.py"}
 """Files that stay with another one, because they share a finished run of the whole workflow."""
 
 

@@ -77,3 +77,25 @@ def test_an_interrupt_is_not_a_crash(monkeypatch, capsys):
     monkeypatch.setitem(cli.COMMANDS, "plan", interrupted)
     assert cli.main(["plan"]) == 130
     assert "run again to go on" in capsys.readouterr().err
+
+
+def test_a_picture_that_cannot_be_drawn_leaves_the_points(capsys, tmp_path):
+    def refuse():
+        raise ValueError("no such font")
+
+    cli.draw(refuse, tmp_path / "x.png")
+    said = capsys.readouterr()
+    assert said.err == "not drawn: no such font\n"
+    cli.draw(lambda: None, tmp_path / "x.png")
+    assert capsys.readouterr().out == f"drawn in {tmp_path}/x.png\n"
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
+def test_closed_streams_lead_nowhere(closed):
+    """Without them the next file that is opened would get what is printed."""
+    script = (
+        "import os, sys; from rescore import cli\n"
+        f"for number in {closed}: os.close(number)\n"
+        "cli.settle_streams(); os.fstat(0); os.fstat(1); os.fstat(2); sys.exit(7 if os.open('/', os.O_RDONLY) > 2 else 1)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 7

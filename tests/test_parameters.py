@@ -213,3 +213,20 @@ def test_a_byte_order_mark_and_anchors_are_no_matter(tmp_path):
     path.write_bytes(path.read_text(encoding="utf-8").encode("utf-8-sig"))
     settings = parameters.load(path, "trap")[1]
     assert (settings["seeds"], settings["scoring"]["bootstrap"]) == (30, 30)
+
+
+def test_folders_are_read_as_a_shell_reads_them(config, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/judge")
+    monkeypatch.setenv("FILMS", "/big/all films")
+    config["defaults"]["sources"] |= {
+        "aqa7_directory": "~/it's here",
+        "ucf101_directory": "$FILMS/ucf",
+        "mtl_aqa_directory": "a $b",
+    }
+    config["defaults"]["action_net"]["static"]["directory"] = "${FILMS}/static"
+    settings = resolve(config, "paper")
+    assert settings["sources"]["aqa7_directory"] == "/home/judge/it's here"
+    assert settings["sources"]["ucf101_directory"] == "/big/all films/ucf"
+    assert settings["sources"]["mtl_aqa_directory"] == "a $b", "no such variable: a name like any other"
+    assert settings["action_net"]["static"]["directory"] == "/big/all films/static"
+    assert parameters.resolve(config, "paper") == settings

@@ -5,20 +5,23 @@ Modules are imported only when their command runs: `rescore --help` loads no fra
 
 import argparse
 import collections.abc
+import contextlib
 import importlib
 import inspect
 import json
 import os
 import sys
+import tempfile
 import types
 import typing
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rescore import __version__, arithmetic, libraries, processes, step_server
+from rescore import __version__, arithmetic, checkout, libraries, processes, step_server
 from rescore.errors import RescoreError
 
+AUDIT = Path("results/audit.csv")
 DESCRIPTION = """Rerun the experiments of action-quality-assessment papers and hold each reported number against a recomputed one.
 
 The workflow itself is run by `snakemake --cores all`; these commands look at it, feed it, and use what it trained."""
@@ -43,9 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
         "names", nargs="*", metavar="SOURCE", help="sources to get; without any: list them with their state"
     )
     fetch.add_argument("--all", action="store_true", help="every source that can be fetched and verified")
-    fetch.add_argument(
-        "--root", type=Path, default=Path("data/raw"), help="where sources are kept (default: %(default)s)"
-    )
+    fetch.add_argument("--root", type=Path, help="where sources are kept (default: data/raw of this checkout)")
     fetch.add_argument(
         "--height", type=int, default=720, help="lines of mtl-aqa's broadcasts at most (default: %(default)s)"
     )
@@ -69,7 +70,12 @@ def build_parser() -> argparse.ArgumentParser:
     audit.add_argument(
         "--reported", type=Path, default=Path("reported"), help="the papers' numbers (default: %(default)s)"
     )
-    audit.add_argument("--output", type=Path, default=Path("results/audit.csv"), help="default: %(default)s")
+    audit.add_argument("--output", type=Path, help=f"default: {AUDIT}")
+
+    commands.add_parser(
+        "doctor",
+        help="what of this machine and checkout will make trouble, and how to mend it; exit 1 where something will",
+    )
 
     verify = commands.add_parser(
         "verify",
@@ -264,6 +270,7 @@ def run_plan(options: argparse.Namespace) -> int:
 def run_fetch(options: argparse.Namespace) -> int:
     from rescore.sources import fetch
 
+    options.root = options.root or Path("data/raw")
     if not options.names and not options.all:
         print(fetch.describe(options.root))
         return 0
@@ -340,11 +347,14 @@ def run_audit(options: argparse.Namespace) -> int:
     from rescore.sources import fetch
 
     _, settings = parameters.load()
-    table = run.write_audit_at_hand(
-        options.reported, options.output, settings, Path("data/raw"), fetch.configured_mirror()
-    )
+    with contextlib.ExitStack() as opened:
+        output, where = options.output or AUDIT, f"written to {options.output or AUDIT}"
+        if options.output is None and not checkout.is_writable(AUDIT):
+            output = Path(opened.enter_context(tempfile.TemporaryDirectory()), AUDIT.name)
+            where = f"not written to {AUDIT}: you may not write there (--output names another place)"
+        table = run.write_audit_at_hand(options.reported, output, settings, Path("data/raw"), fetch.configured_mirror())
     print(run.describe(table))
-    print(f"written to {options.output}")
+    print(where)
     return 0
 
 
@@ -382,6 +392,14 @@ def run_rehearse(options: argparse.Namespace) -> int:
     outcomes = rehearse.rehearse(settings, options.only, memory, options.minutes)
     print(rehearse.describe(scale, outcomes, settings))
     return 0 if all(outcome.fits for outcome in outcomes) else 1
+
+
+def run_doctor(options: argparse.Namespace) -> int:
+    from rescore import doctor
+
+    found = doctor.examine(Path())
+    print(doctor.describe(found))
+    return 1 if any(finding.state == doctor.FAIL for finding in found) else 0
 
 
 def run_dvc_yaml(options: argparse.Namespace) -> int:
@@ -442,6 +460,7 @@ COMMANDS = {
     "audit": run_audit,
     "verify": run_verify,
     "rehearse": run_rehearse,
+    "doctor": run_doctor,
     "dvc-yaml": run_dvc_yaml,
     "explain": run_explain,
     "serve": run_serve,
@@ -450,10 +469,38 @@ COMMANDS = {
 }
 
 
+def speaks_of_the_checkout(options: argparse.Namespace) -> bool:
+    """Whether a command reads params.yaml and the folders beside it, and so has to be given in the checkout's root."""
+    if options.command == "fetch":
+        return options.root is None
+    if options.command == "score":
+        return options.weights is None
+    return options.command in ("plan", "check", "audit", "verify", "dvc-yaml", "doctor")
+
+
+def settle_streams() -> None:
+    """Printing never fails: closed streams lead nowhere, and what a terminal cannot show is spelled by its number."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(
+                os.devnull, os.O_RDWR
+            )  # the lowest free number: else the next file that is opened gets what is printed
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the console script. Errors that a user can mend come without a traceback; exit status 1."""
+    settle_streams()
     options = build_parser().parse_args(arguments)
     try:
+        if speaks_of_the_checkout(options):
+            checkout.check_root(f"rescore {options.command}")
+        if options.command not in ("step", "serve", "doctor"):
+            checkout.settle_user()
         # Before anything loads NumPy. A step follows its rule; what a run starts, a run's server too, has the run's environment.
         if options.command not in ("step", "serve"):
             arithmetic.prepare()

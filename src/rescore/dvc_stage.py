@@ -45,7 +45,9 @@ def engine_outputs(scale: str) -> list[str]:
         RescoreError: the engine refuses.
     """
     command = [sys.executable, "-m", "snakemake", "--summary", "--config", f"scale={scale}"]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"RESCORE_MIRROR": ""})
+    done = subprocess.run(
+        command, capture_output=True, text=True, errors="backslashreplace", env=os.environ | {"RESCORE_MIRROR": ""}
+    )
     if done.returncode:
         raise RescoreError(f"snakemake --summary --config scale={scale}: {done.stderr.strip()}")
     rows = csv.DictReader(done.stdout.splitlines(), delimiter="\t")

@@ -20,7 +20,9 @@ WORKFLOW = ("Snakefile", "params.yaml", "workflow/rules", "workflow/schemas", "p
 IGNORED = {"__pycache__", ".pyc", ".swp"}
 PLUMBING = (
     "arithmetic",
+    "checkout",
     "cli",
+    "doctor",
     "dvc_stage",
     "libraries",
     "lock",

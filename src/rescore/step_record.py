@@ -65,19 +65,26 @@ def signatures(arguments: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
     return {path.as_posix(): (path.stat().st_ino, path.stat().st_ctime_ns) for path in files}
 
 
-def git(*arguments: str) -> str | None:
-    """What a git command prints; None without git or outside a repository."""
+def git(*arguments: str) -> tuple[str | None, str]:
+    """What a git command prints (None where it fails) and why it fails.
+
+    A clone that belongs to another user is asked all the same, without what it could make git run: its code runs already.
+    """
+    command = ["git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false", "--no-optional-locks", *arguments]
     try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=60)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+        done = subprocess.run(command, capture_output=True, text=True, errors="backslashreplace", timeout=60)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return None, str(error)
+    failed = done.returncode != 0
+    return None if failed else done.stdout.strip(), done.stderr.strip().partition("\n")[0] if failed else ""
 
 
 def code_version() -> dict[str, Any]:
-    """The commit, and whether the code differs from it (results and data may: a run writes them)."""
-    commit = git("rev-parse", "HEAD")
-    changes = git("status", "--porcelain", "--", *CODE) if commit else None
+    """The commit, and whether the code differs from it (results and data may: a run writes them); without a commit, why."""
+    commit, why = git("rev-parse", "HEAD")
+    if commit is None:
+        return {"commit": None, "dirty": None, "why": why}
+    changes, _ = git("status", "--porcelain", "--", *CODE)
     return {"commit": commit, "dirty": None if changes is None else bool(changes)}
 
 

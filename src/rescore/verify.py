@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from rescore import libraries, lock, step_record
+from rescore import checkout, libraries, lock, step_record
 from rescore.errors import RescoreError
 from rescore.measured import content_digest
 
@@ -72,7 +72,7 @@ def workflow_faults(rooms: Sequence[str]) -> list[str]:
     faults = []
     for scale in [room for room in rooms if room != "open"] or ["open"]:
         command = [sys.executable, "-m", "snakemake", "-n", "--quiet", "progress", "--config", f"scale={scale}"]
-        done = subprocess.run(command, text=True, capture_output=True)
+        done = subprocess.run(command, text=True, errors="backslashreplace", capture_output=True)
         if done.returncode:
             faults.append(f"snakemake -n --config scale={scale}: {reason_of(done.stdout + done.stderr)}")
         elif jobs := planned(done.stdout + done.stderr):
@@ -113,7 +113,8 @@ def dvc_faults() -> list[str]:
     if not dvc_is_initialised():
         return []
     check_dvc(importlib.metadata.version("dvc"))
-    done = dvc("status", "--json")
+    with checkout.readable_copy(Path()) as folder:
+        done = dvc(folder, "status", "--json")
     if done.returncode:
         return [f"dvc status: {reason_of(done.stdout + done.stderr)}"]
     stages = json.loads(done.stdout or "{}")
@@ -138,9 +139,12 @@ def check_dvc(version: str) -> None:
         )
 
 
-def dvc(*arguments: str) -> subprocess.CompletedProcess[str]:
+def dvc(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "dvc", *arguments]
     environment = os.environ | {"DVC_NO_ANALYTICS": "1"}
-    return subprocess.run([sys.executable, "-m", "dvc", *arguments], text=True, capture_output=True, env=environment)
+    return subprocess.run(
+        command, cwd=folder, text=True, errors="backslashreplace", capture_output=True, env=environment
+    )
 
 
 TABLES = ":(glob)results/*/tables/*.csv"

@@ -112,7 +112,10 @@ def test_unknown_competitions_leave_a_reason_instead_of_a_number(written, dives,
     ("damage", "message"),
     [
         (lambda table: table[table["member"] != "classes/within/c1"], "classes/within/c1: no predictions"),
-        (lambda table: table[(table["member"] != "classes/within/c1") | (table["seed"] == 0)], r"1 seeds \(0\), declared 2 \(0, 1\)"),
+        (
+            lambda table: table[(table["member"] != "classes/within/c1") | (table["seed"] == 0)],
+            r"1 seeds \(0\), declared 2 \(0, 1\)",
+        ),
         (lambda table: table.drop(table.index[table["member"] == "classes/within/c1"][0]), "other samples than"),
         (lambda table: pd.concat([table, table.iloc[:2]]), "2 duplicate rows"),
         (lambda table: table.assign(target=table["target"] / 2), "targets differ"),

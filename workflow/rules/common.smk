@@ -9,6 +9,7 @@ from pathlib import Path
 import snakemake
 from rescore import (
     arithmetic,
+    checkout,
     libraries,
     lock,
     parameters,
@@ -28,6 +29,7 @@ from snakemake.persistence import RECORD_FORMAT_VERSION
 # Looking at the graph is possible without `--cores`.
 CORES = workflow.resource_settings.cores or os.cpu_count()
 processes.prepare_environment()
+checkout.settle_user()
 
 
 async def unprotected(file):
@@ -39,6 +41,7 @@ async def unprotected(file):
 
 _IOFile.protected = unprotected
 
+ENGINE = Path(".snakemake").absolute()
 ONLY_ASKS = processes.only_asks(sys.argv[1:])
 if workflow.is_main_process and not ONLY_ASKS:
     if not repair.is_part() and (warning := libraries.warning()):
@@ -47,10 +50,24 @@ if workflow.is_main_process and not ONLY_ASKS:
         raise WorkflowError(
             "--touch makes old results look new; run without it: only what changed is made again"
         )
-    if not (repair.is_part() or processes.hold_run_lock(Path(".snakemake"))):
+    try:
+        alone = repair.is_part() or processes.hold_run_lock(ENGINE)
+    except RescoreError as error:
+        raise WorkflowError(str(error))
+    if not alone:
         raise WorkflowError(
             "another run is at work in this directory; wait for it, or run in another clone"
         )
+
+
+if (
+    workflow.is_main_process
+    and ONLY_ASKS
+    and not checkout.is_writable(Path(".snakemake"))
+):
+
+    # Whoever only asks may do so in a checkout that is not theirs.
+    workdir: checkout.shadow(Path())
 
 
 def check_unchanged():
@@ -70,12 +87,23 @@ try:
         config, None, Path(workflow.basedir) / parameters.SCHEMA, "params.yaml"
     )
     check_unchanged()
+    if workflow.is_main_process and not ONLY_ASKS:
+        checkout.check_run(SCALE)
     # Results that a commit describes and that are there count as run, whether or not their sources are here.
     DONE = plan.complete(lambda name: lock.complete("open", f"runs/open/{name}"))
     # All jobs inherit it, and the server that runs most of them.
     arithmetic.prepare(SETTINGS["arithmetic"], SETTINGS["threads"])
 except RescoreError as error:
     raise WorkflowError(str(error))
+
+# What a cluster's jobs have to know of where the run was started; a scheduler that hands over no environment is told so.
+workflow.register_envvars(
+    *(
+        name
+        for name in ("RESCORE_MIRROR", "RESCORE_PARAMETERS", "TORCH_HOME")
+        if name in os.environ
+    )
+)
 
 DATA, RUNS, RESULTS, LOGS = (
     f"{room}/{SCALE}" for room in ("data", "runs", "results", "logs")

@@ -16,7 +16,9 @@ ROOMS += ["open"] if len(REAL_DATA) == len(plan.ON_REAL_DATA) else []
 def room_of_step(command):
     """The room of src/rescore that a rule's step belongs to; None where it calls none."""
     found = re.search(r"\{params\.code\} (\w+)\.", command or "")
-    return found and found[1]
+    return (
+        "sources" if (command or "").startswith("rescore fetch") else found and found[1]
+    )
 
 
 # The files that decide what a run makes, as they were when it was planned.
@@ -41,7 +43,7 @@ def is_output(path):
 def reconciled():
     """Recorded outputs that are to be kept and are not there (deleted, or not pulled): targets like the pages."""
     asking = ONLY_ASKS and not repair.is_part()
-    guard = processes.asking(Path(".snakemake")) if asking else nullcontext(True)
+    guard = processes.asking(ENGINE) if asking else nullcontext(True)
     with guard as alone:
         if not alone:
             return []
@@ -64,8 +66,10 @@ if workflow.is_main_process and not ONLY_ASKS:
 
 
 onstart:
-    # A cluster's jobs are to stay within what the cluster gave them, not to be forks of a process outside.
-    if not (ONLY_ASKS or workflow.non_local_exec):
+    # A cluster's jobs are to stay within what the cluster gave them: no forks of a process outside, no threads of this machine's.
+    if workflow.non_local_exec:
+        os.environ.pop("OMP_NUM_THREADS", None)
+    elif not ONLY_ASKS:
         step_server.start(Path(".snakemake"))
     if not (ONLY_ASKS or repair.is_part()):
         # Beside the first jobs: says in its first seconds whether the same bytes are to be expected on this machine.
