@@ -122,13 +122,15 @@ def stages_steps(system: str) -> Callable[[Settings], dict[str, float]]:
 
 def pretraining_steps(settings: Settings) -> dict[str, float]:
     bodies = (
-        len(trainings.every_backbone(settings)) if trainings.is_trained_here(trainings.Rests.BACKBONE, settings) else 0
+        len(repetition.every_backbone(settings))
+        if repetition.is_trained_here(repetition.Rests.BACKBONE, settings)
+        else 0
     )
     return {"": bodies * settings["pretraining"]["iterations"]}
 
 
 def pose_steps(settings: Settings) -> dict[str, float]:
-    own = trainings.is_trained_here(trainings.Rests.ESTIMATOR, settings)
+    own = repetition.is_trained_here(repetition.Rests.ESTIMATOR, settings)
     count = len(repetition.estimators(repetition.network_seeds(settings), settings))
     return {"": count * settings["poses"]["training"]["iterations"] if own else 0}
 
