@@ -115,7 +115,7 @@ rule error_measures_scores:
     conda:
         "../../environment.yml"
     params:
-        settings=settings("seed", "scoring"),
+        settings=settings("seed", "scoring", "extensions.systems", *COUNTED_BY),
         code=code("scoring.error_measures.measure_errors"),
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} scoring.error_measures.measure_errors"

@@ -155,6 +155,8 @@ def computed(
     statement: dict[str, Any], chosen: Callable[[dict[str, Any]], pd.DataFrame], confidence: float
 ) -> str | None:
     """A sum, or a difference of two, of cells; None where it has another form, which numbers alone decide."""
+    if statement["operation"] not in ("sum", "difference"):
+        return None  # and its cells may be words
     operands = [
         part
         for operand in statement["operands"]
