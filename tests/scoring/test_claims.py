@@ -363,6 +363,11 @@ def test_one_training_without_a_file_tells_nothing():
 
 def test_what_needs_no_chance_is_as_it_stands_and_a_missing_number_undecided():
     numbers = ours(*UNSURE)
+    numbers.loc[3] = ["t", "words", "a", "large", "40", None]
+    for operation, row, value in (("count", "words", 1), ("whole_quotient", "exact", 0), ("sum", "exact", 0.5)):
+        operands = [cells(row, "a")] + [2] * (operation == "whole_quotient")
+        statement = {"arithmetic": {"operation": operation, "operands": operands, "value": value}}
+        assert evaluate_estimates(statement, numbers, 0.95) == HOLDS
     assert evaluate_estimates({"label": {"cells": cells("exact", "a"), "equals": "0.5"}}, numbers, 0.95) == HOLDS
     assert evaluate_estimates(greater(cells("ours", "a"), cells("absent", "a")), numbers, 0.95) == UNDECIDED
 

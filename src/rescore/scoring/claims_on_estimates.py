@@ -155,14 +155,14 @@ def computed(
     statement: dict[str, Any], chosen: Callable[[dict[str, Any]], pd.DataFrame], confidence: float
 ) -> str | None:
     """A sum, or a difference of two, of cells; None where it has another form, which numbers alone decide."""
-    if statement["operation"] not in ("sum", "difference"):
+    operation, value = statement["operation"], float(statement["value"])
+    if operation not in ("sum", "difference"):
         return None  # and its cells may be words
     operands = [
         part
         for operand in statement["operands"]
         for part in (quantities(operand, chosen) if isinstance(operand, dict) else [float(operand)])
     ]
-    operation, value = statement["operation"], float(statement["value"])
     if operation == "sum" and len(operands) == 1:
         result = operands[0]
     elif operation == "difference" and len(operands) == 2:
