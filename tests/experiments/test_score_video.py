@@ -149,7 +149,8 @@ def test_command_line(files: dict[str, Any], tmp_path: Path, monkeypatch: pytest
         .replace("backbone: {width: 0.125,", "backbone: {width: 0.03125, weights: random,")
     )
     (tmp_path / "params.yaml").write_text(text)
-    (tmp_path / "workflow").symlink_to(ROOT / "workflow")
+    for name in ("workflow", "Snakefile"):
+        (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
     video = str(files["paths"]["video"])
     command = ["score", video, "--experiment", "zero_shot", "--scale", "demo"]
@@ -265,14 +266,15 @@ def test_odd_films_are_scored_as_their_frames_are(files: dict[str, Any], tmp_pat
 def command(files: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """`rescore score VIDEO` in a run's folders around the fixture's files."""
     folder = tmp_path / "place"
-    for name in ("members", "weights"):
-        target = folder / "runs/demo" / {"members": "zero_shot", "weights": "backbone"}[name]
-        target.mkdir(parents=True)
-        shutil.copy(files["paths"][name], target)
+    runs = folder / "runs/demo"
+    (runs / "zero_shot").mkdir(parents=True)
+    shutil.copy(files["paths"]["members"], runs / "zero_shot")
+    shutil.copytree(files["paths"]["runs"] / "backbone", runs / "backbone")
     text = (ROOT / "params.yaml").read_text()
     text = text.replace("backbone: {width: 0.125,", "backbone: {width: 0.03125, weights: random,")
     (folder / "params.yaml").write_text(text)
-    (folder / "workflow").symlink_to(ROOT / "workflow")
+    for name in ("workflow", "Snakefile"):
+        (folder / name).symlink_to(ROOT / name)
     monkeypatch.chdir(folder)
     options = ["--experiment", "zero_shot", "--scale", "demo", "--action", "diving"]
     return lambda *words: cli.main(["score", *map(str, words), *options])
