@@ -362,9 +362,10 @@ def run_verify(options: argparse.Namespace) -> int:
     if options.arithmetic or options.write:
         return verify_arithmetic(options.write)
     from rescore import verify
+    from rescore.reporting.level import level
 
     faults = verify.verify()
-    print(verify.describe(faults))
+    print("\n".join([verify.describe(faults), *level()]))
     return 1 if faults else 0
 
 

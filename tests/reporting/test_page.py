@@ -332,7 +332,7 @@ def open_page(tmp_path):
     """A page of real data: one table, no figures, claims or clips, and nothing but the results at hand."""
     settings = {"scale": "open", "sources": {}, "scoring": {"confidence": 0.95}}
     pd.DataFrame(columns=["row", "column", "value", "n"]).to_csv(tmp_path / "reported.csv", index=False)
-    judge = ["x", "Judge 1", "Sp. Corr.", "spearman", "", 0.97, 0.96, 0.98, None, None, 1410, 1, "nothing trained"]
+    judge = ["x", "Judge 1", "Sp. Corr.", "spearman", "", 0.97, 0.96, 0.98, *[None] * 4, 1410, 1, "nothing trained"]
     pd.DataFrame([judge], columns=COLUMNS).to_csv(tmp_path / "scores.csv", index=False)
     table = tmp_path / "open_human_ceiling.csv"
     outputs = [table, tmp_path / "t.md", tmp_path / "t.tex"]

@@ -53,7 +53,8 @@ def test_without_data_the_papers_are_audited_alone(tmp_path):
 def test_the_command_needs_no_data_and_no_framework(tmp_path):
     for name in ("reported", "workflow/schemas"):
         shutil.copytree(ROOT / name, tmp_path / name)
-    shutil.copy(ROOT / "params.yaml", tmp_path)
+    for name in ("params.yaml", "Snakefile"):
+        shutil.copy(ROOT / name, tmp_path)
     script = "import sys; from rescore import cli; code = cli.main(['audit']); print('torch' in sys.modules, code)"
     environment = {name: value for name, value in os.environ.items() if name != "RESCORE_MIRROR"}
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, text=True, capture_output=True)
