@@ -57,7 +57,7 @@ def settle_user() -> None:
     except KeyError:
         for name in ("LOGNAME", "USER"):
             os.environ.setdefault(name, f"user-{os.getuid()}")
-    home = os.environ.get("HOME") or os.path.expanduser("~")
+    home = os.environ.get("HOME", os.path.expanduser("~"))
     is_home = os.path.isabs(home) and os.path.isdir(home)
     if is_home and os.access(home, os.W_OK):
         return

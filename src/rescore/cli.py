@@ -490,7 +490,9 @@ def settle_streams() -> None:
             )  # the lowest free number: else the next file that is opened gets what is printed
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+            # In a fork of the run's server the stream leads elsewhere by now, and was settled before.
+            with contextlib.suppress(OSError):
+                stream.reconfigure(errors="backslashreplace")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
