@@ -1,7 +1,8 @@
 """Test processes share the machine: a file's tests stay together (fixtures are made once), the longest files go first."""
 
 import os
-from pathlib import PurePosixPath
+import tempfile
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -21,6 +22,14 @@ SHARED = {"test_dvc.py": "test_workflow.py", "test_places.py": "test_workflow.py
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # the processes fill the machine by themselves
+
+
+@pytest.fixture
+def public_path():
+    """A folder that every user may enter: pytest's own are closed to others, at each start of another pytest anew."""
+    with tempfile.TemporaryDirectory(prefix="rescore-test-") as name:
+        os.chmod(name, 0o755)
+        yield Path(name)
 
 
 def pytest_collection_modifyitems(items):

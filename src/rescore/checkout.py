@@ -44,7 +44,7 @@ def is_root(folder: Path) -> bool:
 def is_writable(path: Path) -> bool:
     """Whether a file or folder can be made or replaced: asked of the nearest folder that exists."""
     folder = next(above for above in (path, *path.absolute().parents) if os.path.isdir(above))
-    return os.access(folder, os.W_OK | os.X_OK)
+    return os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def settle_user() -> None:
@@ -91,7 +91,9 @@ REMEDY = (
 def unwritable(scale: str, root: Path) -> list[str]:
     """Folders of a scale that this user may not write in, the first of them by name."""
     tops = [root / name for name in KEPT if name not in VERSIONED]
-    tops += [root / name / room for name in VERSIONED for room in (scale, "open")]  # originals may be for reading only
+    tops += [
+        root / name / room for name in VERSIONED for room in dict.fromkeys((scale, "open"))
+    ]  # originals may be for reading only
     found = [folder for top in tops for folder in folders(top) if not is_writable(folder)]
     lines = [f"{folder.relative_to(root)}: you may not write there ({owner(folder)})" for folder in found[:NAMED]]
     return lines + ([f"and {len(found) - NAMED} more folders"] if len(found) > NAMED else [])
