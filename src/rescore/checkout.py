@@ -47,17 +47,28 @@ def is_writable(path: Path) -> bool:
     return os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
+def is_named() -> bool:
+    """Whether this process's user has a name in the system."""
+    try:
+        return bool(pwd.getpwuid(os.getuid()).pw_name)
+    except KeyError:
+        return False
+
+
+def home_of_user() -> str:
+    """The user's home as the environment or the system says; empty where neither does."""
+    return os.environ.get("HOME") or (pwd.getpwuid(os.getuid()).pw_dir if is_named() else "")
+
+
 def settle_user() -> None:
     """Give this process and those it starts a home and a name, where a container runs it under a number that has none.
 
     Libraries ask for both, for caches and notes that nothing depends on. A home that may only be read stays the home.
     """
-    try:
-        pwd.getpwuid(os.getuid())
-    except KeyError:
+    home = home_of_user()
+    if not is_named():
         for name in ("LOGNAME", "USER"):
             os.environ.setdefault(name, f"user-{os.getuid()}")
-    home = os.environ.get("HOME") or os.path.expanduser("~")
     is_home = os.path.isabs(home) and os.path.isdir(home)
     if is_home and os.access(home, os.W_OK):
         return
