@@ -1,6 +1,8 @@
 """Test processes share the machine: a file's tests stay together (fixtures are made once), the longest files go first."""
 
-from pathlib import PurePosixPath
+import os
+import tempfile
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -23,6 +25,14 @@ LONGEST = (
 )
 SHARED = {"test_dvc.py": "test_workflow.py", "test_places.py": "test_workflow.py"}
 """Files that stay with another one, because they share a finished run of the whole workflow."""
+
+
+@pytest.fixture
+def public_path():
+    """A folder that every user may enter: pytest's own are closed to others, at each start of another pytest anew."""
+    with tempfile.TemporaryDirectory(prefix="rescore-test-") as name:
+        os.chmod(name, 0o755)
+        yield Path(name)
 
 
 def pytest_collection_modifyitems(items):

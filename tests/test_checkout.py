@@ -67,17 +67,17 @@ except Exception as error:
 """
 
 
-def test_folders_that_another_user_owns_are_named_before_the_run(tmp_path):
+def test_folders_that_another_user_owns_are_named_before_the_run(public_path):
     for name in ("runs/smoke/scores", "data/smoke", "logs", "workflow/provenance"):
-        (made(tmp_path) / name).mkdir(parents=True)
-    assert ask(CHECK_RUN, tmp_path) == ""
-    other = as_other(tmp_path)
-    said = ask(CHECK_RUN, tmp_path, **other)
-    assert said.startswith(f"RescoreError {tmp_path}: cannot be worked in")
+        (made(public_path) / name).mkdir(parents=True)
+    assert ask(CHECK_RUN, public_path) == ""
+    other = as_other(public_path)
+    said = ask(CHECK_RUN, public_path, **other)
+    assert said.startswith(f"RescoreError {public_path}: cannot be worked in")
     assert "runs/smoke/scores: you may not write there (drwxr-xr-x 4242)" in said or "and " in said
     assert "Remedy: a clone of your own" in said
-    (tmp_path / "runs/smoke/scores").chmod(0o777)
-    assert "runs/smoke/scores" not in ask(CHECK_RUN, tmp_path, **other)
+    (public_path / "runs/smoke/scores").chmod(0o777)
+    assert "runs/smoke/scores" not in ask(CHECK_RUN, public_path, **other)
 
 
 def test_under_dvc_links_are_refused_before_the_run_and_followed_without_it(tmp_path, monkeypatch):
@@ -131,24 +131,21 @@ SETTLE = (
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
 @pytest.mark.parametrize("home", ["/nonexistent", "", "relative"])
-def test_a_number_without_name_and_home_gets_both(home, tmp_path):
+def test_a_number_without_name_and_home_gets_both(home, public_path):
     with pytest.raises(KeyError):
         pwd.getpwuid(4242)
-    tmp_path.chmod(0o777)
-    for parent in tmp_path.parents:
-        if parent.stat().st_mode & 0o001 == 0:
-            parent.chmod(0o755)
-    variables = {"HOME": home, "TMPDIR": str(tmp_path), "USER": "", "LOGNAME": ""}
+    public_path.chmod(0o777)
+    variables = {"HOME": home, "TMPDIR": str(public_path), "USER": "", "LOGNAME": ""}
     script = "import os\nfor name in ('USER', 'LOGNAME'): os.environ.pop(name)\n" + SETTLE
     name, folder, writable = ask(script, **variables).split()
     assert (name, writable) == ("user-4242", "True")
-    assert folder == f"{tmp_path}/rescore-home-4242"
+    assert folder == f"{public_path}/rescore-home-4242"
 
 
 def test_a_home_that_may_only_be_read_stays_the_home_and_caches_go_elsewhere(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", "/")
     monkeypatch.setattr(checkout.tempfile, "gettempdir", lambda: str(tmp_path))
-    monkeypatch.setattr(checkout.os, "access", lambda path, kind: False)
+    monkeypatch.setattr(checkout.os, "access", lambda path, kind, **options: False)
     for name in ("TORCH_HOME", "XDG_CACHE_HOME", "MPLCONFIGDIR"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
@@ -158,14 +155,14 @@ def test_a_home_that_may_only_be_read_stays_the_home_and_caches_go_elsewhere(mon
     assert os.environ["TORCH_HOME"] == "//.cache/torch", "weights that are there are still found"
 
 
-def test_originals_for_reading_only_do_not_stop_a_run(tmp_path):
-    (made(tmp_path) / "data/raw/aqa7/videos").mkdir(parents=True)
+def test_originals_for_reading_only_do_not_stop_a_run(public_path):
+    (made(public_path) / "data/raw/aqa7/videos").mkdir(parents=True)
     for name in (".snakemake", "logs", "data/smoke", "data/open", "runs", "results", "workflow/provenance"):
-        (tmp_path / name).mkdir(parents=True)
-    other = as_other(tmp_path)
-    for path in tmp_path.rglob("*"):
+        (public_path / name).mkdir(parents=True)
+    other = as_other(public_path)
+    for path in public_path.rglob("*"):
         path.chmod(0o555 if "raw" in path.parts else 0o777)
-    assert ask(CHECK_RUN, tmp_path, **other) == ""
+    assert ask(CHECK_RUN, public_path, **other) == ""
 
 
 def test_a_user_with_a_home_keeps_it(monkeypatch, tmp_path):

@@ -44,7 +44,20 @@ def is_root(folder: Path) -> bool:
 def is_writable(path: Path) -> bool:
     """Whether a file or folder can be made or replaced: asked of the nearest folder that exists."""
     folder = next(above for above in (path, *path.absolute().parents) if os.path.isdir(above))
-    return os.access(folder, os.W_OK | os.X_OK)
+    return os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
+def is_named() -> bool:
+    """Whether this process's user has a name in the system."""
+    try:
+        return bool(pwd.getpwuid(os.getuid()).pw_name)
+    except KeyError:
+        return False
+
+
+def home_of_user() -> str:
+    """The user's home as the environment or the system says; empty where neither does."""
+    return os.environ.get("HOME") or (pwd.getpwuid(os.getuid()).pw_dir if is_named() else "")
 
 
 def settle_user() -> None:
@@ -52,12 +65,10 @@ def settle_user() -> None:
 
     Libraries ask for both, for caches and notes that nothing depends on. A home that may only be read stays the home.
     """
-    try:
-        pwd.getpwuid(os.getuid())
-    except KeyError:
+    home = home_of_user()
+    if not is_named():
         for name in ("LOGNAME", "USER"):
             os.environ.setdefault(name, f"user-{os.getuid()}")
-    home = os.environ.get("HOME", os.path.expanduser("~"))
     is_home = os.path.isabs(home) and os.path.isdir(home)
     if is_home and os.access(home, os.W_OK):
         return
@@ -91,7 +102,9 @@ REMEDY = (
 def unwritable(scale: str, root: Path) -> list[str]:
     """Folders of a scale that this user may not write in, the first of them by name."""
     tops = [root / name for name in KEPT if name not in VERSIONED]
-    tops += [root / name / room for name in VERSIONED for room in (scale, "open")]  # originals may be for reading only
+    tops += [
+        root / name / room for name in VERSIONED for room in dict.fromkeys((scale, "open"))
+    ]  # originals may be for reading only
     found = [folder for top in tops for folder in folders(top) if not is_writable(folder)]
     lines = [f"{folder.relative_to(root)}: you may not write there ({owner(folder)})" for folder in found[:NAMED]]
     return lines + ([f"and {len(found) - NAMED} more folders"] if len(found) > NAMED else [])

@@ -8,7 +8,6 @@ import json
 import locale
 import os
 import platform
-import pwd
 import shutil
 import subprocess
 import sys
@@ -70,11 +69,8 @@ def describe(found: list[Finding]) -> str:
 
 
 def user(root: Path) -> Iterator[Finding]:
-    try:
-        name = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        name = os.environ.get("LOGNAME") or os.environ.get("USER") or ""
-    home = os.environ.get("HOME") or os.path.expanduser("~")
+    name = checkout.is_named() or os.environ.get("LOGNAME") or os.environ.get("USER")
+    home = checkout.home_of_user()
     if not name:
         yield Finding(
             FAIL,
@@ -88,7 +84,7 @@ def user(root: Path) -> Iterator[Finding]:
         yield Finding(
             FAIL,
             "home",
-            f"{home} is no folder that you may write in; snakemake and DVC keep caches there",
+            f"{home or 'none'} is no folder that you may write in; snakemake and DVC keep caches there",
             "export HOME=/a/folder/of/yours",
         )
 

@@ -65,13 +65,14 @@ def another_user(folder):
     """What is put in front of a command so that the folder is another user's."""
     if os.getuid() != 0 or subprocess.run([*WITHOUT_RIGHTS, "true"], check=False, capture_output=True).returncode:
         pytest.skip("only root can play two users")
-    folder.parent.chmod(0o755)
     subprocess.run(["chown", "-R", "4242:4242", str(folder)], check=True)
     return WITHOUT_RIGHTS
 
 
 @pytest.mark.parametrize("kind", [read_only, another_user])
-def test_in_a_checkout_that_may_not_be_written_whatever_only_reads_reads(edited, kind):
+def test_in_a_checkout_that_may_not_be_written_whatever_only_reads_reads(finished, public_path, kind):
+    edited = public_path / "clone"
+    shutil.copytree(finished, edited, symlinks=True)
     before = kind(edited)
     status, said = call(edited, *before, *engine("-n"), clone=edited)
     assert status == 0, said
@@ -91,7 +92,8 @@ def test_in_a_checkout_that_may_not_be_written_whatever_only_reads_reads(edited,
     assert "Traceback" not in said
 
 
-def test_a_run_in_anothers_checkout_names_the_commit_all_the_same(clone):
+def test_a_run_in_anothers_checkout_names_the_commit_all_the_same(public_path):
+    clone = make_clone(public_path / "clone")
     git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.org"]
     for words in (["init", "-q"], ["add", "Snakefile"], ["commit", "-qm", "x"]):
         subprocess.run([*git, *words], cwd=clone, check=True)
@@ -189,18 +191,14 @@ def test_a_terminal_that_is_not_utf_8(clone, variables):
         assert "Traceback" not in said
 
 
-def test_a_number_without_a_name_runs_with_a_home_and_a_name_of_the_environment(clone, tmp_path):
+def test_a_number_without_a_name_runs_with_a_home_and_a_name_of_the_environment(public_path):
     """What `rescore doctor` tells such a user to export."""
     if os.getuid() != 0:
         pytest.skip("only root can become a number")
-    home = tmp_path / "home"
+    clone, home = make_clone(public_path / "clone"), public_path / "home"
     home.mkdir()
     for path in (clone, home):
         subprocess.run(["chown", "-R", "4242:4242", str(path)], check=True)
-    for folder in tmp_path.parents:
-        if folder.stat().st_mode & 0o001 == 0:
-            folder.chmod(0o755)
-    tmp_path.chmod(0o755)
     reading = "dac_read_search"  # Python itself may lie in a folder of root's
     number = [
         "setpriv", "--reuid", "4242", "--regid", "4242", "--clear-groups", f"--inh-caps=+{reading}",
