@@ -23,6 +23,7 @@ from scipy.stats import rankdata
 from rescore.scoring.intervals import (
     Spread,
     confidence_interval,
+    moved_mean_square,
     on_scale,
     power,
     prediction_interval,
@@ -155,7 +156,7 @@ def spread_at(
     sampling = np.square(influence[:, 0]).sum(-1)
     mean_square = others.var(axis=-1, ddof=1)
     if sides == 1:
-        mean_square = np.maximum(mean_square - (1 - shared) * variance, 0) + (1 - shared) * sampling
+        mean_square = moved_mean_square(mean_square, shared, variance, sampling)
     return Spread(values[:, 0], sides * mean_square, MEASURED - 1, shared * sampling, 1, influence.shape[-1])
 
 

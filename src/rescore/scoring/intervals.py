@@ -170,14 +170,28 @@ class TrainingVariance:
     """Jackknife variance of one training over the samples that MS was measured on, on the scale."""
 
     def on(self, sampling: float) -> float:
-        """MS on samples over which one training has this jackknife variance.
-
-        A part of MS is what samples give to one training and not to another; it grows as samples get fewer, the rest does not.
-        """
-        own = (1 - self.shared) * sampling
+        """MS on samples over which one training has this jackknife variance (`moved_mean_square`)."""
         if not np.isfinite(self.sampling):
             return self.mean_square
-        return max(self.mean_square - (1 - self.shared) * self.sampling, 0.0) + own
+        return float(moved_mean_square(self.mean_square, self.shared, self.sampling, sampling))
+
+
+def moved_mean_square(mean_square: Any, shared: Any, measured: Any, sampling: Any) -> np.ndarray:
+    """MS on other samples than it was measured on.
+
+    A part of MS is what samples give to one training and not to another: it grows and falls with the jackknife variance of one
+    training, and the rest stays. On fewer samples MS grows by what that part grows; on more it falls by it, though never by more than
+    if samples were all of it.
+
+    Args:
+        mean_square: as measured.
+        shared: share of the jackknife variance that two trainings have in common.
+        measured, sampling: jackknife variance of one training there and here.
+    """
+    added = (1 - shared) * (np.asarray(sampling) - measured)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        least = np.where(measured > 0, mean_square * np.minimum(sampling / measured, 1), 0.0)
+    return np.maximum(mean_square + added, least)
 
 
 def spread_by_file(value: float, influence: np.ndarray, units: int, file: TrainingVariance) -> Spread:
