@@ -33,7 +33,10 @@ def test_rows_are_written_as_the_contract_has_them(tmp_path):
     assert bounds[1] < float(line["rerun_low"]) < 0.3333 < float(line["rerun_high"]) < bounds[2]
     assert bounds[0] < 0.3333 < bounds[3]
     assert bounds[1] < 0.3333 < bounds[2]
-    assert rest == ["fine_tuning,RI,Diving 25,spearman,,,,,,,,,28,1,none", "fine_tuning,S3D,Diving 25,spearman,,,,,,,,,,,"]
+    assert rest == [
+        "fine_tuning,RI,Diving 25,spearman,,,,,,,,,28,1,none",
+        "fine_tuning,S3D,Diving 25,spearman,,,,,,,,,,,",
+    ]
 
 
 def test_more_columns_stand_last_and_a_curves_estimates_are_named_by_iteration(tmp_path):
