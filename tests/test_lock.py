@@ -202,3 +202,24 @@ def test_what_is_versioned():
     assert not lock.is_versioned("data/demo/videos/aqa7.csv")
     assert not lock.is_versioned("data/raw/aqa7-lists/SOURCE.json")
     assert not lock.is_versioned("reported/aqa7/table1.csv")
+
+
+def test_a_file_of_other_bytes_than_recorded_is_not_used(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    used = [Path("runs/demo/all_action/members.safetensors"), Path("runs/demo/backbone/0/weights.safetensors")]
+    records = {}
+    for path in used:
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"weights")
+        empty = dict.fromkeys(lock.KEYS) | {"input": [], "params": [], "input_checksums": {}}
+        records[path.as_posix()] = {"sha256": lock.content_digest(path), **empty}
+    lock.LOCKS.mkdir(parents=True)
+    lock.lock_path("demo").write_text(lock.lock_text(records))
+    unknown, absent = Path("runs/demo/all_action/other.safetensors"), Path("runs/demo/nowhere.safetensors")
+    unknown.write_bytes(b"anything")
+    lock.require_recorded([*used, unknown, absent], "demo")
+    for path in used:
+        path.write_bytes(b"weightt")
+    with pytest.raises(RescoreError, match="not the recorded checkpoints") as caught:
+        lock.require_recorded(used, "demo")
+    assert all(str(path) in str(caught.value) for path in used)

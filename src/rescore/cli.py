@@ -303,15 +303,17 @@ def run_score(options: argparse.Namespace) -> int:
         print(score_dive.describe(score_dive.score_dive(options.video, options.weights, options.epoch)))
         return 0
 
-    from rescore import parameters
+    from rescore import lock, parameters
     from rescore.experiments import score_video
 
     scale, settings = parameters.load(scale=options.scale)
     runs = Path("runs") / scale
     plot = None if options.no_plot else options.plot or score_video.plot_path(options.video)
+    members = runs / options.experiment / "members.safetensors"
+    lock.require_recorded([members, *sorted(runs.glob("backbone/*/weights.safetensors"))], scale)
     result = score_video.score_video(
         options.video,
-        runs / options.experiment / "members.safetensors",
+        members,
         runs,
         settings,
         options.action,

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rescore.errors import RescoreError
+from rescore.errors import RescoreError, raise_together
 from rescore.measured import content_digest
 from rescore.storage import canonical_json, sha256_text, write_text
 
@@ -103,6 +103,21 @@ def read_lock(room: str) -> dict[str, Record]:
                 "run the workflow: what the lock does not describe is made again."
             ) from error
     return records
+
+
+def require_recorded(paths: Iterable[Path], room: str) -> None:
+    """Hold files that are about to be used against their records; those without a record, or not there, are not asked about.
+
+    Raises:
+        RescoreError: some have other bytes than recorded, all of them together.
+    """
+    records = read_lock(room)
+    digests = {path: content_digest(path) for path in paths if path.is_file() and path.as_posix() in records}
+    raise_together(
+        "not the recorded checkpoints",
+        [str(path) for path, digest in digests.items() if digest != records[path.as_posix()]["sha256"]],
+        "make them again (snakemake with their paths) or pull them (dvc pull).",
+    )
 
 
 def lock_text(records: Mapping[str, Record]) -> str:
