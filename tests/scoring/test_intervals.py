@@ -190,8 +190,6 @@ def test_fewer_samples_raise_what_a_file_says_by_the_samples_own_part():
     assert file.on(0.03) == pytest.approx(0.05 - 0.25 * 0.01)
     # Never by more than if samples were all of it.
     assert TrainingVariance(0.004, 4, 0.5, 0.04).on(0.01) == pytest.approx(0.001)
-        0.5 * 0.01
-    )  # never less than samples alone make
     assert spread_by_file(0.3, np.full(4, 0.1), 4, file).shared == pytest.approx(0.75 * 0.04)
 
 

@@ -180,8 +180,8 @@ def moved_mean_square(mean_square: Any, shared: Any, measured: Any, sampling: An
     """MS on other samples than it was measured on.
 
     A part of MS is what samples give to one training and not to another: it grows and falls with the jackknife variance of one
-    training, and the rest stays. On fewer samples MS grows by what that part grows; on more it falls by it, though never by more than
-    if samples were all of it.
+    training, and the rest stays. On fewer samples MS grows by what that part grows; on more it falls by it, though
+    never by more than if samples were all of it.
 
     Args:
         mean_square: as measured.
