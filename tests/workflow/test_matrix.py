@@ -97,7 +97,7 @@ def edit_parameter(folder: Path) -> set[str]:
 
 def edit_module(folder: Path) -> set[str]:
     path = folder / "src/rescore/scoring/correlation.py"
-    path.write_text(path.read_text() + "\n# a line\n")
+    path.write_text(path.read_text() + "\nA_LINE = 1\n")
     return {"aqa7_scores", "aqa7_table"}
 
 

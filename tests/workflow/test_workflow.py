@@ -167,11 +167,18 @@ def test_a_changed_parameter_reruns_what_it_touches(edited, section, old, new, r
 def test_a_changed_line_reruns_what_can_reach_it(edited, module, reruns, keeps):
     path = edited / "src/rescore" / module
     before = path.stat()
-    path.write_text(path.read_text() + "\n# a line\n")
+    path.write_text(path.read_text() + "\nA_LINE = 1\n")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # the clock says nothing changed
     rules = planned(edited)
     assert reruns <= rules
     assert not keeps & rules
+
+
+def test_a_comment_reruns_nothing(edited):
+    for module in ("storage.py", "processes.py", "models/device.py", "reporting/figures.py"):
+        path = edited / "src/rescore" / module
+        path.write_text(path.read_text() + "\n# a line\n")
+    assert planned(edited) == set()
 
 
 def test_a_wrong_parameter_stops_before_anything_runs(tmp_path):
