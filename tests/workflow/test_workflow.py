@@ -178,7 +178,14 @@ def test_a_comment_reruns_nothing(edited):
     for module in ("storage.py", "processes.py", "models/device.py", "reporting/figures.py"):
         path = edited / "src/rescore" / module
         path.write_text(path.read_text() + "\n# a line\n")
-    assert not planned(edited) & {"pretrain", "all_action", "mtl_aqa_member", "aqa7_clips", "aqa7_scores", "aqa7_forest"}
+    assert not planned(edited) & {
+        "pretrain",
+        "all_action",
+        "mtl_aqa_member",
+        "aqa7_clips",
+        "aqa7_scores",
+        "aqa7_forest",
+    }
 
 
 def test_a_wrong_parameter_stops_before_anything_runs(tmp_path):
