@@ -191,5 +191,5 @@ def test_who_is_alive():
 
 def test_no_search_path(monkeypatch):
     monkeypatch.delenv("PATH")
-    processes.prepare_environment(1)
+    processes.prepare_environment()
     assert os.environ["PATH"].startswith(os.path.dirname(sys.executable))

@@ -137,6 +137,16 @@ def test_parameters_changed_since_training_are_refused(files: dict[str, Any]) ->
         score_video(**files["paths"], settings=settings, action="diving")
 
 
+def make_checkout(folder: Path, parameters: str) -> None:
+    """What `rescore score` needs of a checkout; without a lock, which describes other checkpoints than these."""
+    (folder / "params.yaml").write_text(parameters)
+    (folder / "Snakefile").symlink_to(ROOT / "Snakefile")
+    (folder / "workflow").mkdir()
+    for path in (ROOT / "workflow").iterdir():
+        if path.name != "provenance":
+            (folder / "workflow" / path.name).symlink_to(path)
+
+
 def test_command_line(files: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     """A run's folders around the fixture's files: text, PNG in the working directory, and refusals."""
     runs = tmp_path / "runs/demo"
@@ -148,9 +158,7 @@ def test_command_line(files: dict[str, Any], tmp_path: Path, monkeypatch: pytest
         .read_text()
         .replace("backbone: {width: 0.125,", "backbone: {width: 0.03125, weights: random,")
     )
-    (tmp_path / "params.yaml").write_text(text)
-    for name in ("workflow", "Snakefile"):
-        (tmp_path / name).symlink_to(ROOT / name)
+    make_checkout(tmp_path, text)
     monkeypatch.chdir(tmp_path)
     video = str(files["paths"]["video"])
     command = ["score", video, "--experiment", "zero_shot", "--scale", "demo"]
@@ -272,9 +280,7 @@ def command(files: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPat
     shutil.copytree(files["paths"]["runs"] / "backbone", runs / "backbone")
     text = (ROOT / "params.yaml").read_text()
     text = text.replace("backbone: {width: 0.125,", "backbone: {width: 0.03125, weights: random,")
-    (folder / "params.yaml").write_text(text)
-    for name in ("workflow", "Snakefile"):
-        (folder / name).symlink_to(ROOT / name)
+    make_checkout(folder, text)
     monkeypatch.chdir(folder)
     options = ["--experiment", "zero_shot", "--scale", "demo", "--action", "diving"]
     return lambda *words: cli.main(["score", *map(str, words), *options])

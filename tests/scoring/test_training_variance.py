@@ -11,7 +11,6 @@ from rescore.scoring.measured_variance import measure_variance
 from rescore.scoring.training_variance import (
     COLUMNS,
     family_of,
-    is_repeated,
     pooled,
     read_variances,
     trained,
@@ -81,27 +80,6 @@ def test_families():
         "s3d/1059": "s3d",
     }
     assert {member: family_of(member, settings) for member in named} == named
-
-
-def test_what_repeats():
-    repeated = [
-        "all",
-        "c3d_avg/score/1059",
-        "fine_tuned/diving/25/random",
-        "svr/mtl_aqa/10",
-        "coreg/unlv_dive/10",
-        "li/1059",
-    ]
-    not_repeated = [
-        "svr/diving",
-        "observer/mtl_aqa",
-        "label_only/1059",
-        "majority/1059",
-        "difficulty/svr/diving",
-        "pose_dct/1059",
-    ]
-    assert all(is_repeated(member, {}) for member in repeated)
-    assert not any(is_repeated(member, {}) for member in not_repeated)
 
 
 def test_pooling_by_hand():

@@ -65,6 +65,7 @@ def another_user(folder):
     """What is put in front of a command so that the folder is another user's."""
     if os.getuid() != 0 or subprocess.run([*WITHOUT_RIGHTS, "true"], check=False, capture_output=True).returncode:
         pytest.skip("only root can play two users")
+    folder.chmod(0o755)
     subprocess.run(["chown", "-R", "4242:4242", str(folder)], check=True)
     return WITHOUT_RIGHTS
 
