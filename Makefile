@@ -4,6 +4,9 @@
 VENV ?= .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SCALE ?= demo
+# Which builds of PyTorch: those of the lock file, 6.6 GB with CUDA; or `make TORCH=cpu ...`: the same release without, a tenth of it.
+TORCH ?= cuda
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 # Folders may have any name (spaces, quotes): recipes take this one from the environment, in double quotes.
 export BIN := $(if $(filter /%,$(firstword $(VENV))),$(VENV),$(CURDIR)/$(VENV))/bin
 # The set-up is redone when the lock file changes or the checkout that the environment points to moves.
@@ -12,6 +15,16 @@ export PATH := $(BIN):$(PATH)
 # Containers run as a number without a name and a home that may be written; tools keep caches there that nothing depends on.
 export HOME := $(shell test -w "$$HOME" && printf %s "$$HOME" || printf %s "$$PWD/.snakemake/home")
 export USER := $(or $(USER),$(LOGNAME),user)
+
+PIP = "$$BIN/python" -m pip install --quiet --disable-pip-version-check
+define INSTALL_cuda
+$(PIP) -r requirements.lock
+endef
+define INSTALL_cpu
+awk '/^[a-z]/ { kept = !/^(torch|torchvision|triton|nvidia-.*|cuda-.*)==/ } kept' requirements.lock > "$$BIN/../requirements-cpu.lock"
+	$(PIP) -r "$$BIN/../requirements-cpu.lock"
+	$(PIP) --no-deps --index-url "$(TORCH_INDEX)" $(shell sed -nE 's/^(torch|torchvision)==([^ ]+).*/\1==\2+cpu/p' requirements.lock)
+endef
 
 .PHONY: setup environment reproduce test test-fast lint clean
 
@@ -37,7 +50,7 @@ setup:
 environment:
 	"$(PYTHON)" -c "import sys; sys.exit(0 if sys.version_info[:2] == (3, 11) else 'requirements.lock is for Python 3.11: make PYTHON=/path/to/python3.11')"
 	test -x "$$BIN/python" || "$(PYTHON)" -m venv "$${BIN%/bin}"
-	"$$BIN/python" -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(INSTALL_$(TORCH))
 	"$$BIN/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	rm -f "$$BIN"/../.rescore-*
 	touch "$$BIN/../$(STAMP)"

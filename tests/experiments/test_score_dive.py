@@ -10,7 +10,8 @@ from torch import nn
 
 from rescore import cli
 from rescore.errors import RescoreError
-from rescore.experiments.score_dive import describe, network_input, read_vocabulary, score_dive
+from rescore.experiments.score_dive import DivePrediction, describe, network_input, read_vocabulary, score_dive
+from rescore.manifests.videos import Container
 from rescore.models.authors_weights import Network, save_authors_weights
 from rescore.models.c3d_avg import C3DAverage
 from rescore.models.mscadc import MSCADC
@@ -55,7 +56,7 @@ def test_frames_that_the_networks_read(video: Path) -> None:
         (averaged, (1, 96, 112, 112, 3), 17 + np.arange(96)),
         (dilated, (1, 16, 180, 180, 3), 17 + np.array([0, 6, 13, 19, 26, 32, 39, 45, 52, 58, 65, 71, 78, 84, 91, 97])),
     ):
-        frames, count = network_input(video, model)
+        frames, count, _ = network_input(video, model)
         assert count == 120
         assert frames.shape == shape
         np.testing.assert_allclose(frames.float().mean((0, 2, 3, 4)), 2 * wanted, atol=2)
@@ -63,7 +64,7 @@ def test_frames_that_the_networks_read(video: Path) -> None:
 
 def test_prediction_is_the_network_s(video: Path, weights: Path, network: Network) -> None:
     found = score_dive(video, weights)
-    frames, _ = network_input(video, network)
+    frames, *_ = network_input(video, network)
     with torch.inference_mode():
         outputs = network(preprocess(frames, "rgb_imagenet"))
     assert found.score == pytest.approx(17 * float(outputs["score"]), rel=1e-4)
@@ -75,6 +76,14 @@ def test_prediction_is_the_network_s(video: Path, weights: Path, network: Networ
     assert "points" in text
     assert "MSCADC" in text
     assert "token numbers" in text
+
+
+def test_what_is_odd_about_the_frames_is_said() -> None:
+    shown = Container(20, 64, 48, 240.0, remarks=("turned by 90 degrees",))
+    text = describe(DivePrediction(Path("a.mp4"), "C3D-AVG", 20, shown, 83, 50.0, {}, None, False))
+    assert "note: turned by 90 degrees" in text
+    assert "most of what is scored is zero frames; the video has 20 of its own" in text
+    assert "240 frames/s where the training videos have 25" in text
 
 
 def test_words_with_a_vocabulary_and_the_command_line(

@@ -87,12 +87,25 @@ def test_one_sheet_an_action(tmp_path: Path) -> None:
 
 
 def test_a_video_that_ends_early_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RescoreError, match=r"\.mp4: cannot be read to frame 40"):
+    with pytest.raises(RescoreError, match=r"\.mp4: ends at frame 11, before frame 40. Make or fetch"):
         contact_sheets_by_action(manifest_of(tmp_path, 40), tmp_path)
 
 
 def test_a_missing_video_is_named(tmp_path: Path) -> None:
     manifest = manifest_of(tmp_path, 11)
     (tmp_path / "4.mp4").unlink()
-    with pytest.raises(RescoreError, match=r"4\.mp4: cannot be read"):
+    with pytest.raises(RescoreError, match=r"4\.mp4: .*Make or fetch"):
         contact_sheets_by_action(manifest, tmp_path)
+
+
+def test_a_folder_of_frames_is_a_video(tmp_path: Path) -> None:
+    manifest = manifest_of(tmp_path, 11)
+    table = pd.read_parquet(manifest)
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for number, frame in enumerate(ramp(12, 48, 64)):
+        Image.fromarray(frame).save(folder / f"img_{number:05d}.png")
+    table.loc[4, "video"] = str(folder)
+    table.to_parquet(manifest)
+    sheet = np.array(Image.open(contact_sheets_by_action(manifest, tmp_path, columns=3)[0]))
+    assert sheet.shape == (4 * (BAND + 48 + GAP), 3 * (64 + GAP), 3)

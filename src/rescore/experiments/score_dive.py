@@ -17,7 +17,9 @@ import torch
 
 from rescore.clips.decode import normalise_length, read_frames
 from rescore.errors import RescoreError
+from rescore.manifests import mtl_aqa
 from rescore.manifests.contract import class_name
+from rescore.manifests.videos import Container, probe, reading_notes
 from rescore.models.authors_weights import Network, authors_network
 from rescore.models.c3d_avg import C3DAverage
 from rescore.models.device import choose_device, make_deterministic
@@ -36,7 +38,11 @@ class DivePrediction:
     video: Path
     network: str
     frames: int
-    """Frames that the video has."""
+    """Frames that were read."""
+    shown: Container
+    """What the file says of itself."""
+    padding: int
+    """Zero frames in front of those of the video."""
     score: float | None
     """Points."""
     classes: dict[str, str]
@@ -61,7 +67,7 @@ def score_dive(video: Path, directory: Path, epoch: int | None = None) -> DivePr
     make_deterministic()
     network = authors_network(directory, epoch).to(choose_device())
     words = read_vocabulary(directory / VOCABULARY, network) if "caption" in network.tasks else None
-    inputs, frames = network_input(video, network)
+    inputs, frames, padding = network_input(video, network)
     with torch.inference_mode():
         encoded = network.encode(preprocess(inputs.to(choose_device()), "rgb_imagenet"))
         outputs = {name: value[0].cpu() for name, value in network.heads(encoded).items()}
@@ -71,16 +77,16 @@ def score_dive(video: Path, directory: Path, epoch: int | None = None) -> DivePr
     said = list(itertools.takewhile(lambda token: token != EOS, tokens))
     caption = [words[token] if words else str(token) for token in said] if "caption" in network.tasks else None
     name = "C3D-AVG" if isinstance(network, C3DAverage) else "MSCADC"
-    return DivePrediction(video, name, frames, score, classes, caption, words is not None)
+    return DivePrediction(video, name, frames, probe(video), padding, score, classes, caption, words is not None)
 
 
-def network_input(video: Path, network: Network) -> tuple[torch.Tensor, int]:
-    """Frames uint8 (1, 96, 112, 112, 3) for C3D-AVG or (1, 16, 180, 180, 3) for MSCADC, and the video's number of frames."""
+def network_input(video: Path, network: Network) -> tuple[torch.Tensor, int, int]:
+    """Frames uint8 (1, 96, 112, 112, 3) for C3D-AVG or (1, 16, 180, 180, 3) for MSCADC, frames of the video, and padding."""
     averaged = isinstance(network, C3DAverage)
     decoded = read_frames(video, *(((171, 128), 112) if averaged else ((640, 360), 180)))
-    window, _ = normalise_length(decoded, WINDOW, "last")
+    window, padding = normalise_length(decoded, WINDOW, "last")
     chosen = np.arange(96) if averaged else (6.5 * np.arange(16)).astype(int)
-    return torch.from_numpy(window[chosen][None]), len(decoded)
+    return torch.from_numpy(window[chosen][None]), len(decoded), padding
 
 
 def read_vocabulary(path: Path, network: Network) -> dict[int, str] | None:
@@ -103,7 +109,7 @@ def read_vocabulary(path: Path, network: Network) -> dict[int, str] | None:
     if missing:
         raise RescoreError(
             f"{path}: no word for {len(missing)} of the network's {network.captioner.vocabulary} tokens, {missing[0]} the first. "
-            "Give the vocabulary that the network was trained with, or remove the file to see token numbers."
+            "Give the vocabulary that the network was trained with, or a folder without one to see token numbers."
         )
     return words
 
@@ -117,4 +123,5 @@ def describe(result: DivePrediction) -> str:
     if result.caption is not None:
         numbers = "" if result.vocabulary else f" (token numbers; no {VOCABULARY} beside the weights)"
         lines.append(f"caption{numbers}: {' '.join(result.caption)}")
+    lines += reading_notes(result.shown, result.frames, result.padding, mtl_aqa.FRAMES_PER_SECOND)
     return "\n".join(lines)

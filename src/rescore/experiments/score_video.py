@@ -28,7 +28,7 @@ from rescore.experiments.repetition import backbone_of, backbone_weights
 from rescore.features.extract import dive_clips, dive_network
 from rescore.manifests import aqa7, mtl_aqa
 from rescore.manifests.synthetic.staging import FRAMES_PER_SECOND as SYNTHETIC_RATE
-from rescore.manifests.videos import Container, is_far, probe, resample
+from rescore.manifests.videos import Container, probe, reading_notes
 from rescore.models.backbones import build_backbone, input_colour
 from rescore.models.c3d_lstm import predict_steps
 from rescore.models.device import choose_device, make_deterministic
@@ -331,16 +331,8 @@ def describe_reading(result: VideoScore) -> list[str]:
     first = max(result.clip_starts[0], 0)
     last = min(result.clip_starts[-1] + result.clip_length, result.frames) - 1
     span = f", {(last - first + 1) / shown.rate:.2f} s" if shown.rate else ""
-    lines = [f"{shown}; scored are frames {first} to {last}{span}, {padded}"]
-    lines += [f"note: {remark}" for remark in shown.remarks]
-    if result.padding > result.frames:
-        lines.append(f"warning: most of what is scored is zero frames; the video has {result.frames} of its own")
-    if shown.rate and is_far(shown.rate, result.training_rate):
-        lines.append(
-            f"warning: {shown.rate:g} frames/s where the training videos have {result.training_rate:g}, so that motion looks "
-            f"{shown.rate / result.training_rate:.3g} times as long; {resample(result.training_rate)}"
-        )
-    return lines
+    scored = f"{shown}; scored are frames {first} to {last}{span}, {padded}"
+    return [scored, *reading_notes(shown, result.frames, result.padding, result.training_rate)]
 
 
 def describe(result: VideoScore) -> str:

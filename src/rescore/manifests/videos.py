@@ -163,6 +163,26 @@ def resample(rate: float) -> str:
     return f"resample it with `ffmpeg -i OLD -fps_mode cfr -r {rate:g} NEW`"
 
 
+def reading_notes(shown: Container, frames: int, padding: int, training_rate: float) -> list[str]:
+    """What a reader of a score ought to know of the frames that it is of, a line each.
+
+    Args:
+        shown: what the file says of itself.
+        frames: read of the video.
+        padding: zero frames in front of them.
+        training_rate: frames a second of the videos that the network learned from; 0 where none is known.
+    """
+    lines = [f"note: {remark}" for remark in shown.remarks]
+    if padding > frames:
+        lines.append(f"warning: most of what is scored is zero frames; the video has {frames} of its own")
+    if shown.rate and training_rate and is_far(shown.rate, training_rate):
+        lines.append(
+            f"warning: {shown.rate:g} frames/s where the training videos have {training_rate:g}, so that motion looks "
+            f"{shown.rate / training_rate:.3g} times as long; {resample(training_rate)}"
+        )
+    return lines
+
+
 def probe_all(paths: Sequence[Path], workers: int = 4) -> list[Container | str]:
     """`probe` each path; a string says what is wrong with one. Threads: the work is reading files."""
 

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from rescore import arithmetic
 from rescore.errors import RescoreError
+from rescore.models.aggregation import Recurrent
 from rescore.models.products import product
 from rescore.storage import write_json
 
@@ -72,13 +73,21 @@ def updated(make: Callable[[list[torch.nn.Parameter]], torch.optim.Optimizer]) -
     return parameter
 
 
-def recurrent() -> list[Tensor]:
-    """A recurrent layer in training, and the gradients of its weights."""
-    layer = torch.nn.GRU(20, 32, batch_first=True)
+def recurrent(layer: torch.nn.RNNBase) -> list[Tensor]:
+    """A recurrent layer of 20 inputs in training, and the gradients of its weights."""
     for number, weight in enumerate(layer.parameters()):
         weight.data = tensor(*weight.shape, start=number) / 4
     output = layer(tensor(3, 7, 20))[0]
     return [output, *torch.autograd.grad(output.square().sum(), list(layer.parameters()))]
+
+
+def predicted_by_lstm() -> Tensor:
+    """The same without gradients, where torch would take another implementation (`Recurrent`)."""
+    layer = Recurrent(20, 7, {"lstm_width": 32})
+    for number, weight in enumerate(layer.parameters()):
+        weight.data = tensor(*weight.shape, start=number) / 4
+    with torch.no_grad():
+        return layer(tensor(3, 7, 20))
 
 
 def networks_operations() -> Iterator[tuple[str, Operation]]:
@@ -99,7 +108,9 @@ def networks_operations() -> Iterator[tuple[str, Operation]]:
     yield "matrix times vector", lambda: table @ tensor(333)
     yield "batched product of torch", lambda: torch.bmm(tensor(4, 15, 64), tensor(4, 64, 80))
     yield "batched product of this project", lambda: product(tensor(4, 15, 64), tensor(4, 64, 80))
-    yield "GRU", lambda: recurrent()
+    yield "GRU", lambda: recurrent(torch.nn.GRU(20, 32, batch_first=True))
+    yield "LSTM", lambda: recurrent(torch.nn.LSTM(20, 32, batch_first=True))
+    yield "LSTM, without gradients", predicted_by_lstm
     yield (
         "attention",
         lambda: F.scaled_dot_product_attention(

@@ -88,14 +88,11 @@ def contact_sheets_by_action(manifest: Path, directory: Path, columns: int = 8) 
 
 
 def read_frames(video: Path, start: int, end: int) -> NDArray[np.uint8]:
-    """Frames `start` to `end` (inclusive) of a video, read in sequence; smoothed, 32 levels a channel."""
-    import decord
+    """Frames `start` to `end` (inclusive) of a video; smoothed, 32 levels a channel."""
+    from rescore.clips.decode import read_span
 
     try:
-        reader = decord.VideoReader(str(video), num_threads=1)
-        frames = [reader.next().asnumpy() for _ in range(end + 1)][start:]
-    except (RuntimeError, OSError, StopIteration) as error:  # decord raises its own RuntimeErrors for missing files too
-        raise RescoreError(
-            f"{video}: cannot be read to frame {end} ({error}). Make or fetch the videos again."
-        ) from error
+        frames = read_span(video, start, end)
+    except RescoreError as error:
+        raise RescoreError(f"{error}. Make or fetch the videos again.") from error
     return np.stack([(np.asarray(cv2.medianBlur(frame, 3), np.uint8) & 0xF8) | 4 for frame in frames])
