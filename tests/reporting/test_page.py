@@ -256,12 +256,16 @@ def test_equal_bytes_and_what_was_measured_is_marked(demo_tree, tmp_path):
     tree = tmp_path / "tree"
     shutil.copytree(demo_tree, tree)
     write_record(tree, "demo", "aqa7_scores_table2", 12.3, outputs=["runs/demo/scores/aqa7_table2.csv"])
+    fingerprint = tree / "runs/demo/records/fingerprint.json"
+    fingerprint.write_text(json.dumps({"operations": {"sum": "a", "GRU": "b"}, "differs": ["GRU"]}))
     first = make_page(tree, output=tmp_path / "a.html", **SMALL).read_text(encoding="utf-8")
     assert first == make_page(tree, output=tmp_path / "b.html", **SMALL).read_text(encoding="utf-8")
     for told in (
         "5ee7808, clean",
         "numpy 2.4.6",
         "A processor, 2 cores",
+        "portable: torch AVX2, OpenBLAS Haswell, 1 thread",
+        "2 operations tried, 1 with other bytes than on the machine that made the reference: GRU",
         "12 s, the sum of 1 recorded steps",
         "logs/demo/aqa7_scores_table2.log",
     ):

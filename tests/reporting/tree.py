@@ -152,7 +152,20 @@ RECORD = {
     "function": "scoring.aqa7.score_aqa7",
     "code": {"commit": "5ee7808", "dirty": False, "hash": "2a14148798645e9b"},
     "versions": {"numpy": "2.4.6", "python": "3.11.7"},
-    "hardware": {"processor": "A processor", "cores": 2, "memory_gib": 8.0, "system": "Linux", "device": "cpu"},
+    "hardware": {
+        "processor": "A processor",
+        "cores": 2,
+        "memory_gib": 8.0,
+        "system": "Linux",
+        "device": "cpu",
+        "arithmetic": {
+            "mode": "portable",
+            "torch": "AVX2",
+            "openblas": ["Haswell"],
+            "threads": 1,
+            "libc": "glibc 2.36",
+        },
+    },
 }
 
 

@@ -204,9 +204,34 @@ def recorded(record: Mapping[str, Any]) -> dict[str, str]:
         "versions": ", ".join(f"{name} {value}" for name, value in (record.get("versions") or {}).items()),
         "hardware": ", ".join(filter(None, machine))
         + (f"; computed on {device}" if device not in (None, "cpu") else ""),
+        "arithmetic": in_words(hardware.get("arithmetic") or {}),
         "run time": f"{seconds:.1f} s" if isinstance(seconds, int | float) else None,
     }
     return {name: str(value) for name, value in values.items() if value}
+
+
+def in_words(arithmetic: Mapping[str, Any]) -> str:
+    """What a step's libraries computed with (`rescore.arithmetic.in_use`): "portable: torch AVX2, 1 thread"."""
+    libraries = {"torch": "torch", "numpy": "NumPy", "openblas": "OpenBLAS"}
+    said = [
+        f"{title} {' '.join([value] if isinstance(value, str) else value)}"
+        for name, title in libraries.items()
+        if (value := arithmetic.get(name))
+    ]
+    if threads := arithmetic.get("threads"):
+        said.append(f"{threads} thread{'' if threads == 1 else 's'}")
+    return f"{arithmetic['mode']}: {', '.join(said)}" if said else ""
+
+
+def fingerprint_in_words(provenance: Provenance) -> str:
+    """What a run's fingerprint (`rescore.models.fingerprint`) says of its machine; empty where no run recorded one."""
+    found = next((record for record in provenance.records if "operations" in record), None)
+    if found is None:
+        return ""
+    tried, differs = f"{len(found['operations'])} operations tried", found.get("differs") or []
+    if not differs:
+        return f"{tried}, each with the bytes of the machine that made the reference"
+    return f"{tried}, {len(differs)} with other bytes than on the machine that made the reference: {', '.join(differs)}"
 
 
 def header_of(checkpoint: Path) -> dict[str, Any]:

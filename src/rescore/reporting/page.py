@@ -28,6 +28,7 @@ from rescore.reporting.evidence import (
     SHORT_PAPERS,
     Provenance,
     behind,
+    fingerprint_in_words,
     read_provenance,
     recorded,
     split_stem,
@@ -252,8 +253,10 @@ def measured(values: Iterable[str]) -> Markup:
     return Markup("<!--measured-->{}<!--/measured-->").format("; ".join(values) or NOT_RECORDED)
 
 
-def made(settings: dict[str, Any], provenance: Provenance, version: str, seeds: int) -> list[tuple[str, list[Any]]]:
-    """How the page was made: command, code, libraries, hardware, time; each "not recorded" where no step says."""
+def made(
+    settings: dict[str, Any], provenance: Provenance, version: str, seeds: int, fingerprint: str
+) -> list[tuple[str, list[Any]]]:
+    """How the page was made: command, code, libraries, hardware, arithmetic, time; each "not recorded" where no step says."""
     told = [recorded(record) for record in provenance.records]
     versions = [version] if version else [record["code version"] for record in told if "code version" in record]
     libraries = sorted({name for record in told for name in record.get("versions", "").split(", ") if name})
@@ -268,6 +271,8 @@ def made(settings: dict[str, Any], provenance: Provenance, version: str, seeds: 
         ("Intervals", [f"{settings['scoring']['confidence']:.0%}"]),
         ("Libraries", [measured(libraries)]),
         ("Hardware", [measured(hardware)]),
+        ("Arithmetic", [measured(sorted({record["arithmetic"] for record in told if "arithmetic" in record}))]),
+        ("Fingerprint", [measured(filter(None, [fingerprint]))]),
         ("Time", [measured(time)]),
     ]
 
@@ -444,6 +449,7 @@ def page(
     given = [*tables, *figures, *dropped, *claims, *comparisons, *curves, *filter(None, (audit, errors))]
     require(given)
     provenance = read_provenance(step_records, lock)
+    fingerprint = fingerprint_in_words(provenance)
     views = details_once([table_section(path, settings, provenance, runs is not None) for path in tables])
     provenance = behind(
         provenance, [*names_of(given, runs), *(link["path"] for view in views for link in view["back"])]
@@ -462,7 +468,7 @@ def page(
         "dropped": dropped_samples(dropped) if dropped else None,
         "not_run": json.loads(not_run),
     }
-    told = made(settings, provenance, version, most_seeds(tables))
+    told = made(settings, provenance, version, most_seeds(tables), fingerprint)
     shown = {
         **beside,
         **heading(settings, papers),
