@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pytest
 
@@ -15,16 +15,15 @@ arithmetic.prepare()
 LONGEST = (
     "test_workflow.py",
     "test_cluster.py",
-    "test_dvc.py",
+    "test_places.py",
     "test_matrix.py",
+    "test_dvc.py",
     "test_remotes.py",
     "test_official.py",
     "test_gpu.py",
     "test_multitask.py",
     "test_page_browser.py",
 )
-SHARED = {"test_dvc.py": "test_workflow.py", "test_places.py": "test_workflow.py"}
-"""Files that stay with another one, because they share a finished run of the whole workflow."""
 
 
 @pytest.fixture
@@ -41,11 +40,6 @@ def pytest_collection_modifyitems(items):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    from xdist.scheduler import LoadScopeScheduling
+    from xdist.scheduler import LoadFileScheduling
 
-    class FilesTogether(LoadScopeScheduling):
-        def _split_scope(self, nodeid):
-            name = PurePosixPath(nodeid.split("::")[0]).name
-            return SHARED.get(name, name)
-
-    return FilesTogether(config, log)
+    return LoadFileScheduling(config, log)

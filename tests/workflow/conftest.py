@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import filelock
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -46,11 +47,17 @@ def make_clone(folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Path:
-    """A clone in which the whole workflow has run once from scratch."""
-    clone = make_clone(tmp_path_factory.mktemp("finished"))
-    done = snakemake(clone)
-    assert done.returncode == 0, done.stdout[-6000:]
-    return clone
+    """A clone in which the whole workflow has run once from scratch: one for all test processes, for reading only."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
+    said = folder / "said.txt"
+    with filelock.FileLock(f"{folder}.lock"):
+        if not said.exists():
+            done = snakemake(make_clone(folder / "clone"))
+            said.write_text(f"{done.returncode}\n{done.stdout}")
+    status, _, text = said.read_text().partition("\n")
+    assert status == "0", text[-6000:]
+    return folder / "clone"
 
 
 @pytest.fixture

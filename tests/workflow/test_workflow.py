@@ -70,8 +70,8 @@ def test_every_table_and_figure_comes_out_and_says_synthetic(finished):
         assert (finished / page).stat().st_size < 5_000_000
 
 
-def test_a_second_run_does_nothing(finished):
-    done = snakemake(finished)
+def test_a_second_run_does_nothing(edited):
+    done = snakemake(edited)
     assert done.returncode == 0
     assert "Nothing to be done" in done.stdout
 
