@@ -3,13 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
 from rescore.errors import RescoreError
-from rescore.manifests.synthetic.encode import FORMATS, write_video
-from rescore.reporting.contact_sheet import BAND, GAP, contact_sheet, contact_sheets_by_action
+from rescore.reporting.contact_sheet import BAND, GAP, contact_sheet
 
 
 def ramp(frames: int, height: int = 24, width: int = 32) -> np.ndarray:
@@ -56,56 +54,3 @@ def test_refuses_what_no_sheet_can_be_made_of(videos: list[np.ndarray], captions
     with pytest.raises(RescoreError, match=r"sheet\.png"):
         contact_sheet(videos, captions, tmp_path / "sheet.png")
     assert not (tmp_path / "sheet.png").exists()
-
-
-def manifest_of(directory: Path, last: int) -> Path:
-    """Five short videos of one action, with scores."""
-    rows = []
-    for number in range(5):
-        video = directory / f"{number}.mp4"
-        write_video(video, ramp(12, 48, 64), 25.0, FORMATS[1], (64, 48))
-        row = {"dataset": "test", "sample": f"diving/{number:03d}", "action": "diving", "video": str(video)}
-        rows.append(
-            row
-            | {
-                "start_frame": 2,
-                "end_frame": last,
-                "score": 10.0 * number,
-                "difficulty": 2.0,
-                "execution": 5.0 * number,
-            }
-        )
-    pd.DataFrame(rows).assign(caption="Well done.").to_parquet(directory / "manifest.parquet")
-    return directory / "manifest.parquet"
-
-
-def test_one_sheet_an_action(tmp_path: Path) -> None:
-    paths = contact_sheets_by_action(manifest_of(tmp_path, 11), tmp_path, columns=3)
-    assert [path.name for path in paths] == ["contact_sheet_diving.png"]
-    sheet = np.array(Image.open(paths[0]))
-    assert sheet.shape == (4 * (BAND + 48 + GAP), 3 * (64 + GAP), 3)
-
-
-def test_a_video_that_ends_early_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RescoreError, match=r"\.mp4: ends at frame 11, before frame 40. Make or fetch"):
-        contact_sheets_by_action(manifest_of(tmp_path, 40), tmp_path)
-
-
-def test_a_missing_video_is_named(tmp_path: Path) -> None:
-    manifest = manifest_of(tmp_path, 11)
-    (tmp_path / "4.mp4").unlink()
-    with pytest.raises(RescoreError, match=r"4\.mp4: .*Make or fetch"):
-        contact_sheets_by_action(manifest, tmp_path)
-
-
-def test_a_folder_of_frames_is_a_video(tmp_path: Path) -> None:
-    manifest = manifest_of(tmp_path, 11)
-    table = pd.read_parquet(manifest)
-    folder = tmp_path / "frames"
-    folder.mkdir()
-    for number, frame in enumerate(ramp(12, 48, 64)):
-        Image.fromarray(frame).save(folder / f"img_{number:05d}.png")
-    table.loc[4, "video"] = str(folder)
-    table.to_parquet(manifest)
-    sheet = np.array(Image.open(contact_sheets_by_action(manifest, tmp_path, columns=3)[0]))
-    assert sheet.shape == (4 * (BAND + 48 + GAP), 3 * (64 + GAP), 3)

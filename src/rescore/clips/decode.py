@@ -11,7 +11,6 @@ height is no multiple of 16.)
 """
 
 import contextlib
-import itertools
 import os
 import re
 import sys
@@ -132,13 +131,14 @@ def _decode(path: Path, count: int, resize: tuple[int, int], crop: int, every: i
     )
     if len(reader) != count:
         raise RescoreError(f"{path}: {len(reader)} frames by decord's count where the container holds {count}")
+    top, left = (height - crop) // 2, (width - crop) // 2
     frames = np.empty((-(-count // every), crop, crop, 3), np.uint8)
     for index in range(count):
         frame = reader.next().asnumpy()
         if frame.shape != (height, width, 3):
             raise RescoreError(f"{path}: frame {index} of {count} cannot be decoded")
         if index % every == 0:
-            frames[index // every] = centre(frame, crop)
+            frames[index // every] = frame[top : top + crop, left : left + crop]
     return frames
 
 
@@ -163,23 +163,6 @@ def read_by_ffmpeg(path: Path, count: int, resize: tuple[int, int], crop: int, e
     if read != count:
         raise RescoreError(f"{path}: corrupt, {read} frames can be decoded where the container shows {count}")
     return frames
-
-
-def read_span(path: Path, start: int, end: int) -> np.ndarray:
-    """Frames `start` to `end`, both included, as they are shown and of their own size: uint8 (frames, height, width, 3), RGB.
-
-    Raises:
-        RescoreError: see `read_frames`; or the video ends before `end`.
-    """
-    path = Path(path)
-    probe(path)
-    convert, messages = Scaler(None, None), list[str]()
-    found = [convert(picture) for picture in itertools.islice(pictures(path, messages), start, end + 1)]
-    if messages:
-        raise RescoreError(f"{path}: corrupt ({messages[0]})")
-    if len(found) <= end - start:
-        raise RescoreError(f"{path}: ends at frame {start + len(found) - 1}, before frame {end}")
-    return np.stack(found)
 
 
 def pictures(path: Path, messages: list[str]) -> Iterator["av.VideoFrame"]:
@@ -252,9 +235,8 @@ class Scaler:
     may change their size or coding on the way: each kind has its own filters.
     """
 
-    def __init__(self, resize: tuple[int, int] | None, crop: int | None) -> None:
-        """`resize` (width, height) and the side of the square that is kept; None keeps the picture's own size, all of it."""
-        self.resize = resize
+    def __init__(self, resize: tuple[int, int], crop: int) -> None:
+        self.width, self.height = resize
         self.crop = crop
         self.graphs: dict[tuple[Any, ...], av.filter.Graph] = {}
 
@@ -270,7 +252,8 @@ class Scaler:
             whole = graph.pull().to_ndarray()
         except (av.FFmpegError, OSError, ValueError) as error:
             raise RescoreError(f"colours that cannot be converted ({error})") from error
-        return whole if self.crop is None else centre(whole, self.crop)
+        top, left = (self.height - self.crop) // 2, (self.width - self.crop) // 2
+        return whole[top : top + self.crop, left : left + self.crop]
 
     def make_graph(self, picture: "av.VideoFrame", turn: Turn) -> av.filter.Graph:
         graph = av.filter.Graph()
@@ -280,17 +263,11 @@ class Scaler:
                 width=picture.width, height=picture.height, format=picture.format, time_base=Fraction(1, 25)
             ),
             *(graph.add(name, argument or None) for name, argument in turn),
-            *([graph.add("scale", "{}:{}:flags=bilinear".format(*self.resize))] if self.resize else []),
+            graph.add("scale", f"{self.width}:{self.height}:flags=bilinear"),
             graph.add("format", "pix_fmts=rgb24"),
             graph.add("buffersink"),
         ).configure()
         return graph
-
-
-def centre(picture: np.ndarray, side: int) -> np.ndarray:
-    """The square in the middle of (height, width, 3); an odd margin leaves the smaller half above and to the left."""
-    top, left = ((size - side) // 2 for size in picture.shape[:2])
-    return picture[top : top + side, left : left + side]
 
 
 def check_keep(keep: str) -> None:

@@ -197,35 +197,6 @@ def load_body(network: Trainable, path: Path | None) -> None:
     network.body.load_state_dict(given)
 
 
-def trained_network(weights: Path, words: Sequence[str]) -> tuple[Network, dict[str, Any]]:
-    """A member's network as `train_member` left it, in evaluation mode, and the file's header.
-
-    Args:
-        weights: safetensors of a member.
-        words: the vocabulary; it must be as large as the one that the member was trained with.
-
-    Raises:
-        RescoreError: the file is missing, damaged, no member's, or was trained with another number of words.
-    """
-    arrays, header = load_arrays(weights)
-    if header.get("experiment") != EXPERIMENT:
-        raise RescoreError(f"{weights}: not the weights of a member of {EXPERIMENT}. Run the step that writes them.")
-    if header["vocabulary"] != len(words):
-        raise RescoreError(
-            f"{weights}: trained with a vocabulary of {header['vocabulary']} words, not {len(words)}. "
-            "Give the vocabulary of its training, or train again."
-        )
-    multitask = header["parameters"]["multitask"]
-    network = build_network(header["network"], split_tasks(header["tasks"]), len(words), multitask)
-    state = {
-        name: torch.from_numpy(arrays[name]).view(value.shape)
-        for name, value in network.state_dict().items()
-        if name in arrays
-    }
-    network.load_state_dict(state)
-    return network.eval(), header
-
-
 def read_dives(
     network: str,
     tasks: tuple[str, ...],

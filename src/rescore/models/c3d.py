@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rescore.errors import RescoreError
-from rescore.models.winograd import Convolution3d
 
 # Name and output channels of each convolution, in order, at width 1, and the channels of fc6 and fc7.
 LAYOUTS: dict[int, tuple[tuple[str, int], ...]] = {
@@ -68,7 +67,7 @@ class C3DBody(nn.Module):
         self.pool_after = tuple(group if group != after else "" for group, after in itertools.pairwise(groups))
         channels = 3
         for name, at_width_1 in layout:
-            self.add_module(name, Convolution3d(channels, scaled(at_width_1, width)))
+            self.add_module(name, nn.Conv3d(channels, scaled(at_width_1, width), kernel_size=3, padding=1))
             channels = scaled(at_width_1, width)
         self.channels = channels
 

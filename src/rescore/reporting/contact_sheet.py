@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rescore.errors import RescoreError
-from rescore.storage import atomic_path, read_table
+from rescore.storage import atomic_path
 
-QUANTILES = (0.95, 0.6, 0.25, 0.02)  # of an action's scores: the samples that its sheet shows
 BAND = 16  # pixels of a row's caption
 GAP = 2  # pixels between frames
 
@@ -56,43 +55,3 @@ def sheet_row(video: NDArray[np.uint8], caption: str, columns: int) -> NDArray[n
     text = caption.encode("ascii", "replace").decode()[: row.shape[1] // 6]
     cv2.putText(row, text, (3, BAND - 5), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (20, 20, 20), 1, cv2.LINE_AA)
     return row
-
-
-def contact_sheets_by_action(manifest: Path, directory: Path, columns: int = 8) -> list[Path]:
-    """Write `directory`/contact_sheet_<action>.png for each action of a manifest: four samples from good to bad.
-
-    Frames are smoothed and reduced to 32 levels a channel, so that sensor noise does not swell the files.
-
-    Args:
-        manifest: table of samples; its videos are read from where it says.
-
-    Returns:
-        The paths written.
-
-    Raises:
-        RescoreError: the manifest or one of the videos cannot be read.
-    """
-    table, paths = read_table(manifest), []
-    for action, rows in table.groupby("action", sort=False):
-        ordered = rows.sort_values(["score", "sample"])
-        chosen = [ordered.iloc[round(quantile * (len(ordered) - 1))] for quantile in QUANTILES]
-        videos = [read_frames(Path(row["video"]), int(row["start_frame"]), int(row["end_frame"])) for row in chosen]
-        captions = [
-            f"{row['dataset']} {row['sample']}: score {row['score']:.2f}, difficulty {row['difficulty']:.1f}, "
-            f"execution {row['execution']:.2f}. {row['caption']}"
-            for row in chosen
-        ]
-        paths.append(directory / f"contact_sheet_{action}.png")
-        contact_sheet(videos, captions, paths[-1], columns)
-    return paths
-
-
-def read_frames(video: Path, start: int, end: int) -> NDArray[np.uint8]:
-    """Frames `start` to `end` (inclusive) of a video; smoothed, 32 levels a channel."""
-    from rescore.clips.decode import read_span
-
-    try:
-        frames = read_span(video, start, end)
-    except RescoreError as error:
-        raise RescoreError(f"{error}. Make or fetch the videos again.") from error
-    return np.stack([(np.asarray(cv2.medianBlur(frame, 3), np.uint8) & 0xF8) | 4 for frame in frames])

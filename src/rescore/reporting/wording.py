@@ -152,13 +152,6 @@ TABLES |= {
         RHO_IN_PERCENT,
         paper="mtl_aqa",
         measure="Spearman's rho in percent",
-        not_run={
-            "Pose+DCT": "not run: needs a pose estimator for divers, which this project does not have",
-            "C3D-SVR": "not run on MTL-AQA; AQA-7's Table 2 has it on other videos",
-            "C3D-LSTM": "not run on MTL-AQA; AQA-7's Table 2 has it on other videos",
-            "S3D": "not run here; scale open has it on the features that its authors released",
-            "Li et al.": "not run: a method of nine networks that is not part of this project",
-        },
     ),
     "mtl_aqa_table8": Table(
         "MTL-AQA, Table 8: fewer training dives",

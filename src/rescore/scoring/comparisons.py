@@ -109,14 +109,6 @@ def steiger_z(r1: float, r2: float, r12: float, n: int) -> Outcome:
     return Outcome(float(z), two_sided(z))
 
 
-def independent_z(r1: float, r2: float, n1: int, n2: int) -> Outcome:
-    """Fisher's test of two correlations from different samples (Fisher 1925; Cohen et al. 2003, eq. 2.8.11)."""
-    if min(n1, n2) < MINIMUM_SAMPLES or not max(abs(r1), abs(r2)) < 1:
-        return Outcome(*NO_TEST, "fewer than 4 samples, or a correlation that is undefined or 1")
-    z = (np.arctanh(r1) - np.arctanh(r2)) / np.sqrt(1 / (n1 - 3) + 1 / (n2 - 3))
-    return Outcome(float(z), two_sided(z))
-
-
 def dependent_power(r1: float, r2: float, r12: float, n: int, level: float = LEVEL) -> float:
     """Probability that Steiger's Z, two-sided, tells two true correlations apart (Faul et al. 2009, G*Power 3.1).
 
