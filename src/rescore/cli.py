@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rescore import __version__, arithmetic, checkout, libraries, processes, step_server
+from rescore import __version__, arithmetic, checkout, libraries, processes, provenance, step_server
 from rescore.errors import RescoreError
 
 AUDIT = Path("results/audit.csv")
@@ -240,9 +240,8 @@ def run_step(name: str, arguments: Sequence[str], rule: str = "", log: Path | No
     """
     code, _, planned = code.partition("-")
     arithmetic.follow(planned)
-    module, _, attribute = name.rpartition(".")
     try:
-        function = getattr(importlib.import_module(f"rescore.{module}"), attribute)
+        function = getattr(importlib.import_module(provenance.module_of(name)), name.rpartition(".")[2])
     except (ImportError, AttributeError) as error:
         raise RescoreError(
             f"{name}: no such step ({error}). The rules under workflow/rules/ name the steps."

@@ -27,7 +27,7 @@ DEPENDENCIES = (
     "workflow/schemas",
     "workflow/report",
     "profiles",
-    "src/rescore",
+    "src",
     "reported",
 )
 HEADER = """\

@@ -3,7 +3,7 @@
 A rule carries `code_hash("rescore.clips.store")` in its `params:`, so a changed line is seen whatever the clocks say, and a
 change to a figure retrains nothing. The hash covers the module and everything it imports inside the package, found by
 reading the sources (nothing is imported, so no framework is loaded to answer). It is of what the code means: comments, docstrings
-and layout do not count, nor does what only runs steps (PLUMBING).
+and layout do not count, nor does what only runs steps (PLUMBING). A package that is versioned counts by its version (BY_VERSION).
 """
 
 import ast
@@ -15,7 +15,9 @@ from typing import Any
 
 PACKAGE = "rescore"
 ROOT = Path(__file__).parent
-WORKFLOW = ("Snakefile", "params.yaml", "workflow/rules", "workflow/schemas", "profiles", "reported", "src/rescore")
+BY_VERSION = ("synthetic_athlete",)
+"""Packages beside this one that count by the version in their `__init__.py`, not by their code."""
+WORKFLOW = ("Snakefile", "params.yaml", "workflow/rules", "workflow/schemas", "profiles", "reported", "src")
 """What decides what a run makes, in the repository."""
 IGNORED = {"__pycache__", ".pyc", ".swp"}
 PLUMBING = (
@@ -36,9 +38,21 @@ PLUMBING = (
 """Modules that decide how and when a step runs, not what it writes; the arithmetic stands beside the hash."""
 
 
+def module_of(step: str) -> str:
+    """The module of a step as rules name it: `clips.store.write_clips` is of this package, a package by version names itself."""
+    module = step.rpartition(".")[0]
+    return module if module.split(".")[0] in BY_VERSION else f"{PACKAGE}.{module}"
+
+
 def module_path(module: str) -> Path | None:
-    """The source file of a module of this package, or None where the name is no module (an attribute, say)."""
-    if module.split(".")[0] != PACKAGE:
+    """The source file of a module of this package, or None where the name is no module (an attribute, say).
+
+    For anything of a package by version it is the file that names the version.
+    """
+    first = module.split(".")[0]
+    if first in BY_VERSION:
+        return ROOT.parent / first / "__init__.py"
+    if first != PACKAGE:
         return None
     base = ROOT.joinpath(*module.split(".")[1:])
     for candidate in (base.with_suffix(".py"), base / "__init__.py"):
@@ -129,7 +143,7 @@ def code_hash(module: str) -> str:
     """First 16 hexadecimal digits of the SHA-256 over the import closure's relative paths and contents."""
     digest = hashlib.sha256()
     for path in import_closure(module):
-        digest.update(f"{path.relative_to(ROOT).as_posix()}\0".encode())
+        digest.update(f"{path.relative_to(ROOT.parent).as_posix()}\0".encode())
         digest.update(content(path) + b"\0")
     return digest.hexdigest()[:16]
 

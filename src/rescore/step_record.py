@@ -41,7 +41,7 @@ def check_code(step: str, expected: str) -> str:
     Raises:
         RescoreError: the sources were edited while the workflow runs: the result would be recorded under the wrong code.
     """
-    now = provenance.code_hash(f"{provenance.PACKAGE}.{step.rpartition('.')[0]}")
+    now = provenance.code_hash(provenance.module_of(step))
     if expected not in ("", now):
         raise RescoreError(
             f"{step}: the sources changed while the workflow runs (code {now}, planned with {expected}). Run it again: "

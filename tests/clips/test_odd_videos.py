@@ -13,8 +13,8 @@ from rescore.clips.broadcasts import sound_frames
 from rescore.clips.decode import Scaler, read_by_decord, read_by_ffmpeg, read_frames
 from rescore.errors import RescoreError
 from rescore.manifests.broadcasts import scan
-from rescore.manifests.synthetic.generate import make_videos
 from rescore.manifests.videos import probe
+from synthetic_athlete.generate import make_videos
 from tests.films import cut, draw, drop_frames, film, frames_in_folder, numbers, remux, song
 
 WHOLE = ((64, 64), 64)

@@ -10,14 +10,14 @@ import pytest
 from rescore.clips.store import write_clips
 from rescore.errors import RescoreError
 from rescore.features.true_poses import POSE, compare, first_frames, frame_numbers, write_true_poses
-from rescore.manifests.synthetic.body import JOINTS
-from rescore.manifests.synthetic.broadcasts import Task as Broadcast
-from rescore.manifests.synthetic.broadcasts import make_broadcast
-from rescore.manifests.synthetic.generate import Task, make_video
-from rescore.manifests.synthetic.joints import film_event, film_performance, write
-from rescore.manifests.synthetic.shots import Request
 from rescore.models import keypoints
 from rescore.storage import write_table
+from synthetic_athlete.body import JOINTS
+from synthetic_athlete.broadcasts import Task as Broadcast
+from synthetic_athlete.broadcasts import make_broadcast
+from synthetic_athlete.generate import Task, make_video
+from synthetic_athlete.joints import film_event, film_performance, write
+from synthetic_athlete.shots import Request
 
 SETTINGS: dict[str, Any] = {
     "seed": 0,

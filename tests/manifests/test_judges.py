@@ -7,8 +7,8 @@ import pytest
 from rescore.errors import RescoreError
 from rescore.manifests.diving_rule import dive_points
 from rescore.manifests.judges import MARKS, seven_marks, write_judges
-from rescore.manifests.synthetic.panels import panel_of
-from rescore.manifests.synthetic.programme import EVENTS, dives_of_events, label, sample_name
+from synthetic_athlete.panels import panel_of
+from synthetic_athlete.programme import EVENTS, dives_of_events, label, sample_name
 
 SYNTHETIC = {"dives": 0.03}
 

@@ -133,6 +133,20 @@ def test_every_member_that_is_written_is_declared_with_its_trainings(finished):
         ),
         ("clips", "crop: 56", "crop: 48", {"aqa7_clips", "pretrain", "aqa7_features"}, {"aqa7_videos"}),
         (
+            "motions",
+            "motions_per_class: 6}",
+            "motions_per_class: 7}",
+            {"pretraining_videos", "pretrain", "aqa7_features"},
+            {"aqa7_videos", "aqa7_joints", "aqa7_clips", "mtl_aqa_videos", "mtl_aqa_joints", "mtl_aqa_stages"},
+        ),
+        (
+            "dives",
+            "dives: 0.03, motions",
+            "dives: 0.04, motions",
+            {"mtl_aqa_videos", "mtl_aqa_joints", "extensions_judges", "mtl_aqa_member"},
+            {"aqa7_videos", "aqa7_clips", "all_action", "pretraining_videos", "pretrain"},
+        ),
+        (
             "first_training",
             "first_training: 0",
             "first_training: 7",

@@ -19,7 +19,7 @@ from rescore import (
 )
 from rescore.errors import RescoreError
 from rescore.experiments import plan, repetition
-from rescore.provenance import code_hash
+from rescore.provenance import code_hash, module_of
 from rescore.sources import fetch
 from rescore.storage import canonical_json, sha256_text
 from snakemake.exceptions import WorkflowError
@@ -152,6 +152,24 @@ COUNTED_BY = (
     "backbone.weights",
     "poses.estimator",
 )
+# What of the synthetic athlete's settings its performances, its events and its labelled motions are made from: another number
+# of one renders that one again and nothing else.
+FILMED = ("seed", "synthetic.frame_size")
+PERFORMANCES = (
+    *FILMED,
+    "synthetic.samples",
+    "synthetic.trampoline_samples",
+    "synthetic.length",
+)
+EVENTS = (
+    *FILMED,
+    "synthetic.dives",
+    "synthetic.length",
+    "multitask.clips.frames",
+    "multitask.clips.shift",
+    "multitask.validation",
+)
+MOTIONS = (*FILMED, "synthetic.motions_per_class", "synthetic.motion_frames")
 # Processor threads of every rule that computes with torch; part of its result.
 THREADS = SETTINGS["threads"]
 # GPUs that a rule reserves which can use one; several where a training is spread over them (`multitask.gpus`).
@@ -189,5 +207,4 @@ def code(step, scale=SCALE):
     planned = arithmetic.planned(
         resolved["arithmetic"], resolved["threads"] if computes else None
     )
-    reached = f"rescore.{step.rpartition('.')[0]}"
-    return f"{code_hash(reached)}-{planned}"
+    return f"{code_hash(module_of(step))}-{planned}"

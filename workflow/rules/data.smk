@@ -14,11 +14,11 @@ if SETTINGS["sources"]["aqa7_videos"] == "synthetic":
             "../../environment.yml"
         threads: CORES
         params:
-            settings=settings("seed", "synthetic"),
-            code=code("manifests.synthetic.generate.make_videos"),
+            settings=settings(*PERFORMANCES),
+            code=code("synthetic_athlete.generate.make_videos"),
             directory=subpath(output.index, strip_suffix=".csv"),
         shell:
-            "rescore step --rule {rule} --log {log} --code {params.code} manifests.synthetic.generate.make_videos --index {output.index} --manifest {output.manifest}"
+            "rescore step --rule {rule} --log {log} --code {params.code} synthetic_athlete.generate.make_videos --index {output.index} --manifest {output.manifest}"
             " --directory {params.directory} --workers {threads} --settings {params.settings:q} > {log} 2>&1"
 
 else:
@@ -89,11 +89,11 @@ if SETTINGS["sources"]["pretraining_videos"] == "synthetic":
             "../../environment.yml"
         threads: CORES
         params:
-            settings=settings("seed", "synthetic"),
-            code=code("manifests.synthetic.generate.make_motions"),
+            settings=settings(*MOTIONS),
+            code=code("synthetic_athlete.generate.make_motions"),
             directory=subpath(output.index, strip_suffix=".csv"),
         shell:
-            "rescore step --rule {rule} --log {log} --code {params.code} manifests.synthetic.generate.make_motions --index {output.index} --manifest {output.manifest}"
+            "rescore step --rule {rule} --log {log} --code {params.code} synthetic_athlete.generate.make_motions --index {output.index} --manifest {output.manifest}"
             " --directory {params.directory} --workers {threads} --settings {params.settings:q} > {log} 2>&1"
 
 else:

@@ -59,7 +59,7 @@ rule extensions_judges:
     conda:
         "../../environment.yml"
     params:
-        settings=settings("seed", "synthetic"),
+        settings=settings("seed", "synthetic.dives"),
         code=code("manifests.judges.write_judges"),
         directory=lambda wildcards, input: (
             f"--directory $(dirname {input.release})" if input.release else ""

@@ -30,18 +30,11 @@ if SETTINGS["sources"]["mtl_aqa_videos"] == "synthetic":
             "../../environment.yml"
         threads: CORES
         params:
-            settings=settings(
-                "seed",
-                "synthetic",
-                "multitask.clips.frames",
-                "multitask.clips.shift",
-                "multitask.validation",
-                "multitask.vocabulary",
-            ),
-            code=code("manifests.synthetic.broadcasts.make_broadcasts"),
+            settings=settings(*EVENTS, "multitask.vocabulary"),
+            code=code("synthetic_athlete.broadcasts.make_broadcasts"),
             directory=subpath(output.index, strip_suffix=".csv"),
         shell:
-            "rescore step --rule {rule} --log {log} --code {params.code} manifests.synthetic.broadcasts.make_broadcasts"
+            "rescore step --rule {rule} --log {log} --code {params.code} synthetic_athlete.broadcasts.make_broadcasts"
             " --index {output.index} --manifest {output.manifest} --splits {output.splits} --vocabulary {output.vocabulary}"
             " --directory {params.directory} --workers {threads} --settings {params.settings:q} > {log} 2>&1"
 

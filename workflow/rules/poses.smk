@@ -38,10 +38,10 @@ rule aqa7_joints:
         "../../environment.yml"
     threads: CORES
     params:
-        settings=settings("seed", "synthetic"),
-        code=code("manifests.synthetic.joints.write_aqa7"),
+        settings=settings(*PERFORMANCES),
+        code=code("synthetic_athlete.joints.write_aqa7"),
     shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} manifests.synthetic.joints.write_aqa7"
+        "rescore step --rule {rule} --log {log} --code {params.code} synthetic_athlete.joints.write_aqa7"
         " --joints {output.joints} --table {output.table} --workers {threads} --settings {params.settings:q} > {log} 2>&1"
 
 
@@ -55,16 +55,10 @@ rule mtl_aqa_joints:
         "../../environment.yml"
     threads: CORES
     params:
-        settings=settings(
-            "seed",
-            "synthetic",
-            "multitask.clips.frames",
-            "multitask.clips.shift",
-            "multitask.validation",
-        ),
-        code=code("manifests.synthetic.joints.write_mtl_aqa"),
+        settings=settings(*EVENTS),
+        code=code("synthetic_athlete.joints.write_mtl_aqa"),
     shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} manifests.synthetic.joints.write_mtl_aqa"
+        "rescore step --rule {rule} --log {log} --code {params.code} synthetic_athlete.joints.write_mtl_aqa"
         " --joints {output.joints} --table {output.table} --workers {threads} --settings {params.settings:q} > {log} 2>&1"
 
 

@@ -27,15 +27,10 @@ if SETTINGS["sources"]["mtl_aqa_videos"] == "synthetic":
         conda:
             "../../environment.yml"
         params:
-            settings=settings(
-                "seed",
-                "synthetic",
-                "multitask.clips.frames",
-                "multitask.clips.shift",
-            ),
-            code=code("manifests.synthetic.stages.write_synthetic"),
+            settings=settings(*EVENTS),
+            code=code("synthetic_athlete.stages.write_synthetic"),
         shell:
-            "rescore step --rule {rule} --log {log} --code {params.code} manifests.synthetic.stages.write_synthetic"
+            "rescore step --rule {rule} --log {log} --code {params.code} synthetic_athlete.stages.write_synthetic"
             " --manifest {input.manifest} --stages {output.stages} --settings {params.settings:q} > {log} 2>&1"
 
 else:

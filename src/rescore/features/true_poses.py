@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from rescore.errors import RescoreError, raise_together
-from rescore.manifests.synthetic.body import INDEX
 from rescore.storage import atomic_path, read_table, write_table
+from synthetic_athlete.body import INDEX
 
 LIMBS = ("shoulder", "elbow", "hand", "hip", "knee", "ankle")
 POSE = [INDEX["head"], *(INDEX[f"{side}_{limb}"] for side in ("left", "right") for limb in LIMBS)]
@@ -59,7 +59,7 @@ def write_true_poses(
     it is the one nearer to the camera.
 
     Args:
-        joints, table: of `manifests.synthetic.joints`.
+        joints, table: of `synthetic_athlete.joints`.
         rows: the clip store's table.
         poses: written; float32 .npy (sample, time, joint, 2), column and row in pixels of the store's frames.
         poses_rows: written; the rows again, with `found`: the share of joints in the video's frames that are not NaN.

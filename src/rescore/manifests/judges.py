@@ -18,9 +18,9 @@ from rescore.errors import raise_together
 from rescore.manifests.diving_rule import SYNCHRONISED_PANELS, dive_points
 from rescore.manifests.mtl_aqa import sample_name
 from rescore.manifests.mtl_aqa_sheets import read_sheets
-from rescore.manifests.synthetic.panels import panel_of
-from rescore.manifests.synthetic.programme import dives_of_events
 from rescore.storage import read_table, write_table
+from synthetic_athlete.panels import panel_of
+from synthetic_athlete.programme import dives_of_events
 
 MARKS = tuple(f"mark_{number}" for number in range(1, 8))
 COLUMNS = ("sample", "panel", *MARKS)

@@ -4,7 +4,7 @@
     sample, jumping, dropping, entering, ending: the stages' first frames in the dive's video, counted from 0 as in the manifest
 
 A dive without a row has no labels. Real labels cover UNLV-Dive alone (`jump_drop_water_label.txt`, a row a dive); the synthetic
-dives' are computed in `manifests.synthetic.stages`.
+dives' are computed in `synthetic_athlete.stages`.
 """
 
 from collections.abc import Mapping

@@ -16,11 +16,11 @@ import numpy as np
 
 from rescore.errors import raise_together
 from rescore.manifests.stages import write_stages
-from rescore.manifests.synthetic.animation import Motion
-from rescore.manifests.synthetic.broadcasts import requests
-from rescore.manifests.synthetic.programme import sample_name
-from rescore.manifests.synthetic.shots import Shot, shots
 from rescore.storage import read_table
+from synthetic_athlete.animation import Motion
+from synthetic_athlete.broadcasts import requests
+from synthetic_athlete.programme import sample_name
+from synthetic_athlete.shots import Shot, shots
 
 
 def write_synthetic(manifest: Path, stages: Path, settings: dict[str, Any]) -> None:
@@ -29,7 +29,7 @@ def write_synthetic(manifest: Path, stages: Path, settings: dict[str, Any]) -> N
     Args:
         manifest: theirs; it says where in the broadcast a dive lies.
         stages: Parquet to write, see `manifests.stages`.
-        settings: as `manifests.synthetic.broadcasts.make_broadcasts` has them.
+        settings: as `synthetic_athlete.broadcasts.make_broadcasts` has them.
 
     Raises:
         RescoreError: the manifest is not of these settings: a dive is missing, or has another length (all of them together).

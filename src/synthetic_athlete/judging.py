@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rescore.manifests.synthetic.dives import DiveClass, difficulty, draw_dive_class
+from synthetic_athlete.dives import DiveClass, difficulty, draw_dive_class
 
 LARGEST = {
     "split": 45.0,  # degrees between the legs

@@ -6,9 +6,9 @@ carry no score. Every nuisance (scene, camera, size, speed, other faults) varies
 
 import numpy as np
 
-from rescore.manifests.synthetic.animation import GRAVITY, Motion, Phase, animate, standing_offset
-from rescore.manifests.synthetic.body import Array, pose
-from rescore.manifests.synthetic.choreography import (
+from synthetic_athlete.animation import GRAVITY, Motion, Phase, animate, standing_offset
+from synthetic_athlete.body import Array, pose
+from synthetic_athlete.choreography import (
     LANDED,
     REACH,
     SHAPES,
@@ -18,10 +18,10 @@ from rescore.manifests.synthetic.choreography import (
     shape_keys,
     wobbling,
 )
-from rescore.manifests.synthetic.dives import FREE, PIKE, TUCK
-from rescore.manifests.synthetic.judging import Elements
-from rescore.manifests.synthetic.scenes import DIVES, EVENTS, make_camera, make_scene
-from rescore.manifests.synthetic.staging import Splash, Take
+from synthetic_athlete.dives import FREE, PIKE, TUCK
+from synthetic_athlete.judging import Elements
+from synthetic_athlete.scenes import DIVES, EVENTS, make_camera, make_scene
+from synthetic_athlete.staging import Splash, Take
 
 CLASSES = (
     "somersault_tuck_forward",

@@ -9,11 +9,11 @@ import pytest
 
 from rescore.errors import RescoreError
 from rescore.manifests.stages import read_stages
-from rescore.manifests.synthetic.animation import GRAVITY
-from rescore.manifests.synthetic.broadcasts import requests
-from rescore.manifests.synthetic.programme import sample_name
-from rescore.manifests.synthetic.shots import Shot, shots
-from rescore.manifests.synthetic.stages import boundaries, write_synthetic
+from synthetic_athlete.animation import GRAVITY
+from synthetic_athlete.broadcasts import requests
+from synthetic_athlete.programme import sample_name
+from synthetic_athlete.shots import Shot, shots
+from synthetic_athlete.stages import boundaries, write_synthetic
 
 GAP = 1000  # frames between dives of the manifest here; only start_frame counts
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rescore.manifests.synthetic.aerials import CONTACT, big_air, trampoline
-from rescore.manifests.synthetic.animation import Motion, animate
-from rescore.manifests.synthetic.body import INDEX, Array
-from rescore.manifests.synthetic.choreography import dive, splash_height, vault
-from rescore.manifests.synthetic.judging import FALL, Performance, bounce_seconds
-from rescore.manifests.synthetic.scenes import DIVES, PARTNER, Camera, Scene, make_camera, make_scene
+from synthetic_athlete.aerials import CONTACT, big_air, trampoline
+from synthetic_athlete.animation import Motion, animate
+from synthetic_athlete.body import INDEX, Array
+from synthetic_athlete.choreography import dive, splash_height, vault
+from synthetic_athlete.judging import FALL, Performance, bounce_seconds
+from synthetic_athlete.scenes import DIVES, PARTNER, Camera, Scene, make_camera, make_scene
 
 FRAMES_PER_SECOND = 25.0
 MEAN_LENGTHS = {

@@ -11,7 +11,7 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-from rescore.manifests.synthetic.dives import (
+from synthetic_athlete.dives import (
     BACKWARD,
     FORWARD,
     FREE,

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from rescore.manifests.synthetic.body import Array
-from rescore.manifests.synthetic.scenes import (
+from synthetic_athlete.body import Array
+from synthetic_athlete.scenes import (
     PARTNER,
     Camera,
     Colour,

@@ -14,8 +14,9 @@ import pytest
 from rescore.actions import ACTIONS
 from rescore.errors import RescoreError
 from rescore.manifests.contract import OPTIONAL, REQUIRED, read_manifest
-from rescore.manifests.synthetic.encode import FORMATS, write_video
-from rescore.manifests.synthetic.generate import (
+from rescore.storage import sha256_file
+from synthetic_athlete.encode import FORMATS, write_video
+from synthetic_athlete.generate import (
     COUNTS,
     Task,
     counts,
@@ -26,8 +27,7 @@ from rescore.manifests.synthetic.generate import (
     make_videos,
     splits,
 )
-from rescore.manifests.synthetic.motions import CLASSES
-from rescore.storage import sha256_file
+from synthetic_athlete.motions import CLASSES
 
 decord = pytest.importorskip("decord")
 
@@ -139,8 +139,8 @@ def test_joints_and_elements_lie_beside_the_videos(made: Path) -> None:
 
 def test_joints_lie_on_the_drawn_body(tmp_path: Path) -> None:
     """The pixel under the chest is the suit's colour in nearly every frame of flight."""
-    from rescore.manifests.synthetic.generate import take_of
-    from rescore.manifests.synthetic.render import pixel_joints
+    from synthetic_athlete.generate import take_of
+    from synthetic_athlete.render import pixel_joints
 
     task = Task("diving", 7, tmp_path / "unused.avi", 0, (160, 120), 1.0)
     take = take_of(task)
@@ -234,7 +234,7 @@ def test_a_full_disk_is_an_error_and_leaves_no_file(tmp_path: Path) -> None:
     script = (
         "import resource, sys; from pathlib import Path; import numpy as np\n"
         "from rescore.errors import RescoreError\n"
-        "from rescore.manifests.synthetic.encode import FORMATS, write_video\n"
+        "from synthetic_athlete.encode import FORMATS, write_video\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
         "frames = np.random.default_rng(0).integers(0, 256, (30, 96, 96, 3), np.uint8)\n"
         "for number, form in enumerate(FORMATS):\n"

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from rescore.manifests.synthetic.aerials import INRUN, KNUCKLE, RUNOUT, snow_height
-from rescore.manifests.synthetic.body import Array
+from synthetic_athlete.aerials import INRUN, KNUCKLE, RUNOUT, snow_height
+from synthetic_athlete.body import Array
 
 Image = NDArray[np.uint8]
 Colour = tuple[int, int, int]

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rescore.manifests.synthetic.animation import Motion, animate
-from rescore.manifests.synthetic.judging import Performance
-from rescore.manifests.synthetic.pools import follow, make_pool
-from rescore.manifests.synthetic.programme import EVENTS, NUISANCES, generator, label
-from rescore.manifests.synthetic.scenes import Camera, Scene, vivid
-from rescore.manifests.synthetic.staging import FRAMES_PER_SECOND, Splash, Take, dives
+from synthetic_athlete.animation import Motion, animate
+from synthetic_athlete.judging import Performance
+from synthetic_athlete.pools import follow, make_pool
+from synthetic_athlete.programme import EVENTS, NUISANCES, generator, label
+from synthetic_athlete.scenes import Camera, Scene, vivid
+from synthetic_athlete.staging import FRAMES_PER_SECOND, Splash, Take, dives
 
 LENGTH = (4.65, 0.10, 0.18)
 """Logarithm of MTL-AQA's lengths in frames: mean, standard deviation between events and within them."""

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from rescore.manifests.synthetic.dives import dive_name, halves_name
-from rescore.manifests.synthetic.judging import FALL, HAND_TOUCH, LARGEST, Elements, Performance
+from synthetic_athlete.dives import dive_name, halves_name
+from synthetic_athlete.judging import FALL, HAND_TOUCH, LARGEST, Elements, Performance
 
 FAULTS = {
     "split": ("legs together all the way", "the legs come apart a little", "the legs are well apart"),

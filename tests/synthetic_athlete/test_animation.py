@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from rescore.actions import ACTIONS
-from rescore.manifests.synthetic import body
-from rescore.manifests.synthetic.animation import GRAVITY, Motion, Phase, animate
-from rescore.manifests.synthetic.body import SEGMENTS, pose
-from rescore.manifests.synthetic.generate import CODES, NUISANCES, Task, label, take_of
-from rescore.manifests.synthetic.staging import MEAN_LENGTHS, Take, stage, video_frames
+from synthetic_athlete import body
+from synthetic_athlete.animation import GRAVITY, Motion, Phase, animate
+from synthetic_athlete.body import SEGMENTS, pose
+from synthetic_athlete.generate import CODES, NUISANCES, Task, label, take_of
+from synthetic_athlete.staging import MEAN_LENGTHS, Take, stage, video_frames
 
 ALL = [action.name for action in ACTIONS]
 

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from rescore.errors import raise_together
 from rescore.manifests.contract import write_manifest
-from rescore.manifests.synthetic.dive_commentary import comment
-from rescore.manifests.synthetic.encode import BROADCAST_FORMATS, VideoFormat, write_video
-from rescore.manifests.synthetic.generate import check_settings, dive_columns, frame_size, make_all, write_joints
-from rescore.manifests.synthetic.programme import EVENTS, PIXELS, WORDS, dives_of_events, generator, label, sample_name
-from rescore.manifests.synthetic.render import pixel_joints, render
-from rescore.manifests.synthetic.shots import Request, Shot, shots
-from rescore.manifests.synthetic.training_sets import main_split, split_table
 from rescore.storage import sha256_file, write_json, write_table
+from synthetic_athlete.dive_commentary import comment
+from synthetic_athlete.encode import BROADCAST_FORMATS, VideoFormat, write_video
+from synthetic_athlete.generate import check_settings, dive_columns, frame_size, make_all, write_joints
+from synthetic_athlete.programme import EVENTS, PIXELS, WORDS, dives_of_events, generator, label, sample_name
+from synthetic_athlete.render import pixel_joints, render
+from synthetic_athlete.shots import Request, Shot, shots
+from synthetic_athlete.training_sets import main_split, split_table
 
 MARKERS = ("<eos>", "<sos>")
 """The first words of the vocabulary."""

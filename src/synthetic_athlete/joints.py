@@ -14,14 +14,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rescore.actions import EXPERIMENT_ACTIONS
-from rescore.manifests.synthetic.body import JOINTS
-from rescore.manifests.synthetic.broadcasts import check_broadcast_settings, requests
-from rescore.manifests.synthetic.generate import check_settings, make_all, performance_tasks, take_of
-from rescore.manifests.synthetic.programme import sample_name
-from rescore.manifests.synthetic.render import pixel_joints
-from rescore.manifests.synthetic.shots import Request, shots
-from rescore.manifests.synthetic.staging import Take
 from rescore.storage import atomic_path, write_table
+from synthetic_athlete.body import JOINTS
+from synthetic_athlete.broadcasts import check_broadcast_settings, requests
+from synthetic_athlete.generate import check_settings, make_all, performance_tasks, take_of
+from synthetic_athlete.programme import sample_name
+from synthetic_athlete.render import pixel_joints
+from synthetic_athlete.shots import Request, shots
+from synthetic_athlete.staging import Take
 
 ATHLETES = 2
 """Most in a picture."""

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rescore.manifests.synthetic.dives import SPOKEN, halves_name
-from rescore.manifests.synthetic.judging import LARGEST, RULES, Elements, Performance, deduction
+from synthetic_athlete.dives import SPOKEN, halves_name
+from synthetic_athlete.judging import LARGEST, RULES, Elements, Performance, deduction
 
 Phrases = tuple[str, ...]
 

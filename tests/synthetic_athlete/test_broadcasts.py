@@ -12,12 +12,12 @@ import pytest
 
 from rescore.errors import RescoreError
 from rescore.manifests.contract import read_manifest
-from rescore.manifests.synthetic.broadcasts import Task, make_broadcast, make_broadcasts
-from rescore.manifests.synthetic.encode import BROADCAST_FORMATS
-from rescore.manifests.synthetic.programme import EVENTS, PIXELS, generator
-from rescore.manifests.synthetic.render import render
-from rescore.manifests.synthetic.shots import Request, shots
 from rescore.storage import sha256_file
+from synthetic_athlete.broadcasts import Task, make_broadcast, make_broadcasts
+from synthetic_athlete.encode import BROADCAST_FORMATS
+from synthetic_athlete.programme import EVENTS, PIXELS, generator
+from synthetic_athlete.render import render
+from synthetic_athlete.shots import Request, shots
 
 SIZE = (64, 48)
 

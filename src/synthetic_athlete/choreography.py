@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rescore.manifests.synthetic.animation import FEET, GRAVITY, HANDS, Motion, Phase, flight_seconds, standing_offset
-from rescore.manifests.synthetic.body import Array, pose
-from rescore.manifests.synthetic.dives import BACKWARD, FORWARD, FREE, PIKE, REVERSE, TUCK, DiveClass
-from rescore.manifests.synthetic.judging import FALL, HAND_TOUCH, LARGEST, Elements, Trick
+from synthetic_athlete.animation import FEET, GRAVITY, HANDS, Motion, Phase, flight_seconds, standing_offset
+from synthetic_athlete.body import Array, pose
+from synthetic_athlete.dives import BACKWARD, FORWARD, FREE, PIKE, REVERSE, TUCK, DiveClass
+from synthetic_athlete.judging import FALL, HAND_TOUCH, LARGEST, Elements, Trick
 
 REACH = pose(shoulder=176)
 STAND = pose(shoulder=8, toe=5)

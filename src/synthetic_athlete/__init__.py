@@ -17,3 +17,6 @@ The synthetic diver (MTL-AQA's counterpart) shares bodies, judging and rendering
                                          dive_commentary
 ```
 """
+
+__version__ = "1.0.0"
+"""A part of what the videos, joints, stages and marks are made from: raise it with every change that changes one of them."""

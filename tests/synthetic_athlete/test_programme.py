@@ -12,13 +12,13 @@ from scipy.stats import spearmanr
 
 from rescore.manifests import mtl_aqa
 from rescore.manifests.contract import POSITIONS, ROTATION_TYPES
-from rescore.manifests.synthetic import dive_commentary as commentary
-from rescore.manifests.synthetic.body import INDEX
-from rescore.manifests.synthetic.dive_counts import COUNTS, draw_counted_class, shares
-from rescore.manifests.synthetic.dives import DiveClass, difficulty
-from rescore.manifests.synthetic.encode import BROADCAST_FORMATS
-from rescore.manifests.synthetic.judging import Performance
-from rescore.manifests.synthetic.programme import (
+from synthetic_athlete import dive_commentary as commentary
+from synthetic_athlete.body import INDEX
+from synthetic_athlete.dive_counts import COUNTS, draw_counted_class, shares
+from synthetic_athlete.dives import DiveClass, difficulty
+from synthetic_athlete.encode import BROADCAST_FORMATS
+from synthetic_athlete.judging import Performance
+from synthetic_athlete.programme import (
     EVENTS,
     NUISANCES,
     UNLV_EVENTS,
@@ -29,8 +29,8 @@ from rescore.manifests.synthetic.programme import (
     label,
     sample_name,
 )
-from rescore.manifests.synthetic.shots import Request, film_dive, shots
-from rescore.manifests.synthetic.training_sets import main_split, split_table
+from synthetic_athlete.shots import Request, film_dive, shots
+from synthetic_athlete.training_sets import main_split, split_table
 
 FULL = {"dives": 1.0}
 Dives = dict[tuple[int, int], Performance]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from rescore.manifests.synthetic.programme import SPLIT, UNLV_EVENTS, counts, dives_of_events, generator, sample_name
+from synthetic_athlete.programme import SPLIT, UNLV_EVENTS, counts, dives_of_events, generator, sample_name
 
 SMALLER = {"450": 450, "280": 280, "140": 140}
 GROUPS = ((1,), (2, 3), (4, 5))

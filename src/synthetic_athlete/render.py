@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from rescore.manifests.synthetic.body import INDEX, Array
-from rescore.manifests.synthetic.scenes import Colour, Image
-from rescore.manifests.synthetic.staging import Splash, Take
+from synthetic_athlete.body import INDEX, Array
+from synthetic_athlete.scenes import Colour, Image
+from synthetic_athlete.staging import Splash, Take
 
 SHIFT = 4  # fractional bits of OpenCV's fixed-point coordinates
 FIXED = 1 << SHIFT

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rescore.manifests.synthetic import body
-from rescore.manifests.synthetic.body import Array
+from synthetic_athlete import body
+from synthetic_athlete.body import Array
 
 GRAVITY = 9.81  # m/s^2
 SUBSTEPS = 6  # grid points a video frame

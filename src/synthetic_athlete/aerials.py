@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from rescore.manifests.synthetic.animation import FEET, Motion, Phase, flight_seconds, standing_offset
-from rescore.manifests.synthetic.body import Array, pose
-from rescore.manifests.synthetic.choreography import SHAPES, STAND, loosened, shape_keys, wobbling
-from rescore.manifests.synthetic.dives import PIKE, TUCK
-from rescore.manifests.synthetic.judging import FALL, HAND_TOUCH, Elements, Trick, bounce_seconds
+from synthetic_athlete.animation import FEET, Motion, Phase, flight_seconds, standing_offset
+from synthetic_athlete.body import Array, pose
+from synthetic_athlete.choreography import SHAPES, STAND, loosened, shape_keys, wobbling
+from synthetic_athlete.dives import PIKE, TUCK
+from synthetic_athlete.judging import FALL, HAND_TOUCH, Elements, Trick, bounce_seconds
 
 INRUN = ((-34.0, 9.0), (-12.0, 0.9), (-7.0, 0.0), (-3.5, 0.45), (0.0, 1.6))
 """Snow under the in-run and the kicker, metres; the lip is at x = 0."""

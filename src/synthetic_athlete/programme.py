@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from rescore.manifests.synthetic.dive_counts import draw_counted_class
-from rescore.manifests.synthetic.dives import difficulty
-from rescore.manifests.synthetic.judging import Performance, judge_dive
+from synthetic_athlete.dive_counts import draw_counted_class
+from synthetic_athlete.dives import difficulty
+from synthetic_athlete.judging import Performance, judge_dive
 
 TRAIN, TEST = 1059, 353
 """Samples of MTL-AQA's split."""

@@ -8,11 +8,11 @@ import pytest
 from scipy.stats import spearmanr
 
 from rescore.actions import ACTIONS
-from rescore.manifests.synthetic import judging
-from rescore.manifests.synthetic.dives import DiveClass, difficulty, dive_name
-from rescore.manifests.synthetic.encode import FORMATS, video_format
-from rescore.manifests.synthetic.generate import event_of, label, splits
-from rescore.manifests.synthetic.judging import LARGEST, RULES, Performance, deduction, judge
+from synthetic_athlete import judging
+from synthetic_athlete.dives import DiveClass, difficulty, dive_name
+from synthetic_athlete.encode import FORMATS, video_format
+from synthetic_athlete.generate import event_of, label, splits
+from synthetic_athlete.judging import LARGEST, RULES, Performance, deduction, judge
 
 ALL = [action.name for action in ACTIONS]
 OFFICIAL_SD = {

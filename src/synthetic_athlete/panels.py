@@ -7,9 +7,9 @@ its score.
 import numpy as np
 
 from rescore.manifests.diving_rule import dive_points
-from rescore.manifests.synthetic.dive_counts import draw_counted_class
-from rescore.manifests.synthetic.dives import difficulty
-from rescore.manifests.synthetic.judging import (
+from synthetic_athlete.dive_counts import draw_counted_class
+from synthetic_athlete.dives import difficulty
+from synthetic_athlete.judging import (
     LARGEST,
     RULES,
     Elements,
@@ -18,7 +18,7 @@ from rescore.manifests.synthetic.judging import (
     draw_elements,
     synchronisation_mark,
 )
-from rescore.manifests.synthetic.programme import EVENTS, FAILURE, LABELS, SCORES, generator, rule_of
+from synthetic_athlete.programme import EVENTS, FAILURE, LABELS, SCORES, generator, rule_of
 
 
 def panel_of(event: int, dive: int, seed: int) -> tuple[float, ...]:

@@ -21,16 +21,16 @@ from tqdm import tqdm
 from rescore.actions import ACTIONS
 from rescore.errors import raise_together
 from rescore.manifests.contract import POSITIONS, REAL, REQUIRED, ROTATION_TYPES, write_manifest
-from rescore.manifests.synthetic.commentary import caption
-from rescore.manifests.synthetic.dives import DiveClass
-from rescore.manifests.synthetic.encode import video_format, write_video
-from rescore.manifests.synthetic.judging import Performance, draw_performance
-from rescore.manifests.synthetic.motions import CLASSES, stage_motion
-from rescore.manifests.synthetic.render import pixel_joints, render
-from rescore.manifests.synthetic.scenes import EVENTS
-from rescore.manifests.synthetic.staging import Take, stage
 from rescore.processes import exit_with_parent
 from rescore.storage import atomic_path, sha256_file, write_table
+from synthetic_athlete.commentary import caption
+from synthetic_athlete.dives import DiveClass
+from synthetic_athlete.encode import video_format, write_video
+from synthetic_athlete.judging import Performance, draw_performance
+from synthetic_athlete.motions import CLASSES, stage_motion
+from synthetic_athlete.render import pixel_joints, render
+from synthetic_athlete.scenes import EVENTS
+from synthetic_athlete.staging import Take, stage
 
 Result = TypeVar("Result")
 COUNTS = {
@@ -44,6 +44,7 @@ COUNTS = {
 }
 """Training and test samples of AQA-7's official lists; those leave trampoline out, its 83 are split in like proportion."""
 LEAST = 4  # samples a split
+LEAST_SIDE = 32  # pixels of a picture
 LABELS, NUISANCES, PIXELS, SPLIT, EVENT, WORDS, MOTION = range(7)  # streams of the random generators
 CODES = {action.name: number for number, action in enumerate(ACTIONS)}
 
@@ -64,25 +65,25 @@ class Task:
 
 
 def check_settings(settings: Mapping[str, Any]) -> None:
-    """Refuse settings that no video can be made from.
+    """Refuse settings that no video can be made from; only those that are given, since steps are handed what they read.
 
     Raises:
         RescoreError: naming each bad setting.
     """
     synthetic = settings["synthetic"]
-    width, height = synthetic["frame_size"]
+    width, height = synthetic.get("frame_size", (LEAST_SIDE, LEAST_SIDE))
     problems = []
-    if any(value < 32 or value % 2 for value in (width, height)):  # a fraction is not even either
-        problems.append(f"synthetic.frame_size: {width} x {height}; each must be even and at least 32 pixels")
+    if any(value < LEAST_SIDE or value % 2 for value in (width, height)):  # a fraction is not even either
+        problems.append(f"synthetic.frame_size: {width} x {height}; each must be even and at least {LEAST_SIDE} pixels")
     problems += [
         f"synthetic.{name}: {synthetic[name]}; must be above 0 and at most {most}"
         for name, most in (("samples", 1), ("trampoline_samples", 1), ("length", 4))
-        if not 0 < synthetic[name] <= most
+        if not 0 < synthetic.get(name, most) <= most
     ]
     problems += [
         f"synthetic.{name}: {synthetic[name]}; must be a whole number of at least {least}"
         for name, least in (("motions_per_class", 2), ("motion_frames", 16))
-        if synthetic[name] < least or synthetic[name] != int(synthetic[name])
+        if (value := synthetic.get(name, least)) < least or value != int(value)
     ]
     if not isinstance(settings["seed"], int) or settings["seed"] < 0:
         problems.append(f"seed: {settings['seed']}; must be a whole number of at least 0")
