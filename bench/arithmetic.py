@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from rescore import arithmetic, parameters
+from rescore.engine import arithmetic, parameters
 from rescore.experiments import rehearse
 
 TRAININGS = ("pretraining", "all_action", "c3d_avg", "mscadc", "s4aqa")

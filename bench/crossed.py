@@ -17,7 +17,7 @@ import numpy as np
 from scipy.stats import spearmanr
 from tabulate import tabulate
 
-from rescore import arithmetic
+from rescore.engine import arithmetic
 
 arithmetic.prepare()
 

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from rescore import parameters
+from rescore.engine import parameters
 from rescore.models.c3d_lstm import initial_weights
 from rescore.training.members import Member, train_members
 

@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from rescore import step_server
+from rescore.engine import step_server
 
 STEPS = ("experiments.mtl_aqa.train_member", "scoring.mtl_aqa.score_mtl_aqa", "reporting.tables.make_table")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rescore import arithmetic
+from rescore.engine import arithmetic
 
 # Before any test loads NumPy or torch: tests hold numbers against the reference's. One thread a process; the processes fill the
 # machine by themselves.

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rescore.engine.storage import save_arrays, sha256_text
 from rescore.experiments import linear_probes
-from rescore.storage import save_arrays, sha256_text
 
 SETTINGS: dict[str, Any] = {
     "seed": 0,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rescore import provenance
+from rescore.engine import provenance
 
 READ_WHAT_USERS_BRING = ["sources", "manifests", "clips", "parameters.py"]
 ADVICE = re.compile(r"\b(delete|remove|erase) (it|them|that|the|this|both)\b", re.IGNORECASE)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rescore import cli
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 
 
 def rescore(*arguments, **environment):

@@ -18,8 +18,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rescore import __version__, arithmetic, checkout, libraries, processes, provenance, step_server
-from rescore.errors import RescoreError
+from rescore import __version__
+from rescore.engine import arithmetic, checkout, libraries, processes, provenance, step_server
+from rescore.engine.errors import RescoreError
 
 AUDIT = Path("results/audit.csv")
 DESCRIPTION = """Rerun the experiments of action-quality-assessment papers and hold each reported number against a recomputed one.
@@ -251,13 +252,13 @@ def run_step(name: str, arguments: Sequence[str], rule: str = "", log: Path | No
     if log is None:
         function(**values)
         return
-    from rescore import step_record
+    from rescore.engine import step_record
 
     step_record.run_recorded(function, values, rule=rule, step=name, log=log, code=code)
 
 
 def run_plan(options: argparse.Namespace) -> int:
-    from rescore import parameters
+    from rescore.engine import parameters
     from rescore.experiments import plan
     from rescore.sources import fetch
 
@@ -283,7 +284,7 @@ def run_fetch(options: argparse.Namespace) -> int:
 
 
 def run_check(options: argparse.Namespace) -> int:
-    from rescore import parameters
+    from rescore.engine import parameters
     from rescore.manifests import check
     from rescore.sources import fetch
 
@@ -302,7 +303,7 @@ def run_score(options: argparse.Namespace) -> int:
         print(score_dive.describe(score_dive.score_dive(options.video, options.weights, options.epoch)))
         return 0
 
-    from rescore import lock, parameters
+    from rescore.engine import lock, parameters
     from rescore.experiments import score_video
 
     scale, settings = parameters.load(scale=options.scale)
@@ -343,7 +344,7 @@ def run_parity(options: argparse.Namespace) -> int:
 
 
 def run_audit(options: argparse.Namespace) -> int:
-    from rescore import parameters
+    from rescore.engine import parameters
     from rescore.scoring.audit import run
     from rescore.sources import fetch
 
@@ -362,7 +363,7 @@ def run_audit(options: argparse.Namespace) -> int:
 def run_verify(options: argparse.Namespace) -> int:
     if options.arithmetic or options.write:
         return verify_arithmetic(options.write)
-    from rescore import verify
+    from rescore.engine import verify
     from rescore.reporting.level import level
 
     faults = verify.verify()
@@ -384,7 +385,7 @@ def verify_arithmetic(write: bool) -> int:
 
 
 def run_rehearse(options: argparse.Namespace) -> int:
-    from rescore import parameters
+    from rescore.engine import parameters
     from rescore.experiments import rehearse
 
     scale, settings = parameters.load(scale=options.scale)
@@ -397,7 +398,7 @@ def run_rehearse(options: argparse.Namespace) -> int:
 
 
 def run_doctor(options: argparse.Namespace) -> int:
-    from rescore import doctor
+    from rescore.engine import doctor
 
     found = doctor.examine(Path())
     print(doctor.describe(found))
@@ -405,7 +406,7 @@ def run_doctor(options: argparse.Namespace) -> int:
 
 
 def run_dvc_yaml(options: argparse.Namespace) -> int:
-    from rescore import dvc_stage
+    from rescore.engine import dvc_stage
 
     if options.check:
         dvc_stage.check()
@@ -429,7 +430,7 @@ def run_explain(options: argparse.Namespace) -> int:
 def run_replicate(options: argparse.Namespace) -> int:
     import subprocess
 
-    from rescore import parameters
+    from rescore.engine import parameters
     from rescore.scoring import replication
 
     scale, _ = parameters.load(scale="demo")

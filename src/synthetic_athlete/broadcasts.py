@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rescore.errors import raise_together
+from rescore.engine.errors import raise_together
+from rescore.engine.storage import sha256_file, write_json, write_table
 from rescore.manifests.contract import write_manifest
-from rescore.storage import sha256_file, write_json, write_table
 from synthetic_athlete.dive_commentary import comment
 from synthetic_athlete.encode import BROADCAST_FORMATS, VideoFormat, write_video
 from synthetic_athlete.generate import check_settings, dive_columns, frame_size, make_all, write_joints

@@ -9,8 +9,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from rescore.errors import RescoreError
-from rescore.storage import atomic_path
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import atomic_path
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from rescore.actions import ACTIONS
-from rescore.errors import raise_together
+from rescore.engine.errors import raise_together
+from rescore.engine.processes import exit_with_parent
+from rescore.engine.storage import atomic_path, sha256_file, write_table
 from rescore.manifests.contract import POSITIONS, REAL, REQUIRED, ROTATION_TYPES, write_manifest
-from rescore.processes import exit_with_parent
-from rescore.storage import atomic_path, sha256_file, write_table
 from synthetic_athlete.commentary import caption
 from synthetic_athlete.dives import DiveClass
 from synthetic_athlete.encode import video_format, write_video

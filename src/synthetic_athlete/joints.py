@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rescore.actions import EXPERIMENT_ACTIONS
-from rescore.storage import atomic_path, write_table
+from rescore.engine.storage import atomic_path, write_table
 from synthetic_athlete.body import JOINTS
 from synthetic_athlete.broadcasts import check_broadcast_settings, requests
 from synthetic_athlete.generate import check_settings, make_all, performance_tasks, take_of

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from rescore.errors import raise_together
+from rescore.engine.errors import raise_together
+from rescore.engine.storage import read_table
 from rescore.manifests.stages import write_stages
-from rescore.storage import read_table
 from synthetic_athlete.animation import Motion
 from synthetic_athlete.broadcasts import requests
 from synthetic_athlete.programme import sample_name

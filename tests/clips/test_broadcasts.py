@@ -15,7 +15,7 @@ import pytest
 
 from rescore.clips.broadcasts import write_broadcast_clips
 from rescore.clips.decode import read_frames
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 
 FRAMES, SHIFT = 10, 3
 LENGTH = FRAMES + 2 * SHIFT

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rescore.clips.decode import normalise_length, read_frames
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 
 CODINGS = [
     (".avi", "mjpeg", 0),

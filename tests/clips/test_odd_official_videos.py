@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 import scipy.io
 
-from rescore import lock
 from rescore.clips.store import write_clips
-from rescore.errors import RescoreError
+from rescore.engine import lock
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import sha256_file
 from rescore.manifests import aqa7, check
 from rescore.manifests.broadcasts import index_broadcasts
 from rescore.manifests.videos import EMPTY, index_videos
-from rescore.storage import sha256_file
 from tests.films import film, frames_in_folder, numbers
 
 KNOBS = {"clips": {"frames": 12, "long_videos": "last", "resize": [64, 64], "crop": 64, "on_bad_video": "fail"}}

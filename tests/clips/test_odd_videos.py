@@ -11,7 +11,7 @@ import pytest
 from rescore.clips import decode
 from rescore.clips.broadcasts import sound_frames
 from rescore.clips.decode import Scaler, read_by_decord, read_by_ffmpeg, read_frames
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.manifests.broadcasts import scan
 from rescore.manifests.videos import probe
 from synthetic_athlete.generate import make_videos

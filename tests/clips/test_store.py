@@ -13,7 +13,7 @@ import pytest
 
 from rescore.clips.pool import run_tasks
 from rescore.clips.store import window, window_starts, write_clips, write_windows
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 
 
 def knobs(**changes):

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import load_arrays
 from rescore.experiments import action_net, s4aqa
 from rescore.experiments.label_draws import GYMNASTICS, read_videos, tasks
 from rescore.features.gymnastics import APPARATUS, write_features
 from rescore.features.gymnastics_static import write_static_features
-from rescore.storage import load_arrays
 from tests.experiments.semi_supervised_files import SETTINGS
 
 

@@ -9,10 +9,10 @@ import pytest
 from scipy.stats import spearmanr
 
 from rescore.actions import EXPERIMENT_ACTIONS
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import load_arrays, sha256_file
 from rescore.experiments import all_action, fine_tuning, zero_shot
 from rescore.experiments.samples import PREDICTION_COLUMNS, read_samples
-from rescore.storage import load_arrays, sha256_file
 
 LSTM = {
     "width": 8,

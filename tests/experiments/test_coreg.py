@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import spearmanr
 from sklearn.neighbors import KNeighborsRegressor
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.experiments import coreg
 from rescore.experiments.label_draws import Videos, read_videos, tasks
 from rescore.models.device import derived_seed

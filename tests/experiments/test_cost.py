@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from rescore import parameters
+from rescore.engine import parameters
 from rescore.experiments import cost
 from rescore.models.c3d import C3DClassifier
 from rescore.models.c3d_avg import C3DAverage

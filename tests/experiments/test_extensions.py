@@ -6,13 +6,13 @@ import pandas as pd
 import pytest
 import torch
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import load_arrays
 from rescore.experiments import extensions
 from rescore.experiments.extensions import load_resnet, train_member
 from rescore.manifests.judges import MARKS
 from rescore.models.aggregation import ClipNetwork
 from rescore.models.backbones import convert_weights
-from rescore.storage import load_arrays
 from tests.training import dives
 
 EXTENSIONS: dict[str, Any] = {

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 import yaml
 
-from rescore import parameters
-from rescore.errors import RescoreError
+from rescore.engine import parameters
+from rescore.engine.errors import RescoreError
 from rescore.experiments import extensions_members
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8"))

@@ -12,16 +12,16 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 from torch import nn
 
-from rescore import parameters
 from rescore.clips.decode import normalise_length, read_frames
-from rescore.errors import RescoreError
+from rescore.engine import parameters
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import load_arrays, read_table
 from rescore.experiments import c3d_lstm, c3d_lstm_incremental, c3d_lstm_svr, c3d_svr
 from rescore.experiments.repetition import backbone_weights
 from rescore.experiments.samples import PREDICTION_COLUMNS
 from rescore.experiments.score_video import clip_places, describe, score_video
 from rescore.features.extract import extract_dives
 from rescore.models.backbones import convert_weights
-from rescore.storage import load_arrays, read_table
 from tests.experiments.test_score_video import write_video
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.experiments import human_ceiling
 from rescore.experiments.human_ceiling import leave_one_judge_out, rule_summary, rule_verdict
 from rescore.manifests.mtl_aqa_sheets import SheetDive

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.experiments.label_draws import MINIMUM_LABELLED, read_videos, tasks
 from tests.experiments.semi_supervised_files import SETTINGS, write_dives
 

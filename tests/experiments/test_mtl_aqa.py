@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 import torch
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import load_arrays
 from rescore.experiments.mtl_aqa import build_network, initial_network, read_captions, read_dives
 from rescore.experiments.mtl_aqa_members import members, split_training_set
 from rescore.models.losses import DIVE_CLASSES
-from rescore.storage import load_arrays
 from rescore.training.multitask import load, place_clips
 from tests.training.dives import WORDS, settings, train, write_dives
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.experiments.mtl_aqa_baselines import run
 from rescore.experiments.mtl_aqa_labels import DIVE_CLASS
 from rescore.scoring.predictions import COLUMNS

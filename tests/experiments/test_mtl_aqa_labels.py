@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.experiments import mtl_aqa_labels
 from rescore.experiments.mtl_aqa_labels import MEMBERS, fit, words_without_numbers
 

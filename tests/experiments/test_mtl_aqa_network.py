@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from rescore import parameters
-from rescore.errors import RescoreError
+from rescore.engine import parameters
+from rescore.engine.errors import RescoreError
 from rescore.experiments.mtl_aqa import build_network
 from rescore.experiments.mtl_aqa_network import describe
 from rescore.models.captioner import PAPER_VOCABULARY

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rescore import parameters
+from rescore.engine import parameters
 from rescore.experiments import plan
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from rescore.actions import EXPERIMENT_ACTIONS
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.experiments import pose_apen, pose_aqa7, pose_dct
 from rescore.experiments.pose_series import fill_gaps, series_of
 from rescore.scoring.predictions import COLUMNS, read_predictions

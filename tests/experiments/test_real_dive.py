@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.experiments import real_dive
 
 MIRROR = os.environ.get("RESCORE_MIRROR")

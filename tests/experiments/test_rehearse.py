@@ -4,11 +4,12 @@ import json
 
 import pytest
 
-from rescore import cli, parameters
-from rescore.errors import RescoreError
+from rescore import cli
+from rescore.engine import parameters
+from rescore.engine.errors import RescoreError
+from rescore.engine.parameters import merge
 from rescore.experiments import rehearsal_measures, rehearse, states
 from rescore.experiments.rehearse import Outcome
-from rescore.parameters import merge
 
 SETTINGS = merge(parameters.load(scale="smoke")[1], states.SETTINGS)
 SETTINGS["extensions"]["systems"] = parameters.load(scale="smoke")[1]["extensions"]["systems"]

@@ -3,7 +3,7 @@ import pytest
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.experiments.ridge import choose_and_fit, decompose, held_out_errors
 
 SETTINGS = {"penalties": [0.001, 0.1, 10.0], "folds": 4}

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rescore.engine.storage import load_arrays
 from rescore.experiments import coreg, s4aqa
 from rescore.experiments.label_draws import MTL_AQA, UNLV_DIVE
 from rescore.features.gymnastics import write_features
-from rescore.storage import load_arrays
 from rescore.training import semi_supervised
 from rescore.training.semi_supervised import SYSTEMS
 from tests.experiments.semi_supervised_files import SETTINGS, write_dives

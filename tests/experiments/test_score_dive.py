@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from rescore import cli
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.experiments.score_dive import DivePrediction, describe, network_input, read_vocabulary, score_dive
 from rescore.manifests.videos import Container
 from rescore.models.authors_weights import Network, save_authors_weights

@@ -9,15 +9,16 @@ import pandas as pd
 import pytest
 import torch
 
-from rescore import cli, parameters
+from rescore import cli
 from rescore.clips.decode import normalise_length, read_frames
-from rescore.errors import RescoreError
+from rescore.engine import parameters
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import load_arrays, save_arrays, sha256_file
 from rescore.experiments.repetition import backbone_weights
 from rescore.experiments.score_video import VideoScore, describe, score_video
 from rescore.features.extract import extract
 from rescore.models.backbones import convert_weights
 from rescore.models.c3d_lstm import initial_weights, predict_steps
-from rescore.storage import load_arrays, save_arrays, sha256_file
 from tests.films import cut, film, frames_in_folder
 
 ROOT = Path(__file__).parents[2]

@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 import torch
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import load_arrays
 from rescore.experiments import li, s3d
 from rescore.experiments.samples import PREDICTION_COLUMNS
 from rescore.manifests.stages import write_stages
 from rescore.models.li_network import clip_frames_of
 from rescore.models.preprocess import preprocess
-from rescore.storage import load_arrays
 from tests.experiments.stage_files import stage_settings, write_files
 from tests.training.dives import FRAMES, SHIFT
 

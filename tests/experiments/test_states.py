@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from rescore import arithmetic
-from rescore.errors import RescoreError
+from rescore.engine import arithmetic
+from rescore.engine.errors import RescoreError
 from rescore.experiments import rehearsal, states
 from rescore.experiments.rehearsal import Stage
 from rescore.models import fingerprint
@@ -90,7 +90,7 @@ def test_one_core_as_two():
 def test_other_arithmetic_gives_other_bytes_and_is_named():
     """MKL left to choose for itself: what the list is for."""
     code = (
-        "import os, json\nfrom rescore import arithmetic\narithmetic.prepare()\ndel os.environ['MKL_CBWR']\n"
+        "import os, json\nfrom rescore.engine import arithmetic\narithmetic.prepare()\ndel os.environ['MKL_CBWR']\n"
         "from rescore.experiments import states\n"
         "faults = states.check()\nprint(states.describe(faults))\nprint(json.dumps(faults))"
     )

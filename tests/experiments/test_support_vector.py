@@ -5,7 +5,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.experiments.support_vector import choose_and_fit, cross_validate, fit_predict
 
 SETTINGS = {"kernels": ["linear", "rbf"], "c": [0.01, 1.0, 10.0], "epsilon": [0.05, 0.5], "folds": 4}

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from rescore import parameters
-from rescore.errors import RescoreError
+from rescore.engine import parameters
+from rescore.engine.errors import RescoreError
 from rescore.experiments import extensions_members, mtl_aqa_members, mtl_aqa_systems, repetition, trainings
 from rescore.experiments.repetition import Rests
 from rescore.experiments.trainings import Chosen, declared

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.experiments import unlv_dive_s3d
 from rescore.sources.pickles import load_object_array
 

@@ -6,12 +6,12 @@ import pandas as pd
 import pytest
 import torch
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import load_arrays, save_arrays
 from rescore.features.extract import extract, extract_dives
 from rescore.models.backbones import build_backbone, convert_weights
 from rescore.models.c3d import C3DBody
 from rescore.models.preprocess import preprocess
-from rescore.storage import load_arrays, save_arrays
 
 CROP, SAMPLES = 32, 5
 

@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import spearmanr
 from sklearn.linear_model import RidgeCV
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.features.gymnastics import APPARATUS, read_labels, synthetic_routines, write_features
 
 MIRROR = os.environ.get("RESCORE_MIRROR")

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import spearmanr
 from sklearn.linear_model import RidgeCV
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.features.gymnastics import APPARATUS, write_features
 from rescore.features.gymnastics_static import spread_moments, synthetic_moments, write_static_features
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.features.extract import dive_network
 from rescore.features.segments import extract_segments, segment_starts
 from rescore.models.backbones import convert_weights

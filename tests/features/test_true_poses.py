@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from rescore.clips.store import write_clips
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import write_table
 from rescore.features.true_poses import POSE, compare, first_frames, frame_numbers, write_true_poses
 from rescore.models import keypoints
-from rescore.storage import write_table
 from synthetic_athlete.body import JOINTS
 from synthetic_athlete.broadcasts import Task as Broadcast
 from synthetic_athlete.broadcasts import make_broadcast

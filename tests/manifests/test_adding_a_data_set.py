@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from rescore.clips.store import write_clips
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.manifests.contract import read_manifest
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "data.md"

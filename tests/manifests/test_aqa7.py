@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.manifests import aqa7
 from rescore.manifests.contract import read_manifest
 from rescore.manifests.videos import index_videos

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.manifests.broadcasts import event_of, find_broadcasts, index_broadcasts, scan
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.manifests.contract import read_manifest, select_actions, validate, write_manifest
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.manifests.diving_rule import dive_points
 from rescore.manifests.judges import MARKS, seven_marks, write_judges
 from synthetic_athlete.panels import panel_of

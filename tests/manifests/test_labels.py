@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.manifests.labels import read_labels
 
 GOOD = "video,split,score\n001.avi,train,84.15\n002.avi,test,50\n"

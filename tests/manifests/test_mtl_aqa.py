@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.manifests import contract
 from rescore.manifests.mtl_aqa import (
     OFFICIAL,

@@ -12,7 +12,7 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.manifests import check, contract
 from rescore.manifests.broadcasts import index_broadcasts
 from rescore.manifests.mtl_aqa import OFFICIAL, SMALLER, read_annotations

@@ -7,7 +7,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.manifests.mtl_aqa_sheets import SHEETS, read_sheets, sheet_findings
 
 MIRROR = os.environ.get("RESCORE_MIRROR")

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.manifests.mtl_aqa import read_manifest
 from rescore.manifests.stages import read_labels, read_stages, write_official, write_stages
 

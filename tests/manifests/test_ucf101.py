@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.manifests import ucf101
 from rescore.manifests.contract import read_manifest
 from rescore.manifests.videos import index_videos

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.manifests.mtl_aqa import OFFICIAL, read_annotations, read_unlv_split
 from rescore.manifests.unlv_dive import corresponding_dives, read_stage_posteriors, read_unlv_dive, split_findings
 from rescore.sources.pickles import load_object_array

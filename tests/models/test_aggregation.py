@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 import torch
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.models.aggregation import AGGREGATIONS, Attention, ClipNetwork, Encoder, Recurrent
 from rescore.models.c3d_avg import C3DAverage
 

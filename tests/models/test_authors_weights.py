@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.models.authors_weights import (
     Network,
     authors_names,

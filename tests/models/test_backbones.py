@@ -8,7 +8,8 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import load_arrays, save_arrays
 from rescore.models.backbones import (
     BackboneWeights,
     build_backbone,
@@ -20,7 +21,6 @@ from rescore.models.c3d import C3D, C3DClassifier, initialise
 from rescore.models.device import seeded_generator
 from rescore.models.preprocess import COLOURS
 from rescore.models.state_dicts import read_state_dict
-from rescore.storage import load_arrays, save_arrays
 
 
 def settings(**backbone: Any) -> dict[str, Any]:

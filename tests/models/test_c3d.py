@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.models.c3d import C3D, LAYOUTS, C3DBody, C3DClassifier, forward_flops, initialise
 from rescore.models.device import seeded_generator
 

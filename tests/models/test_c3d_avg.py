@@ -3,7 +3,7 @@ import itertools
 import pytest
 import torch
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.models.c3d_avg import C3DAverage, fold_clips
 from rescore.models.losses import DIVE_CLASSES, losses
 

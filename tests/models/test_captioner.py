@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.models.captioner import Captioner, check_tokens
 from rescore.models.losses import EOS, SOS, caption_loss
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.models.contrastive_regression import ABSENT, ContrastiveRegression, Intervals, RegressionTree, swap
 
 SETTINGS: dict[str, Any] = {

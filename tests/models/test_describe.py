@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from rescore import parameters
+from rescore.engine import parameters
 from rescore.models import describe
 from rescore.models.backbones import empty_backbone
 

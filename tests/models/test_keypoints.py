@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.models.keypoints import (
     JOINTS,
     PUBLISHED,

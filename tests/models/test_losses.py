@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.models.losses import DIVE_CLASSES, WEIGHTS, caption_loss, caption_mask, checked_tasks, losses, score_loss
 
 VOCABULARY = 9

@@ -3,7 +3,7 @@ import itertools
 import pytest
 import torch
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.models.losses import DIVE_CLASSES, losses
 from rescore.models.mscadc import MSCADC, Head
 

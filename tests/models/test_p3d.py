@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torchvision.models.resnet import Bottleneck as FlatBottleneck
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.models.p3d import P3D, Bottleneck, Normalised
 
 

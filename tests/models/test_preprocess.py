@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.models.preprocess import COLOURS, open_clips, preprocess
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, 16, 8, 10, 3), np.uint8)

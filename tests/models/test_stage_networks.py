@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.models.li_network import LiNetwork, clip_frames_of, li_loss, ranking_loss
 from rescore.models.s3d import S3D, s3d_loss
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torchvision.models import video
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.models.video_resnet import LAYOUTS, VideoResNet
 
 

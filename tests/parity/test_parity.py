@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.models.c3d_avg import C3DAverage
 from rescore.models.mscadc import MSCADC
 from rescore.models.parity import (

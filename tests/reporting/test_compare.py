@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from rescore.cli import main
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.reporting.compare import Difference, compare, describe, same
 
 

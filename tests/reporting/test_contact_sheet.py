@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.reporting.contact_sheet import BAND, GAP, contact_sheet
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.reporting.error_table import make_error_table
 from rescore.reporting.page import page
 from rescore.reporting.tables import read_result

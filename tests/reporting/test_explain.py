@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from rescore.cli import main
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import save_arrays, sha256_file
 from rescore.reporting.cells import cells_behind, mean_of, members_behind, seeds_behind
 from rescore.reporting.evidence import (
     Link,
@@ -23,7 +24,6 @@ from rescore.reporting.evidence import (
 )
 from rescore.reporting.explain import explain
 from rescore.reporting.tables import read_result
-from rescore.storage import save_arrays, sha256_file
 from tests.reporting.tree import TABLES, make_tree, write_record
 
 

@@ -5,6 +5,7 @@ import copy
 import pandas as pd
 import pytest
 
+from rescore.engine.storage import write_table
 from rescore.experiments import mtl_aqa_baselines
 from rescore.experiments.mtl_aqa_members import members
 from rescore.reporting.cells import members_behind, said_statistics, seeds_behind
@@ -13,7 +14,6 @@ from rescore.reporting.explain import explain
 from rescore.reporting.tables import make_table, read_result
 from rescore.scoring.caption_metrics import has_java
 from rescore.scoring.mtl_aqa import score_mtl_aqa
-from rescore.storage import write_table
 from tests import mtl_aqa_files as dives
 from tests.reporting.test_page_mtl_aqa import MIXED
 from tests.reporting.tree import ROOT

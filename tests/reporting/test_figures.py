@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.reporting.contact_sheet import BAND, GAP
 from rescore.reporting.figures import figure1, figure2, figure3, forest, learning_curve
 from rescore.reporting.tables import make_table

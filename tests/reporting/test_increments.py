@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.reporting.increments import MEMBER, increments
 
 SETTINGS = {

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from rescore.engine.storage import save_arrays
 from rescore.experiments.linear_probes import probe_vaults
 from rescore.reporting.explain import explain
 from rescore.reporting.figures import forest
 from rescore.reporting.tables import make_table, read_result
 from rescore.scoring.linear_probes import score_linear_probes
-from rescore.storage import save_arrays
 from tests.linear_probe_files import SETTINGS, make_vaults, with_others, write_activations
 from tests.mtl_aqa_files import make_dives
 

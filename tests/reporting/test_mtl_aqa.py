@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.reporting import mtl_aqa_figures as figures
 from rescore.reporting.figures import forest
 from rescore.reporting.tables import make_table, read_result

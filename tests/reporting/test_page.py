@@ -13,8 +13,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from rescore.errors import RescoreError
-from rescore.measured import without_measured
+from rescore.engine.errors import RescoreError
+from rescore.engine.measured import without_measured
 from rescore.reporting.page import agreeing, overview, page
 from rescore.reporting.tables import VERDICTS, make_table, read_result
 from rescore.scoring.claims import RESULTS

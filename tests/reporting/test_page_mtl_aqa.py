@@ -3,13 +3,13 @@
 import pandas as pd
 import pytest
 
+from rescore.engine.storage import save_arrays, write_table
 from rescore.reporting.cells import mean_of, members_behind, seeds_behind
 from rescore.reporting.evidence import place_of
 from rescore.reporting.explain import explain
 from rescore.reporting.page import overview, page
 from rescore.reporting.tables import make_table, read_result
 from rescore.scoring.mtl_aqa import score_mtl_aqa
-from rescore.storage import save_arrays, write_table
 from tests.mtl_aqa_files import SETTINGS, write_files
 from tests.reporting.test_page import parse
 from tests.reporting.tree import ROOT

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.features.true_poses import compare
 from rescore.reporting.page import page
 from rescore.reporting.pose_table import make_pose_table

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.reporting.tables import collect_markdown, make_table, read_result, same_to_printed_digits
 from rescore.reporting.wording import PROTOCOLS, YARDSTICKS
 from rescore.scoring.aqa7 import YARDSTICKS as KNOWN_YARDSTICKS

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rescore.engine.storage import save_arrays, sha256_file, write_table
 from rescore.reporting.figures import forest
 from rescore.reporting.page import page
 from rescore.reporting.tables import make_table
 from rescore.scoring.aqa7 import score_aqa7
 from rescore.scoring.claims import evaluate_claims
-from rescore.storage import save_arrays, sha256_file, write_table
 from tests.scoring.conftest import SETTINGS, make_samples, members
 
 ROOT = Path(__file__).parents[2]
@@ -170,7 +170,7 @@ RECORD = {
 
 
 def write_record(root: Path, scale: str, name: str, seconds: float, **more: object) -> None:
-    """A step's record, as rescore.step_record writes it."""
+    """A step's record, as rescore.engine.step_record writes it."""
     path = root / "runs" / scale / "records" / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({**RECORD, "seconds": seconds, **more}))

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.scoring.aqa7 import YARDSTICKS, score_aqa7
 from rescore.scoring.correlation import arithmetic_mean, fisher_z_average
 from rescore.scoring.scores import COLUMNS, NOTHING_CHOSEN

@@ -7,7 +7,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.scoring import caption_metrics
 from rescore.scoring.caption_metrics import METRICS, caption_statistics, has_java, metric_values, plain_tokens, tokenise
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.scoring.claims import (
     CANNOT_TELL,
     KINDS,

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from scipy.stats import spearmanr
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.experiments import trainings
 from rescore.experiments.mtl_aqa_members import members
 from rescore.scoring.comparisons import (

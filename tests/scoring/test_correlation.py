@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap, spearmanr
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.scoring.correlation import (
     Estimate,
     Trained,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.scoring.declarations import TEXT, mapping, read_declarations
 
 SCHEMA = {"type": "array", "items": mapping({"id": TEXT, "numbers": {"type": "array", "items": {"type": "number"}}})}

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import bootstrap, spearmanr
 from sklearn.metrics import root_mean_squared_error
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.scoring.correlation import Trained
 from rescore.scoring.error_measures import COLUMNS, measure_errors, root_mean_square
 from tests.scoring.conftest import SETTINGS

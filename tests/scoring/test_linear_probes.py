@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import read_table
 from rescore.experiments.linear_probes import probe_dives, probe_vaults
 from rescore.experiments.open_predictions import prediction_rows
 from rescore.scoring.linear_probes import cells_of, score_linear_probes
 from rescore.scoring.scores import COLUMNS
-from rescore.storage import read_table
 from tests.linear_probe_files import SETTINGS, make_vaults, with_others, write_activations
 from tests.mtl_aqa_files import make_dives, make_splits
 

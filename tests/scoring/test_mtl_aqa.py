@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.experiments.mtl_aqa_members import members
 from rescore.scoring.caption_metrics import has_java
 from rescore.scoring.mtl_aqa import DIFFERENCES, PROTOCOLS, cells_of, members_of, score_mtl_aqa

@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.scoring.mtl_aqa_samples import MEMBER, choose_samples
 from tests.mtl_aqa_files import SETTINGS, files_of, write_files
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.manifests.summary import REPORTED_ONLY
 from rescore.scoring.mtl_aqa_summary import (
     layer_lines,

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.scoring.predictions import read_predictions
 from tests.scoring.conftest import SETTINGS
 

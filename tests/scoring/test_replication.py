@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import t as student_t
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.scoring.replication import clustered_share, paired_cells, summary_rows, write_replication
 
 

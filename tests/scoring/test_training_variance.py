@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.scoring.correlation import Trained, estimate_spearman
 from rescore.scoring.intervals import TrainingVariance, sampling_covariance
 from rescore.scoring.measured_variance import measure_variance

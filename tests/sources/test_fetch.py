@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.sources.catalogue import BY_NAME, SOURCES
 from rescore.sources.fetch import describe, fetch, fetch_all, fetch_source, fetchable, find, locate
 from tests.sources.conftest import CONTENTS, assert_fetched, commit_all, make_source, write_all

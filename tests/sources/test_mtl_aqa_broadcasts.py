@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 
 from rescore import cli
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import sha256_file
 from rescore.manifests import mtl_aqa_broadcasts
 from rescore.manifests.mtl_aqa import OFFICIAL
 from rescore.manifests.mtl_aqa_broadcasts import COMPLETE, FAILED, LOST, bring, read_addresses, read_events
 from rescore.sources.video_sites import VideoFailed, VideoGone, download, is_gone
-from rescore.storage import sha256_file
 from tests.films import film, frames_in_folder
 
 FRAMES = 40

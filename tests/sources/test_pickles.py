@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.sources.pickles import load_object_array, load_pickle
 
 

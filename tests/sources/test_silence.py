@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.sources import fetch, video_sites
 from rescore.sources.catalogue import BY_NAME
 from rescore.sources.fetch import fetch_all, fetch_source

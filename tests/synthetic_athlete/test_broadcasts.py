@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import sha256_file
 from rescore.manifests.contract import read_manifest
-from rescore.storage import sha256_file
 from synthetic_athlete.broadcasts import Task, make_broadcast, make_broadcasts
 from synthetic_athlete.encode import BROADCAST_FORMATS
 from synthetic_athlete.programme import EVENTS, PIXELS, generator

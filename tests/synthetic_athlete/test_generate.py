@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from rescore.actions import ACTIONS
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import sha256_file
 from rescore.manifests.contract import OPTIONAL, REQUIRED, read_manifest
-from rescore.storage import sha256_file
 from synthetic_athlete.encode import FORMATS, write_video
 from synthetic_athlete.generate import (
     COUNTS,
@@ -233,7 +233,7 @@ def test_a_full_disk_is_an_error_and_leaves_no_file(tmp_path: Path) -> None:
     """Every format, in a process that may write no file above 20 kB."""
     script = (
         "import resource, sys; from pathlib import Path; import numpy as np\n"
-        "from rescore.errors import RescoreError\n"
+        "from rescore.engine.errors import RescoreError\n"
         "from synthetic_athlete.encode import FORMATS, write_video\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
         "frames = np.random.default_rng(0).integers(0, 256, (30, 96, 96, 3), np.uint8)\n"

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.manifests.stages import read_stages
 from synthetic_athlete.animation import GRAVITY
 from synthetic_athlete.broadcasts import requests

@@ -4,9 +4,9 @@ import hashlib
 from pathlib import Path
 
 import synthetic_athlete
-from rescore import provenance
+from rescore.engine import provenance
 
-CODE = "6095578ad2d9234a"
+CODE = "850325969c876210"
 """Of version 1.0.0: what the code means, comments and docstrings apart, with all of rescore that it reaches."""
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.training.action_net import batches, dropout, train_action_net
 from rescore.training.semi_supervised import Member
 

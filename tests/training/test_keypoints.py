@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 import torch
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import write_table
 from rescore.features.poses import estimate
 from rescore.models.keypoints import JOINTS
-from rescore.storage import write_table
 from rescore.training.keypoints import train, training_samples
 
 FRAMES, SIDE, SAMPLES = 8, 32, 24

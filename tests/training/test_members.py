@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import load_arrays
 from rescore.models.c3d_lstm import (
     initial_weights,
     label_shares,
@@ -19,7 +20,6 @@ from rescore.models.c3d_lstm import (
     predict_steps,
     weight_shapes,
 )
-from rescore.storage import load_arrays
 from rescore.training.members import Member, TrainedMember, run_clips, sample_order, stack_size, train_members
 from rescore.training.schedule import annealed
 

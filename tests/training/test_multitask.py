@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 import torch
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import load_arrays
 from rescore.models.c3d_avg import C3DAverage
 from rescore.models.mscadc import MSCADC
 from rescore.models.preprocess import preprocess
-from rescore.storage import load_arrays
 from rescore.training.multitask import (
     Place,
     draw_epoch,

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 import torch
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import load_arrays, sha256_file
 from rescore.models.backbones import build_backbone
-from rescore.storage import load_arrays, sha256_file
 from rescore.training.pretrain import batch_positions, pretrain
 
 CROP = 24

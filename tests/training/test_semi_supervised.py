@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.models.losses import DIVE_CLASSES
 from rescore.models.s4aqa import AssessmentNetwork, mask_segments
 from rescore.training.semi_supervised import (

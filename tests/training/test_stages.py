@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.experiments.mtl_aqa import read_dives
 from rescore.training.multitask import Source, load
 from rescore.training.stages import batches, read, train

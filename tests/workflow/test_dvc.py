@@ -8,7 +8,7 @@ import sys
 import pytest
 import yaml
 
-from rescore import lock
+from rescore.engine import lock
 from tests.workflow.conftest import ROOT, environment, make_clone, snakemake
 
 pytestmark = pytest.mark.slow

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_checkout import WITHOUT_RIGHTS
+from tests.engine.test_checkout import WITHOUT_RIGHTS
 from tests.workflow.conftest import environment, make_clone
 
 pytestmark = pytest.mark.slow
@@ -99,7 +99,7 @@ def test_a_run_in_anothers_checkout_names_the_commit_all_the_same(public_path):
     for words in (["init", "-q"], ["add", "Snakefile"], ["commit", "-qm", "x"]):
         subprocess.run([*git, *words], cwd=clone, check=True)
     before = another_user(clone)
-    asked = "from rescore import step_record; print(step_record.code_version())"
+    asked = "from rescore.engine import step_record; print(step_record.code_version())"
     status, said = call(clone, *before, sys.executable, "-c", asked)
     assert status == 0
     assert "'commit': None" not in said

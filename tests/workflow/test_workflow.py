@@ -11,9 +11,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from rescore import parameters
+from rescore.engine import parameters
+from rescore.engine.measured import without_measured
 from rescore.experiments import trainings
-from rescore.measured import without_measured
 from tests.workflow.conftest import environment, make_clone, snakemake
 
 pytestmark = pytest.mark.slow
@@ -189,7 +189,7 @@ def test_a_changed_line_reruns_what_can_reach_it(edited, module, reruns, keeps):
 
 
 def test_a_comment_reruns_nothing(edited):
-    for module in ("storage.py", "processes.py", "models/device.py", "reporting/figures.py"):
+    for module in ("engine/storage.py", "engine/processes.py", "models/device.py", "reporting/figures.py"):
         path = edited / "src/rescore" / module
         path.write_text(path.read_text() + "\n# a line\n")
     assert not planned(edited) & {

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import snakemake
-from rescore import (
+from rescore.engine import (
     arithmetic,
     checkout,
     libraries,
@@ -17,11 +17,11 @@ from rescore import (
     repair,
     step_server,
 )
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.experiments import plan, repetition
-from rescore.provenance import code_hash, module_of
+from rescore.engine.provenance import code_hash, module_of
 from rescore.sources import fetch
-from rescore.storage import canonical_json, sha256_text
+from rescore.engine.storage import canonical_json, sha256_text
 from snakemake.exceptions import WorkflowError
 from snakemake.io import _IOFile
 from snakemake.persistence import RECORD_FORMAT_VERSION

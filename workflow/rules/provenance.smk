@@ -1,11 +1,11 @@
-# Included last, when every rule is known: the engine is told what the records say (rescore.lock), and afterwards what it
+# Included last, when every rule is known: the engine is told what the records say (rescore.engine.lock), and afterwards what it
 # made is recorded. Nothing here is a rule.
 
 import re
 
 import subprocess
 
-from rescore import provenance, repair, step_server
+from rescore.engine import provenance, repair, step_server
 
 # The room `open` counts where all of it can be made: its lock describes the whole, and what is missing of it would be asked
 # of origins that may be out of reach.

@@ -26,13 +26,13 @@ import pandas as pd
 from rescore.clips.decode import Scaler, check_sizes, decode_packet, heard, picture_of
 from rescore.clips.pool import TIMEOUT, Outcome, run_tasks
 from rescore.clips.store import allocate, check_policy, check_space, frame_sizes, keep_rows
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.provenance import code_hash
+from rescore.engine.storage import atomic_path, canonical_json, sha256_text, write_json, write_table
 from rescore.manifests.broadcasts import Timeline, scan
 from rescore.manifests.contract import read_manifest
 from rescore.manifests.frame_folders import is_frame_folder, list_frames
 from rescore.manifests.reader import choose_stream, open_video
-from rescore.provenance import code_hash
-from rescore.storage import atomic_path, canonical_json, sha256_text, write_json, write_table
 
 SLOWEST = 20
 """Frames a second below which decoding counts as hung."""

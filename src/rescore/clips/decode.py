@@ -25,7 +25,7 @@ import av.filter
 import av.logging
 import numpy as np
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.manifests.frame_folders import is_frame_folder, list_frames
 from rescore.manifests.reader import Turn, address, choose_stream, open_video, turn_of
 from rescore.manifests.videos import probe

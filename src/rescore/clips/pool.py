@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-from rescore.errors import RescoreError
-from rescore.processes import exit_with_parent
+from rescore.engine.errors import RescoreError
+from rescore.engine.processes import exit_with_parent
 
 Task = TypeVar("Task")
 TIMEOUT = 600  # seconds a video may take; a decoder that hangs in C code can only be killed

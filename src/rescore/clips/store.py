@@ -16,9 +16,9 @@ import pandas as pd
 from rescore.actions import EXPERIMENT_ACTIONS
 from rescore.clips.decode import check_keep, check_sizes, normalise_length, read_frames
 from rescore.clips.pool import Outcome, run_tasks
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.storage import atomic_path, write_table
 from rescore.manifests.contract import read_manifest, select_actions
-from rescore.storage import atomic_path, write_table
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.storage import save_arrays, sha256_file, write_table
 from rescore.experiments.label_draws import GYMNASTICS, Task, Videos, prediction_rows, read_videos, tasks
 from rescore.models.device import reuse_memory
-from rescore.storage import save_arrays, sha256_file, write_table
 from rescore.training.action_net import train_action_net
 from rescore.training.semi_supervised import Member
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from rescore.actions import EXPERIMENT_ACTIONS
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.experiments.repetition import seeds
 from rescore.experiments.samples import (
     Samples,

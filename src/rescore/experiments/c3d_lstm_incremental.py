@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rescore.engine.storage import write_table
 from rescore.experiments.frozen_features import Dives, lstm_rows, read_dives, train_lstms, training_set_of
 from rescore.experiments.samples import remove_restart, restart_directory, write_results
 from rescore.models.c3d_lstm import label_shares
-from rescore.storage import write_table
 from rescore.training.members import TrainedMember, run_clips
 
 SYSTEM = "c3d_lstm_incremental"

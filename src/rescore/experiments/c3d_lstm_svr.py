@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rescore.engine.storage import write_table
 from rescore.experiments import c3d_lstm
 from rescore.experiments.frozen_features import (
     CHOSEN_COLUMNS,
@@ -24,7 +25,6 @@ from rescore.experiments.frozen_features import (
 from rescore.experiments.samples import read_members
 from rescore.experiments.support_vector import choose_and_fit
 from rescore.experiments.trainings import trainings
-from rescore.storage import write_table
 from rescore.training.members import run_clips
 
 SYSTEM = "c3d_lstm_svr"

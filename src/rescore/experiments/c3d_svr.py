@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rescore.engine.storage import write_table
 from rescore.experiments.frozen_features import (
     CHOSEN_COLUMNS,
     TRAINING_SETS,
@@ -22,7 +23,6 @@ from rescore.experiments.frozen_features import (
 )
 from rescore.experiments.support_vector import choose_and_fit
 from rescore.experiments.trainings import trainings
-from rescore.storage import write_table
 
 SYSTEM = "c3d_svr"
 

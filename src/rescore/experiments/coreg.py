@@ -17,13 +17,13 @@ import numpy as np
 import pandas as pd
 from scipy.spatial.distance import cdist
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import write_table
 from rescore.experiments.label_draws import MTL_AQA, Pool, Task, Videos, prediction_rows, read_videos, tasks
 from rescore.experiments.mtl_aqa_labels import fit
 from rescore.experiments.repetition import label_draws
 from rescore.experiments.support_vector import fit_predict
 from rescore.models.device import derived_seed
-from rescore.storage import write_table
 
 EXPERIMENT = "coreg"
 LABELS = ("difficulty", "dive_class")

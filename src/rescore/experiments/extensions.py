@@ -15,7 +15,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.storage import load_arrays, save_arrays, sha256_file, write_table
 from rescore.experiments.extensions_members import (
     CONTRASTIVE,
     EXPERIMENT,
@@ -31,7 +32,6 @@ from rescore.models.contrastive_regression import ContrastiveRegression
 from rescore.models.device import derived_seed, seeded_generator
 from rescore.models.score_distribution import JudgesDistributions, ScoreDistribution
 from rescore.models.state_dicts import differences
-from rescore.storage import load_arrays, save_arrays, sha256_file, write_table
 from rescore.training.multitask import CURVE_COLUMNS, SPEED_COLUMNS, Dives, first_process, train
 from rescore.training.restart import restart_key, to_numpy
 

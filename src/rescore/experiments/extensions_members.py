@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rescore.errors import raise_together
+from rescore.engine.errors import raise_together
 from rescore.experiments.mtl_aqa_members import SINGLE_TASK, VALIDATED, WHOLE
 
 EXPERIMENT = "extensions"

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from rescore.actions import BY_NAME, EXPERIMENT_ACTIONS
-from rescore.errors import raise_together
+from rescore.engine.errors import raise_together
 from rescore.experiments.repetition import seeds
 from rescore.experiments.samples import (
     Samples,

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rescore.errors import raise_together
+from rescore.engine.errors import raise_together
 from rescore.experiments.mtl_aqa import (
     ROW_COLUMNS,
     SPLIT_COLUMNS,

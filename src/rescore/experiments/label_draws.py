@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.storage import read_table, sha256_file
 from rescore.experiments.repetition import LABELLED, ONCE, Rests, backbone_of, backbones, label_draws
 from rescore.models.device import derived_seed
-from rescore.storage import read_table, sha256_file
 
 MTL_AQA, GYMNASTICS, UNLV_DIVE = "mtl_aqa", "rhythmic_gymnastics", "unlv_dive"
 TRAINING_SET = "1059"

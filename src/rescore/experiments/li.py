@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.storage import load_arrays, sha256_file
 from rescore.experiments.repetition import backbone_of, backbones, network_seeds
 from rescore.experiments.stage_members import Inputs, Outputs, System, read_training_sets, run_members, seed_weights
 from rescore.models.backbones import input_colour
@@ -21,7 +22,6 @@ from rescore.models.device import seeded_generator
 from rescore.models.li_network import LiNetwork, clip_frames_of, li_loss
 from rescore.models.p3d import initialise as initialise_convolutions
 from rescore.models.state_dicts import differences
-from rescore.storage import load_arrays, sha256_file
 
 EXPERIMENT = "li"
 

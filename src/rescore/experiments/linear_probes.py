@@ -22,12 +22,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.storage import load_arrays, read_table, sha256_text, write_json, write_table
 from rescore.experiments import ridge
 from rescore.experiments.mtl_aqa_members import CLASSES, MULTITASK, WHOLE
 from rescore.experiments.open_predictions import prediction_rows
 from rescore.experiments.repetition import backbone_of, backbones, network_seeds
-from rescore.storage import load_arrays, read_table, sha256_text, write_json, write_table
 
 EXPERIMENT = "linear_probes"
 BACKBONE = "backbone"

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from rescore.actions import EXPERIMENT_ACTIONS
+from rescore.engine.storage import write_table
 from rescore.experiments.mtl_aqa_members import UNLV_DIVE, WHOLE
 from rescore.features.gymnastics import APPARATUS
 from rescore.features.true_poses import POSE
@@ -22,7 +23,6 @@ from rescore.manifests.stages import write_stages
 from rescore.models.backbones import convert_weights
 from rescore.models.fingerprint import numbers
 from rescore.models.losses import DIVE_CLASSES
-from rescore.storage import write_table
 
 Settings = Mapping[str, Any]
 WORDS = ("<eos>", "<sos>", "nice", "entry", "big", "splash", "tight", "tuck", "over", "rotated")

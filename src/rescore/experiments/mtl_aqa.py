@@ -16,7 +16,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.storage import load_arrays, read_table, save_arrays, sha256_file, write_table
 from rescore.experiments.mtl_aqa_members import EXPERIMENT, NETWORKS, split_tasks, split_training_set
 from rescore.experiments.samples import PREDICTION_COLUMNS
 from rescore.manifests.contract import HIGHEST_SCORE, class_name
@@ -29,7 +30,6 @@ from rescore.models.mscadc import MSCADC
 from rescore.models.preprocess import open_clips
 from rescore.models.state_dicts import differences
 from rescore.models.trainable import Trainable
-from rescore.storage import load_arrays, read_table, save_arrays, sha256_file, write_table
 from rescore.training.multitask import CURVE_COLUMNS, SPEED_COLUMNS, Dives, Progress, first_process, train
 from rescore.training.restart import restart_key, to_numpy
 

@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rescore.errors import raise_together
+from rescore.engine.errors import raise_together
+from rescore.engine.storage import read_table, write_table
 from rescore.experiments.mtl_aqa_labels import DIVE_CLASS, fit
 from rescore.experiments.open_predictions import prediction_rows
 from rescore.experiments.repetition import network_seeds
 from rescore.manifests.contract import read_manifest
-from rescore.storage import read_table, write_table
 
 EXPERIMENT = "mtl_aqa_baselines"
 REGRESSIONS: dict[str, tuple[str, ...]] = {

@@ -26,10 +26,10 @@ from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import write_json, write_table
 from rescore.experiments.open_predictions import prediction_rows, write_findings
 from rescore.manifests.mtl_aqa import read_manifest
-from rescore.storage import write_json, write_table
 
 EXPERIMENT = "mtl_aqa_labels"
 DIVE_CLASS = ("position", "armstand", "rotation_type", "somersaults", "twists")

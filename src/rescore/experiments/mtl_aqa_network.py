@@ -6,12 +6,12 @@ from typing import Any
 
 import torch
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import write_json
 from rescore.experiments.mtl_aqa import build_network
 from rescore.experiments.mtl_aqa_members import NETWORKS
 from rescore.models.describe import multitask_layers
 from rescore.models.losses import TASKS
-from rescore.storage import write_json
 from rescore.training.multitask import CLIP_FRAMES
 
 TITLES = {"c3d_avg": "C3D-AVG-MTL", "mscadc": "MSCADC-MTL"}

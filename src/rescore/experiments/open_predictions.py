@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rescore.storage import write_table
+from rescore.engine.storage import write_table
 
 
 def prediction_rows(

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from rescore.actions import EXPERIMENT_ACTIONS
-from rescore.errors import raise_together
+from rescore.engine.errors import raise_together
+from rescore.engine.storage import write_table
 from rescore.experiments import pose_apen, pose_dct
 from rescore.experiments.pose_series import CHOSEN, Describe, inputs_of, read_series, regress
-from rescore.storage import write_table
 
 EXPERIMENT = "pose_aqa7"
 SYSTEMS: dict[str, Describe] = {"pose_dct": pose_dct.describe, "pose_apen": pose_apen.describe}

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.storage import read_table, write_table
 from rescore.experiments.mtl_aqa_baselines import training_sets
 from rescore.experiments.open_predictions import prediction_rows
 from rescore.experiments.support_vector import choose_and_fit
 from rescore.experiments.trainings import trainings
-from rescore.storage import read_table, write_table
 
 TRAINING_SETS = ("1059", "unlv_dive")
 """Of MTL-AQA, those of its Table 7."""

@@ -16,13 +16,13 @@ import torch
 from torch import nn
 
 from rescore.clips.decode import normalise_length, read_frames
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import sha256_file, write_json
 from rescore.manifests.aqa7 import read_lists
 from rescore.models.backbones import empty_backbone, input_colour
 from rescore.models.c3d import initialise
 from rescore.models.device import make_deterministic, seeded_generator
 from rescore.models.preprocess import cut_clips, preprocess
-from rescore.storage import sha256_file, write_json
 
 SAMPLE = "diving/054"
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from rescore.engine.parameters import merge
+from rescore.engine.storage import read_table, write_table
 from rescore.experiments import (
     action_net,
     all_action,
@@ -33,8 +35,6 @@ from rescore.experiments import (
 from rescore.experiments.label_draws import GYMNASTICS, MTL_AQA
 from rescore.experiments.mtl_aqa_members import WHOLE
 from rescore.features.true_poses import frame_numbers
-from rescore.parameters import merge
-from rescore.storage import read_table, write_table
 from rescore.training import keypoints, multitask, pretrain
 
 Settings = Mapping[str, Any]

@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import write_json
 from rescore.experiments import extensions_members, rehearsal
 from rescore.experiments.label_draws import GYMNASTICS, MTL_AQA
 from rescore.experiments.rehearsal import Family, Stage
-from rescore.storage import write_json
 
 FAMILIES: dict[str, Family] = {
     "all_action": rehearsal.all_actions,

@@ -19,11 +19,11 @@ from typing import Any
 
 from tabulate import tabulate
 
-from rescore import arithmetic
-from rescore.errors import RescoreError
+from rescore.engine import arithmetic
+from rescore.engine.errors import RescoreError
+from rescore.engine.parameters import merge
+from rescore.engine.storage import canonical_json
 from rescore.experiments import cost, extensions_members, plan, repetition
-from rescore.parameters import merge
-from rescore.storage import canonical_json
 
 Settings = Mapping[str, Any]
 STEPS = 2

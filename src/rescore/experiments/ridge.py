@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import eigh, solve
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import sha256_file, write_table
 from rescore.experiments.repetition import network_seeds
 from rescore.experiments.stage_members import Inputs, Outputs, System, read_training_sets, run_members, seed_weights
 from rescore.manifests.stages import STAGES, read_stages
@@ -23,7 +24,6 @@ from rescore.models.device import seeded_generator
 from rescore.models.p3d import initialise
 from rescore.models.s3d import S3D, s3d_loss
 from rescore.models.tcn import StageSegmenter, best_boundaries, frame_labels, stage_frames
-from rescore.storage import sha256_file, write_table
 from rescore.training.multitask import Dives
 from rescore.training.restart import to_numpy
 from rescore.training.stages import predict_stages, train_segmenter

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rescore.errors import raise_together
+from rescore.engine.errors import raise_together
+from rescore.engine.storage import load_arrays, save_arrays, write_table
 from rescore.experiments.coreg import regressor_tables
 from rescore.experiments.label_draws import (
     MTL_AQA,
@@ -36,7 +37,6 @@ from rescore.experiments.repetition import label_draws
 from rescore.manifests.unlv_dive import read_stage_posteriors, read_unlv_dive
 from rescore.models.device import reuse_memory
 from rescore.models.losses import DIVE_CLASSES
-from rescore.storage import load_arrays, save_arrays, write_table
 from rescore.training.restart import restart_key
 from rescore.training.semi_supervised import LABELS_ALONE, SYSTEMS, Member, Trained, train_system
 

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from rescore.actions import BY_NAME, EXPERIMENT_ACTIONS
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.storage import load_arrays, read_table, save_arrays, sha256_file, sha256_text, write_table
 from rescore.experiments.repetition import backbone_of, backbones
-from rescore.storage import load_arrays, read_table, save_arrays, sha256_file, sha256_text, write_table
 from rescore.training.members import TrainedMember
 
 COLUMNS = ("dataset", "sample", "action", "split", "score")

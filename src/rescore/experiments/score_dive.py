@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from rescore.clips.decode import normalise_length, read_frames
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.manifests import mtl_aqa
 from rescore.manifests.contract import class_name
 from rescore.manifests.videos import Container, probe, reading_notes

@@ -11,10 +11,10 @@ import pandas as pd
 import torch
 from torch import nn
 
+from rescore.engine.storage import save_arrays, sha256_file, write_table
 from rescore.experiments.mtl_aqa import read_dives, score_rows
 from rescore.experiments.repetition import network_seeds
 from rescore.models.device import derived_seed
-from rescore.storage import save_arrays, sha256_file, write_table
 from rescore.training.multitask import Dives
 from rescore.training.restart import restart_key, to_numpy
 from rescore.training.stages import CURVE_COLUMNS, Loss, train

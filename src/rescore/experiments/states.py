@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from rescore import arithmetic, step_record
-from rescore.errors import RescoreError
+from rescore.engine import arithmetic, step_record
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import load_arrays, read_table, write_json
 from rescore.experiments import rehearsal
 from rescore.experiments.label_draws import GYMNASTICS, MTL_AQA
 from rescore.experiments.rehearsal import Family, Stage
 from rescore.models import fingerprint
-from rescore.storage import load_arrays, read_table, write_json
 
 STEPS = 3
 SETTINGS: dict[str, Any] = {

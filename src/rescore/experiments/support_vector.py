@@ -19,7 +19,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 
 
 @dataclass(frozen=True)

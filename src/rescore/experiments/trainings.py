@@ -9,7 +9,7 @@ number is. No framework is imported.
 from dataclasses import dataclass
 from enum import Enum
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.experiments.repetition import LABELLED, ONCE, Repeats, Rests, Settings, is_trained_here, numbers
 
 

@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 from sklearn.svm import SVR
 
+from rescore.engine.storage import write_json, write_table
 from rescore.experiments.open_predictions import prediction_rows, write_findings
 from rescore.experiments.support_vector import choose_and_fit
 from rescore.manifests.mtl_aqa import OFFICIAL, read_annotations, read_unlv_split
 from rescore.manifests.unlv_dive import UnlvDive, read_unlv_dive, split_findings
-from rescore.storage import write_json, write_table
 
 EXPERIMENT = "unlv_dive_s3d"
 PLAIN = {"kernel": "linear", "C": 100, "epsilon": 8}

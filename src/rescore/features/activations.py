@@ -22,14 +22,14 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.storage import load_arrays, read_table, save_arrays, sha256_file, sha256_text
 from rescore.models.backbones import input_colour
 from rescore.models.c3d import C3DBody
 from rescore.models.c3d_avg import fold_clips
 from rescore.models.device import choose_device, make_deterministic, reuse_memory
 from rescore.models.preprocess import open_clips, preprocess
 from rescore.models.state_dicts import differences
-from rescore.storage import load_arrays, read_table, save_arrays, sha256_file, sha256_text
 
 DIVES, VAULTS = "dives", "vaults"
 VAULT = "gymvault"

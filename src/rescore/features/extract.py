@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.storage import atomic_path, read_table, write_table
 from rescore.models.backbones import build_backbone, input_colour
 from rescore.models.c3d import C3D, C3DBody
 from rescore.models.device import choose_device, make_deterministic, reuse_memory
 from rescore.models.preprocess import open_clips, preprocess
-from rescore.storage import atomic_path, read_table, write_table
 
 
 def extract(

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.storage import atomic_path, write_table
 from rescore.models.device import derived_seed
-from rescore.storage import atomic_path, write_table
 
 APPARATUS = ("ball", "clubs", "hoop", "ribbon")
 ROUTINES = {"train": 200, "test": 50}

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.storage import atomic_path, read_table
 from rescore.features.gymnastics import EXECUTION, EXECUTION_SD, SYNTHETIC
 from rescore.models.device import derived_seed
-from rescore.storage import atomic_path, read_table
 
 
 def write_static_features(rows: Path, features: Path, settings: dict[str, Any], directory: Path | None = None) -> None:

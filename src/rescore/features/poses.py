@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from rescore.engine.storage import atomic_path, write_table
 from rescore.features.extract import read_rows
 from rescore.features.true_poses import clip_knobs, found_share, frame_numbers, real_frames
 from rescore.models.device import choose_device, make_deterministic, reuse_memory
 from rescore.models.keypoints import JOINTS, build_locator
 from rescore.models.preprocess import open_clips
-from rescore.storage import atomic_path, write_table
 
 
 def estimate(

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import atomic_path, write_table
 from rescore.features.extract import check_finite, compute, dive_network, read_rows
 from rescore.models.preprocess import open_clips
-from rescore.storage import atomic_path, write_table
 
 
 def extract_segments(

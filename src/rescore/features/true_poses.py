@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rescore.errors import RescoreError, raise_together
-from rescore.storage import atomic_path, read_table, write_table
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.storage import atomic_path, read_table, write_table
 from synthetic_athlete.body import INDEX
 
 LIMBS = ("shoulder", "elbow", "hand", "hip", "knee", "ankle")

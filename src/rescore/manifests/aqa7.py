@@ -13,7 +13,7 @@ import pandas as pd
 import scipy.io
 
 from rescore.actions import BY_CODE, EXPERIMENT_ACTIONS
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
 from rescore.manifests.contract import write_manifest as write_checked
 from rescore.manifests.official import add_frames, expected_videos, match_videos, read_index
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
 from rescore.manifests import reader
 from rescore.manifests.frame_folders import is_frame_folder, list_frames
 from rescore.manifests.videos import VIDEO_SUFFIXES, index_files, is_video, resample

@@ -8,14 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import read_table
 from rescore.manifests import aqa7, contract, mtl_aqa, summary, ucf101
 from rescore.manifests.broadcasts import Timeline, find_broadcasts, list_broadcasts, rate_difference, scan
 from rescore.manifests.mtl_aqa_official import dives_of_events, find_release_problems
 from rescore.manifests.videos import Container, is_video, list_videos, measure, probe_all, unusual_rates
 from rescore.sources.catalogue import BY_NAME, SOURCES, Source
 from rescore.sources.fetch import fault, folders
-from rescore.storage import read_table
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 TABLE_1 = Path("reported/aqa7/table1.csv")

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from rescore.actions import BY_NAME
-from rescore.errors import raise_together
-from rescore.storage import read_table, write_table
+from rescore.engine.errors import raise_together
+from rescore.engine.storage import read_table, write_table
 
 TEXT, WHOLE, REAL, FLAG = "text", "whole", "real", "flag"
 

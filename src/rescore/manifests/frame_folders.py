@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
 MOTION = re.compile(r"flow", re.IGNORECASE)

@@ -14,11 +14,11 @@ from typing import Any
 
 import pandas as pd
 
-from rescore.errors import raise_together
+from rescore.engine.errors import raise_together
+from rescore.engine.storage import read_table, write_table
 from rescore.manifests.diving_rule import SYNCHRONISED_PANELS, dive_points
 from rescore.manifests.mtl_aqa import sample_name
 from rescore.manifests.mtl_aqa_sheets import read_sheets
-from rescore.storage import read_table, write_table
 from synthetic_athlete.panels import panel_of
 from synthetic_athlete.programme import dives_of_events
 

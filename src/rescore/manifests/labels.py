@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
 
 REMEDY = "correct the table and run again; it is left as it is."
 WORKBOOKS = {b"PK\x03\x04": "an Excel or OpenDocument workbook", b"\xd0\xcf\x11\xe0": "an old Excel workbook"}

@@ -20,7 +20,7 @@ from typing import Any
 
 import pandas as pd
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
 from rescore.manifests.contract import HIGHEST_SCORE, POSITIONS, ROTATION_TYPES
 from rescore.sources.pickles import load_pickle
 

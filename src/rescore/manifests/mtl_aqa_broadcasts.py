@@ -18,7 +18,8 @@ from typing import Any
 
 import pandas as pd
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.storage import atomic_path, read_table, write_table
 from rescore.manifests import broadcasts
 from rescore.manifests.mtl_aqa import FRAMES_PER_SECOND, OFFICIAL, Key, read_annotations, read_keys, sample_name
 from rescore.manifests.mtl_aqa_sheets import read_rows
@@ -26,7 +27,6 @@ from rescore.manifests.reader import check_file
 from rescore.manifests.videos import files_of, measure_video
 from rescore.sources import fetch, video_sites
 from rescore.sources.catalogue import OriginFile
-from rescore.storage import atomic_path, read_table, write_table
 
 NAME, ANNOTATIONS = "mtl-aqa", "mtl-aqa-annotations"
 VIDEO_LIST = "Video_List.xlsx"

@@ -12,7 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.storage import sha256_file, write_json, write_table
 from rescore.manifests.broadcasts import find_broadcasts
 from rescore.manifests.contract import write_manifest
 from rescore.manifests.mtl_aqa import (
@@ -31,7 +32,6 @@ from rescore.manifests.mtl_aqa_events import event_columns, event_findings, read
 from rescore.manifests.mtl_aqa_sets import TrainingSet, read_sets, split_table
 from rescore.manifests.mtl_aqa_sheets import read_sheets, sheet_findings
 from rescore.manifests.official import read_index
-from rescore.storage import sha256_file, write_json, write_table
 
 PAPER_EVENTS = 16
 PAPER_VOCABULARY = 5779

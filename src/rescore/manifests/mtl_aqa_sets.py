@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.manifests.mtl_aqa import (
     OFFICIAL,
     SMALLER_SIZES,

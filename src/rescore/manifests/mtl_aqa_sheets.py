@@ -14,7 +14,7 @@ from typing import Any
 import openpyxl
 from openpyxl.utils.exceptions import InvalidFileException
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
 from rescore.manifests.diving_rule import PANELS, mark_problem
 from rescore.manifests.mtl_aqa import Key, is_number, sample_name
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from rescore.errors import raise_together
+from rescore.engine.errors import raise_together
+from rescore.engine.storage import read_table
 from rescore.manifests.frame_folders import IMAGE_SUFFIXES
 from rescore.manifests.videos import probe_all
-from rescore.storage import read_table
 
 
 def read_index(index: Path) -> list[Path]:

@@ -17,7 +17,7 @@ import av
 import numpy as np
 from av.sidedata.sidedata import Type
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 
 ONE_A_PACKET = (
     "mjpeg",

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.storage import read_table, write_table
 from rescore.manifests.mtl_aqa import OFFICIAL, read_annotations, sample_name
 from rescore.manifests.unlv_dive import REMEDY, corresponding_dives, read_unlv_dive
-from rescore.storage import read_table, write_table
 
 STAGES = ("jumping", "dropping", "entering", "ending")
 LABELS = "jump_drop_water_label.txt"

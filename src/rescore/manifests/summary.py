@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from rescore.actions import ACTIONS, BY_NAME
-from rescore.storage import read_table, write_table
+from rescore.engine.storage import read_table, write_table
 
 # The rows as the paper prints them (AQA-7, Table 1).
 TITLES = {

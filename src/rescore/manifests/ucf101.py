@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
 from rescore.manifests.contract import write_manifest as write_checked
 from rescore.manifests.official import add_frames, expected_videos, match_videos, read_index
 

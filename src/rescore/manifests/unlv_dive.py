@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
 from rescore.manifests.mtl_aqa import Key, sample_name
 from rescore.sources.pickles import load_object_array
 

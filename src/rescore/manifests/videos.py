@@ -11,10 +11,10 @@ import av
 import numpy as np
 import pandas as pd
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.storage import sha256_file, write_table
 from rescore.manifests import reader
 from rescore.manifests.frame_folders import images_of, is_frame_folder, list_frames
-from rescore.storage import sha256_file, write_table
 
 VIDEO_SUFFIXES = (
     *(".avi", ".mp4", ".mkv", ".webm", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".asf", ".flv", ".3gp", ".3g2"),

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.models.c3d import C3DBody, initialise, scaled
 from rescore.models.c3d_avg import TRUNK_CHANNELS, fold_clips
 from rescore.models.trainable import Trainable

@@ -10,11 +10,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.storage import atomic_path
 from rescore.models.c3d_avg import C3DAverage
 from rescore.models.mscadc import MSCADC
 from rescore.models.state_dicts import differences, read_state_dict
-from rescore.storage import atomic_path
 
 Network = C3DAverage | MSCADC
 

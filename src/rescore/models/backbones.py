@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.storage import load_arrays, save_arrays, sha256_file
 from rescore.models.c3d import C3D, initialise
 from rescore.models.device import seeded_generator
 from rescore.models.state_dicts import differences, read_state_dict
-from rescore.storage import load_arrays, save_arrays, sha256_file
 
 TORCHVISION_NETWORKS = ("r3d_18", "mc3_18", "r2plus1d_18")
 # Layers that features do not use: C3D's beyond fc6 (the public port's and our pre-training's), torchvision's classifier.

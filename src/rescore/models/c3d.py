@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 
 # Name and output channels of each convolution, in order, at width 1, and the channels of fc6 and fc7.
 LAYOUTS: dict[int, tuple[tuple[str, int], ...]] = {

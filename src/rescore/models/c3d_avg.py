@@ -8,7 +8,7 @@ video ─► 6 clips ─► C3D to pool5 ─┬─► mean over clips ─► ful
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.models.c3d import C3DBody, scaled
 from rescore.models.captioner import CAPTION_TOKENS, PAPER_DROPOUT, PAPER_VOCABULARY, Captioner
 from rescore.models.losses import DIVE_CLASSES, TASKS, checked_tasks

@@ -14,7 +14,7 @@ to Text, ICCV 2015, Figure 2, with GRU cells in the place of LSTM.
 import torch
 from torch import Tensor, nn
 
-from rescore.errors import raise_together
+from rescore.engine.errors import raise_together
 from rescore.models.losses import EOS, SOS
 
 PAPER_VOCABULARY = 5779  # words

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from rescore.engine.storage import write_json
 from rescore.models.backbones import empty_backbone
 from rescore.models.c3d import C3D
 from rescore.models.c3d_avg import C3DAverage
 from rescore.models.c3d_lstm import weight_shapes
 from rescore.models.losses import DIVE_CLASSES
 from rescore.models.mscadc import MSCADC
-from rescore.storage import write_json
 
 Layer = dict[str, Any]
 

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rescore import arithmetic
-from rescore.errors import RescoreError
+from rescore.engine import arithmetic
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import write_json
 from rescore.models.aggregation import Recurrent
 from rescore.models.products import product
-from rescore.storage import write_json
 
 REFERENCE = Path("workflow/arithmetic.json")
 Operation = Callable[[], Any]

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.storage import load_arrays, save_arrays, sha256_file
 from rescore.models.backbones import Published, origin_path, verify_checksum
 from rescore.models.state_dicts import differences, read_state_dict
-from rescore.storage import load_arrays, save_arrays, sha256_file
 
 LIMBS = ("shoulder", "elbow", "hand", "hip", "knee", "ankle")
 JOINTS = ("head", *(f"{side}_{limb}" for side in ("left", "right") for limb in LIMBS))

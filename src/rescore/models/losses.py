@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 
 # Token 0 ends a caption and fills what follows, 1 starts it.
 EOS, SOS = 0, 1

@@ -29,12 +29,12 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.processes import exit_with_parent
 from rescore.models.authors_weights import Network, authors_names
 from rescore.models.c3d_avg import C3DAverage
 from rescore.models.losses import DIVE_CLASSES, EOS, caption_mask, losses
 from rescore.models.mscadc import MSCADC
-from rescore.processes import exit_with_parent
 
 LIMIT = 1e-4
 # Values of oneDNN's ONEDNN_MAX_CPU_ISA, in the order in which they are tried.

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 
 
 @dataclass(frozen=True)

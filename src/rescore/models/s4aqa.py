@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.models.device import seeded_generator
 from rescore.models.losses import DIVE_CLASSES
 from rescore.models.products import product

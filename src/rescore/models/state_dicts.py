@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 
 
 def read_state_dict(path: Path, remedy: str) -> dict[str, Tensor]:

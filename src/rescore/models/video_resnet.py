@@ -14,7 +14,7 @@ from torchvision.models.video.resnet import (  # type: ignore[import-untyped]
     Conv3DSimple,
 )
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.models.c3d import scaled
 
 # The convolution of each of the four layers, and whether the stem is factorised into space and time.

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from rescore.engine.storage import read_table
 from rescore.experiments.mtl_aqa_members import VALIDATED, is_member
 from rescore.reporting.evidence import BESIDE, PREDICTIONS, Place, experiments_of, prediction_files, scores_path
 from rescore.scoring import mtl_aqa, s4aqa
@@ -36,7 +37,6 @@ from rescore.scoring.correlation import spearman
 from rescore.scoring.mtl_aqa_outputs import Outputs, Said, outputs_of
 from rescore.scoring.open import FIXED_ROWS, LABEL_ROWS, S4AQA_ROWS
 from rescore.scoring.predictions import COLUMNS, KEY
-from rescore.storage import read_table
 
 MTL_AQA_TABLES = ("table4", "table5", "table7", "table8")
 CHOICES = ("", "last_iteration", "best_iteration_on_test", "training_set")

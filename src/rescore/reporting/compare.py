@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from rescore.errors import RescoreError
-from rescore.storage import sha256_file
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import sha256_file
 
 KEYS = (
     ("row", "column", "protocol"),

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rescore.errors import RescoreError
-from rescore.storage import atomic_path
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import atomic_path
 
 BAND = 16  # pixels of a row's caption
 GAP = 2  # pixels between frames

@@ -5,11 +5,11 @@ from typing import Any
 
 import pandas as pd
 
-from rescore.errors import raise_together
+from rescore.engine.errors import raise_together
+from rescore.engine.storage import read_table, write_table, write_text
 from rescore.reporting.tables import records
 from rescore.reporting.wording import PROTOCOLS, VIDEOS, not_comparable, scale_line
 from rescore.scoring.error_measures import COLUMNS as MEASURED
-from rescore.storage import read_table, write_table, write_text
 
 TITLE = "Errors in points beside the correlations"
 DIGITS = {"spearman": 4, "rmse": 2, "low": 2, "high": 2, "relative_l2": 3, "lowest": 2, "highest": 2}

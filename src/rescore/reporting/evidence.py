@@ -14,11 +14,11 @@ from typing import Any
 
 import pandas as pd
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import HEADER_KEY, read_table, sha256_file
 from rescore.experiments import linear_probes
 from rescore.experiments.plan import ON_REAL_DATA
 from rescore.scoring.s4aqa import ACTION_NET
-from rescore.storage import HEADER_KEY, read_table, sha256_file
 
 PAPERS = {
     "aqa7": "Action Quality Assessment Across Multiple Actions",
@@ -157,9 +157,9 @@ def read_provenance(records: Path | None, lock: Path | None) -> Provenance:
     """What is there of step records and of the lock; nothing where neither exists.
 
     Args:
-        records: runs/<scale>/records, a JSON object a step (rescore.step_record); `logs/<scale>/NAME.log` has its record in
-            NAME.json.
-        lock: workflow/provenance/<scale>.lock.jsonl, a JSON object an output (rescore.lock).
+        records: runs/<scale>/records, a JSON object a step (rescore.engine.step_record); `logs/<scale>/NAME.log` has its record
+            in NAME.json.
+        lock: workflow/provenance/<scale>.lock.jsonl, a JSON object an output (rescore.engine.lock).
     """
     found = []
     if records and records.is_dir():
@@ -211,7 +211,7 @@ def recorded(record: Mapping[str, Any]) -> dict[str, str]:
 
 
 def in_words(arithmetic: Mapping[str, Any]) -> str:
-    """What a step's libraries computed with (`rescore.arithmetic.in_use`): "portable: torch AVX2, 1 thread"."""
+    """What a step's libraries computed with (`rescore.engine.arithmetic.in_use`): "portable: torch AVX2, 1 thread"."""
     libraries = {"torch": "torch", "numpy": "NumPy", "openblas": "OpenBLAS"}
     said = [
         f"{title} {' '.join([value] if isinstance(value, str) else value)}"

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
-from rescore.errors import RescoreError
-from rescore.parameters import nearest
+from rescore.engine.errors import RescoreError
+from rescore.engine.parameters import nearest
+from rescore.engine.storage import canonical_json, read_table
 from rescore.reporting.cells import Seed, cannot_take, mean_of, members_behind, seeds_behind
 from rescore.reporting.evidence import (
     BESIDE,
@@ -30,7 +31,6 @@ from rescore.reporting.wording import PROTOCOLS
 from rescore.scoring import aqa7, s4aqa
 from rescore.scoring.correlation import arithmetic_mean, fisher_z_average
 from rescore.scoring.estimates import FILE, NONE, NOTHING_TRAINED, TRAININGS
-from rescore.storage import canonical_json, read_table
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import pandas as pd
 from markupsafe import Markup
 from PIL import Image
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import read_table
 from rescore.reporting import plots
 from rescore.reporting.cells import cells_behind
 from rescore.reporting.evidence import PAPERS, experiments_of, place_of, prediction_files, scores_path, split_stem
@@ -19,7 +20,6 @@ from rescore.reporting.table_view import short, table_key
 from rescore.reporting.tables import read_result
 from rescore.reporting.wording import FIGURES, TABLES
 from rescore.scoring.aqa7 import Cell
-from rescore.storage import read_table
 
 FOLDED = 12
 """A scatter plot with more panels than this waits behind a line of text."""

@@ -20,11 +20,11 @@ from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 
 from rescore.actions import ACTIONS
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import atomic_path, read_table
 from rescore.reporting.tables import columns_of, read_result, sample_counts
 from rescore.reporting.wording import FIGURES, PROTOCOLS, TABLES, is_synthetic, scale_line
 from rescore.scoring.scores import INTERVALS
-from rescore.storage import atomic_path, read_table
 
 STYLE = {
     "svg.hashsalt": "rescore",

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import read_table
 from rescore.experiments.mtl_aqa_members import WHOLE
 from rescore.reporting.figures import canvas, head, legend_below
 from rescore.reporting.mtl_aqa_figures import PAPER, save_png, show_strip, strip
 from rescore.scoring.mtl_aqa_samples import SHARES
-from rescore.storage import read_table
 
 TITLE = "Incremental labels: points that each clip adds, beside the mean training dive"
 MEMBER = f"c3d_lstm_incremental/{WHOLE}"

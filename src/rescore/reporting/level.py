@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from rescore import step_record
+from rescore.engine import step_record
 from rescore.reporting import compare
 
 TABLES = ":(glob)results/*/tables/*.csv"

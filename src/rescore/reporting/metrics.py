@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from rescore.storage import read_table, write_json
+from rescore.engine.storage import read_table, write_json
 
 AVERAGES = {"Avg. Corr.", "Sp. Corr."}
 """Columns of correlations that a table prints once a row: the average over actions, or the only one."""

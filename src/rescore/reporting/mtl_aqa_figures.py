@@ -12,12 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import MaxNLocator
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import atomic_path, read_table
 from rescore.reporting.figures import canvas, head, read_network, save
 from rescore.reporting.wording import FIGURES
 from rescore.scoring.mtl_aqa import SUBTASKS, TASKS
 from rescore.scoring.mtl_aqa_samples import class_word
-from rescore.storage import atomic_path, read_table
 
 PAPER = "mtl_aqa"
 SHOWN_FRAMES = 10

@@ -15,8 +15,9 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from rescore.errors import RescoreError, raise_together
-from rescore.measured import without_measured
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.measured import without_measured
+from rescore.engine.storage import write_text
 from rescore.reporting import plots
 from rescore.reporting.error_table import HEADINGS as ERROR_HEADINGS
 from rescore.reporting.error_table import TITLE as ERRORS
@@ -39,7 +40,6 @@ from rescore.reporting.tables import VERDICTS, read_result
 from rescore.reporting.tables import records as records_of
 from rescore.reporting.wording import TABLES, is_synthetic, scale_line
 from rescore.scoring.claims import RESULTS
-from rescore.storage import write_text
 
 REPORTED = "in the paper's own numbers"
 SOURCES = {

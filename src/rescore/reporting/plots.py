@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 import pyarrow  # type: ignore[import-untyped]
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import read_table, sha256_text
 from rescore.scoring.aqa7 import Cell
-from rescore.storage import read_table, sha256_text
 
 VEGA_LITE = "6.1"
 LIBRARY = f"Vega, Vega-Lite {VEGA_LITE} and Vega-Embed"

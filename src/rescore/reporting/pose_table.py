@@ -5,10 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from rescore.errors import raise_together
+from rescore.engine.errors import raise_together
+from rescore.engine.storage import read_table, write_json, write_table, write_text
 from rescore.reporting.tables import records
 from rescore.reporting.wording import scale_line
-from rescore.storage import read_table, write_json, write_table, write_text
 
 TITLE = "Pose estimator against true joints"
 COLUMNS = ["dataset", "action", "samples", "joints", "missed", "median_pixels", "within_2_pixels"]

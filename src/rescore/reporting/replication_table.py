@@ -5,11 +5,11 @@ from typing import Any
 
 import pandas as pd
 
-from rescore.errors import raise_together
+from rescore.engine.errors import raise_together
+from rescore.engine.storage import read_table, write_json, write_table, write_text
 from rescore.reporting.tables import records
 from rescore.reporting.wording import scale_line
 from rescore.scoring.replication import COLUMNS
-from rescore.storage import read_table, write_json, write_table, write_text
 
 TITLE = "Replication: this run predicted, a second one held against it"
 HEADINGS = ["Table", "Cells", "Inside", "Share", "95% interval of the share", "Clusters", "Median half width"]

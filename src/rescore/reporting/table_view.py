@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.reporting.cells import members_behind
 from rescore.reporting.evidence import (
     SHORT_PAPERS,

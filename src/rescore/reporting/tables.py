@@ -10,12 +10,12 @@ from typing import Any
 
 import pandas as pd
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.storage import read_table, write_table, write_text
 from rescore.manifests.summary import REPORTED_ONLY
 from rescore.reporting.wording import NOT_RUN, PROTOCOLS, TABLES, Table, not_comparable, note, scale_line
 from rescore.scoring.estimates import NONE, NOTHING_TRAINED
 from rescore.scoring.scores import INTERVALS, RERUN
-from rescore.storage import read_table, write_table, write_text
 
 COLUMNS = [
     *("row", "column", "protocol", "reported", "reproduced", *INTERVALS, *RERUN),

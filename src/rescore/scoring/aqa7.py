@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from rescore.actions import BY_NAME, EXPERIMENT_ACTIONS
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.storage import read_table
 from rescore.scoring.correlation import (
     Estimate,
     arithmetic_mean,
@@ -26,7 +27,6 @@ from rescore.scoring.correlation import (
 from rescore.scoring.predictions import KEY, coverage_problems, read_predictions
 from rescore.scoring.scores import NOTHING_CHOSEN, score_row, write_scores
 from rescore.scoring.training_variance import trained, with_variances
-from rescore.storage import read_table
 
 TITLES = {action: BY_NAME[action].title for action in EXPERIMENT_ACTIONS}
 TABLE2_TITLES = TITLES | {"snowboard": "Snowboarding"}

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 
 METRICS = {
     "B1": "bleu_1",

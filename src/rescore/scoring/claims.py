@@ -30,12 +30,12 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student_t
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import read_table, write_table
 from rescore.scoring.claims_on_estimates import CANNOT_TELL, DECIDED, UNKNOWN
 from rescore.scoring.correlation import arithmetic_mean, fisher_z_average
 from rescore.scoring.declarations import CELLS, NAMES, SHARE, TEXT, mapping, read_declarations
 from rescore.scoring.estimates import read_estimates
-from rescore.storage import read_table, write_table
 
 Statement = dict[str, Any]
 UNDECIDED = "undecided"

@@ -18,7 +18,8 @@ import pandas as pd
 from scipy.optimize import brentq
 from scipy.stats import norm, rankdata
 
-from rescore.errors import raise_together
+from rescore.engine.errors import raise_together
+from rescore.engine.storage import read_table, write_table
 from rescore.experiments.mtl_aqa_members import VALIDATED
 from rescore.scoring.aqa7 import BEST, LAST, Block, Cell, blocks_of, choose_iterations
 from rescore.scoring.correlation import (
@@ -39,7 +40,6 @@ from rescore.scoring.mtl_aqa_outputs import Outputs
 from rescore.scoring.predictions import KEY, read_columns, seed_problems, target_problems, value_problems
 from rescore.scoring.scores import NOTHING_CHOSEN
 from rescore.scoring.training_variance import trained, with_variances
-from rescore.storage import read_table, write_table
 
 LEVEL = 0.05
 POWER = 0.8

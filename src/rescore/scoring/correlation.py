@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.stats import norm, rankdata
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.scoring.intervals import SCALES, TrainingVariance, on_scale
 
 MINIMUM_SAMPLES = 4

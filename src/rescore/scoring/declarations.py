@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
 
 Entry = dict[str, Any]
 LONGEST = 200

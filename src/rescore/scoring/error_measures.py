@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rescore.errors import raise_together
+from rescore.engine.errors import raise_together
+from rescore.engine.storage import read_table, write_table
 from rescore.scoring.aqa7 import LAST, Block, blocks_of
 from rescore.scoring.comparisons import relative_l2, root_mean_square_error
 from rescore.scoring.correlation import Estimate, Trained, estimate_statistic, spearman
@@ -20,7 +21,6 @@ from rescore.scoring.estimates import intervals_of
 from rescore.scoring.predictions import KEY, read_columns, shown, target_problems, value_problems
 from rescore.scoring.scores import NOTHING_CHOSEN
 from rescore.scoring.training_variance import trained, with_variances
-from rescore.storage import read_table, write_table
 
 COLUMNS = [
     *("experiment", "member", "dataset", "action", "protocol", "n", "seeds", "variance", "spearman"),

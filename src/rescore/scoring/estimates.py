@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rescore.errors import raise_together
+from rescore.engine.errors import raise_together
+from rescore.engine.storage import read_table, write_table
 from rescore.scoring.correlation import Estimate, Trained, bca_interval, is_told_by_trainings, scaled
 from rescore.scoring.intervals import (
     Spread,
@@ -24,7 +25,6 @@ from rescore.scoring.intervals import (
     spread_of,
     t_test,
 )
-from rescore.storage import read_table, write_table
 
 TRAININGS, FILE, NONE, NOTHING_TRAINED = "trainings", "file", "none", "nothing trained"
 """Where the variance over trainings is from; `none`: there is one training and no file, so the interval is over test samples

@@ -11,7 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from rescore.errors import raise_together
+from rescore.engine.errors import raise_together
+from rescore.engine.storage import read_table
 from rescore.experiments.extensions_members import EXPERIMENT, REFERENCE, reference_member, systems
 from rescore.experiments.mtl_aqa_members import VALIDATED, WHOLE
 from rescore.scoring.aqa7 import blocks_of
@@ -21,7 +22,6 @@ from rescore.scoring.mtl_aqa_outputs import REMEDY, SPLITS, Outputs, expected_sa
 from rescore.scoring.predictions import COLUMNS, KEY, seed_problems, target_problems, value_problems
 from rescore.scoring.scores import NOTHING_CHOSEN, write_scores
 from rescore.scoring.training_variance import with_variances
-from rescore.storage import read_table
 
 COLUMN, BEYOND = "Sp. Corr.", "Less C3D-AVG-STL"
 YARDSTICKS = {"Label only": f"label_only/{WHOLE}", "Perfect observer": f"observer/{WHOLE}"}

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.storage import read_table
 from rescore.experiments.linear_probes import (
     BODIES,
     DIVES,
@@ -43,7 +44,6 @@ from rescore.scoring.predictions import (
 )
 from rescore.scoring.scores import NOTHING_CHOSEN, write_scores
 from rescore.scoring.training_variance import trained, with_variances
-from rescore.storage import read_table
 
 COLUMNS = {DIVES: "{}", WITHIN: "Within-dataset {}", OUTSIDE: "Out-of-dataset {}"}
 ACTIONS = {DIVES: "diving", WITHIN: VAULT, OUTSIDE: VAULT}

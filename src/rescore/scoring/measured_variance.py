@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rescore.errors import raise_together
+from rescore.engine.errors import raise_together
+from rescore.engine.storage import read_table, write_table
 from rescore.scoring.caption_metrics import METRICS, has_java
 from rescore.scoring.correlation import Estimate
 from rescore.scoring.error_measures import root_mean_square
@@ -19,7 +20,6 @@ from rescore.scoring.mtl_aqa_outputs import CAPTION_COLUMNS, CLASS_COLUMNS, Outp
 from rescore.scoring.predictions import COLUMNS, value_problems
 from rescore.scoring.training_variance import COLUMNS as MEASURED
 from rescore.scoring.training_variance import family_of, pooled, trained
-from rescore.storage import read_table, write_table
 
 
 def measure_variance(

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import read_table
 from rescore.experiments.mtl_aqa_baselines import EXPERIMENT as BASELINES
 from rescore.experiments.mtl_aqa_members import (
     CLASSES,
@@ -49,7 +50,6 @@ from rescore.scoring.correlation import (
 from rescore.scoring.mtl_aqa_outputs import Outputs, read_outputs
 from rescore.scoring.scores import NOTHING_CHOSEN, empty_row, score_row, write_scores
 from rescore.scoring.training_variance import trained, with_variances
-from rescore.storage import read_table
 
 VALIDATION = "best_on_validation"
 PROTOCOLS = (LAST, BEST, VALIDATION)

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rescore.errors import raise_together
+from rescore.engine.errors import raise_together
+from rescore.engine.storage import read_table
 from rescore.experiments.mtl_aqa_members import VALIDATED, is_member, split_training_set
 from rescore.scoring.aqa7 import Block, blocks_of, correlations
 from rescore.scoring.predictions import (
@@ -25,7 +26,6 @@ from rescore.scoring.predictions import (
     target_problems,
     value_problems,
 )
-from rescore.storage import read_table
 
 CLASS_COLUMNS = (*KEY[:3], "dataset", "sample", "split", "subaction", "target", "predicted")
 CAPTION_COLUMNS = (*KEY[:3], "dataset", "sample", "split", "target", "predicted")

@@ -11,11 +11,11 @@ from typing import Any
 
 import pandas as pd
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import read_table, write_json, write_table
 from rescore.experiments.mtl_aqa_members import MULTITASK, WHOLE
 from rescore.scoring.mtl_aqa import SUBTASKS
 from rescore.scoring.mtl_aqa_outputs import read_outputs
-from rescore.storage import read_table, write_json, write_table
 
 MEMBER = f"c3d_avg/{MULTITASK}/{WHOLE}"
 SHARES = (1 / 8, 3 / 8, 5 / 8, 7 / 8)

@@ -12,10 +12,10 @@ from typing import Any
 
 import pandas as pd
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import read_table, write_table
 from rescore.experiments.mtl_aqa_members import UNLV_DIVE
 from rescore.manifests.summary import REPORTED_ONLY
-from rescore.storage import read_table, write_table
 
 COLUMNS = ["row", "column", "value", "n", "reason"]
 POSITIONS = {"free": "Free", "tuck": "Tuck", "pike": "Pike"}

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rescore.errors import raise_together
+from rescore.engine.errors import raise_together
+from rescore.engine.storage import write_table
 from rescore.manifests.aqa7 import read_lists
 from rescore.manifests.summary import summarise
 from rescore.scoring.aqa7 import LAST
 from rescore.scoring.correlation import Estimate, Trained, combine, estimate_spearman, fisher_z_average
 from rescore.scoring.predictions import read_columns, value_problems
 from rescore.scoring.scores import NOTHING_CHOSEN, score_row, write_scores
-from rescore.storage import write_table
 
 TRAINING_SET, BEST_ON_TEST = "training_set", "best_on_test"
 SPEARMAN, FISHER_AVERAGE = "spearman", "fisher_z_average"

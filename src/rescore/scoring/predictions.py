@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rescore.errors import raise_together
+from rescore.engine.errors import raise_together
+from rescore.engine.storage import read_table
 from rescore.experiments.trainings import trainings
-from rescore.storage import read_table
 
 COLUMNS = (
     "experiment",

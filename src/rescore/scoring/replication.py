@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student_t
 
-from rescore.errors import RescoreError
-from rescore.storage import write_table
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import write_table
 
 KEY = ["row", "column", "protocol"]
 COUNTED = ("", "last_iteration", "training_set")

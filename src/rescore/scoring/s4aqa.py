@@ -11,7 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.storage import read_table
 from rescore.experiments.trainings import Chosen, declared
 from rescore.scoring.aqa7 import (
     BEST,
@@ -33,7 +34,6 @@ from rescore.scoring.predictions import (
     value_problems,
 )
 from rescore.scoring.scores import NOTHING_CHOSEN, empty_row, score_row, write_scores
-from rescore.storage import read_table
 
 TRAINING_SET = "training_set"
 MTL_AQA, GYMNASTICS = "mtl_aqa", "rhythmic_gymnastics"

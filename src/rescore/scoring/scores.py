@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rescore.engine.storage import write_table
 from rescore.scoring.correlation import Estimate
 from rescore.scoring.estimates import KEY, intervals_of, write_estimates
-from rescore.storage import write_table
 
 INTERVALS = ["low", "high", "prediction_low", "prediction_high"]
 """The confidence interval (new test samples, new trainings), and the prediction interval (a new training, these test samples)."""

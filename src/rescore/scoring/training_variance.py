@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rescore.errors import raise_together
+from rescore.engine.errors import raise_together
+from rescore.engine.storage import read_table
 from rescore.experiments import trainings
 from rescore.experiments.extensions_members import REFERENCE
 from rescore.scoring.correlation import Estimate, Trained, scaled
 from rescore.scoring.intervals import TrainingVariance, sampling_covariance
-from rescore.storage import read_table
 
 COLUMNS = ["family", "statistic", "mean_square", "degrees", "shared", "sampling", "trainings", "n", "measured_on"]
 Variances = dict[tuple[str, str], TrainingVariance]

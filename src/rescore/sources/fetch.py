@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.storage import atomic_path, means_full_disk, sha256_file, write_text
 from rescore.sources import records
 from rescore.sources.catalogue import BY_NAME, SOURCES, OriginFile, Source, origin_path
-from rescore.storage import atomic_path, means_full_disk, sha256_file, write_text
 
 RECORD = "SOURCE.json"
 ATTEMPTS = 3

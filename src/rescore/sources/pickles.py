@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 
 # NumPy's own makers of arrays and scalars, taken from what it writes: their module moved (numpy.core, numpy._core).
 _MAKE_ARRAY = np.zeros(1).__reduce__()[0]

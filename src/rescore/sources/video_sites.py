@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rescore.storage import means_full_disk
+from rescore.engine.storage import means_full_disk
 
 # What the sites say of a video that will not come back, in lower case, and what outweighs it.
 GONE = (

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rescore.errors import raise_together
+from rescore.engine.errors import raise_together
 from rescore.models.action_net import ActionNet
 from rescore.models.device import choose_device, derived_seed, make_deterministic
 from rescore.training.restart import to_numpy

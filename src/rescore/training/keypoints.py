@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import read_table, sha256_file
 from rescore.features.true_poses import frame_numbers, real_frames
 from rescore.models.device import choose_device, derived_seed, make_deterministic, reuse_memory
 from rescore.models.keypoints import as_input, empty_network, joint_targets, log_probabilities, save_network
 from rescore.models.preprocess import open_clips
-from rescore.storage import read_table, sha256_file
 
 
 @dataclass(frozen=True)

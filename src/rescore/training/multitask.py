@@ -28,13 +28,13 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import load_arrays, save_arrays
 from rescore.models.device import choose_device, computes_in_bfloat16, derived_seed, make_deterministic, reuse_memory
 from rescore.models.losses import DIVE_CLASSES, caption_mask
 from rescore.models.mscadc import MSCADC
 from rescore.models.preprocess import preprocess
 from rescore.models.trainable import Trainable
-from rescore.storage import load_arrays, save_arrays
 from rescore.training.restart import network_arrays, restore_network
 
 Network = Trainable

@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import load_arrays, read_table, save_arrays, sha256_file, write_table
 from rescore.models.backbones import input_colour
 from rescore.models.c3d import C3DClassifier, initialise
 from rescore.models.device import choose_device, derived_seed, make_deterministic, reuse_memory, seeded_generator
 from rescore.models.preprocess import open_clips, preprocess
-from rescore.storage import load_arrays, read_table, save_arrays, sha256_file, write_table
 from rescore.training.restart import restart_key
 from rescore.training.schedule import annealed
 

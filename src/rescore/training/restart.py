@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rescore import arithmetic
+from rescore.engine import arithmetic
+from rescore.engine.provenance import code_hash
+from rescore.engine.storage import canonical_json, load_arrays, save_arrays, sha256_text
 from rescore.models.c3d_lstm import Weights, weight_shapes
-from rescore.provenance import code_hash
-from rescore.storage import canonical_json, load_arrays, save_arrays, sha256_text
 
 SLOTS = ("step", "exp_avg", "exp_avg_sq")  # what Adam keeps of each parameter
 

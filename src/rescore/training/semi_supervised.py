@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
 from rescore.models.device import choose_device, derived_seed, make_deterministic
 from rescore.models.losses import DIVE_CLASSES
 from rescore.models.s4aqa import (

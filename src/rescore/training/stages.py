@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import load_arrays
 from rescore.models.device import derived_seed
 from rescore.models.tcn import StageSegmenter, frame_log_probabilities, segment_loss
-from rescore.storage import load_arrays
 from rescore.training.multitask import (
     GPU_SHARE,
     Dives,

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.scoring.audit import aggregates, declared, differences, rule, splits, text, windows
 from rescore.scoring.audit.counts import alike
 from rescore.scoring.audit.findings import ERROR, NOTABLE, NOTE, Finding, as_table, listed, number

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 from rescore.scoring.claims import read_claims, reported_numbers
 from rescore.scoring.comparisons import read_comparisons
 from rescore.scoring.declarations import NAMES, TEXT, Entry, mapping, read_declarations

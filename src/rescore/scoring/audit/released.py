@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.storage import sha256_file
 from rescore.manifests import mtl_aqa
 from rescore.manifests.aqa7 import find_list_problems
 from rescore.manifests.contract import POSITIONS, ROTATION_TYPES
@@ -19,7 +20,6 @@ from rescore.manifests.mtl_aqa import Key, sample_name
 from rescore.manifests.mtl_aqa_sheets import SHEETS, SheetDive, UnreadableRow, read_sheets
 from rescore.manifests.unlv_dive import UnlvDive, corresponding_dives, read_unlv_dive
 from rescore.scoring.audit.findings import records
-from rescore.storage import sha256_file
 
 SOURCES = ("aqa7-lists", "mtl-aqa-annotations", "unlv-dive-s3d", "rhythmic-gymnastics")
 GYMNASTICS_COLUMNS = ("Video_Name", "Difficulty_Score", "Execution_Score", "Total_Score", "Penalty", "Video_length")

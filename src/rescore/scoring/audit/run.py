@@ -6,13 +6,13 @@ from typing import Any
 
 import pandas as pd
 
+from rescore.engine.storage import write_table
 from rescore.manifests.check import found_folder
 from rescore.scoring.audit import aggregates, counts, differences, predictors, rule, splits, text, windows
 from rescore.scoring.audit.declared import Paper, read_papers
 from rescore.scoring.audit.findings import NOTE, SEVERITIES, Finding, as_table, records
 from rescore.scoring.audit.released import SOURCES, Released, read_released
 from rescore.sources.catalogue import BY_NAME
-from rescore.storage import write_table
 
 HEADLINE = 320  # characters
 

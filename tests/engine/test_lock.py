@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from rescore import lock, verify
-from rescore.errors import RescoreError
-from rescore.storage import sha256_text
+from rescore.engine import lock, verify
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import sha256_text
 
 SNAKEFILE = """
 import sys
 from pathlib import Path
-from rescore import lock
+from rescore.engine import lock
 
 def is_output(path):
     return any(pattern.match(path) for rule in workflow.rules for pattern in rule.output)

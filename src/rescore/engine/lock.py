@@ -21,9 +21,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rescore.errors import RescoreError, raise_together
-from rescore.measured import content_digest
-from rescore.storage import canonical_json, sha256_text, write_text
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.measured import content_digest
+from rescore.engine.storage import canonical_json, sha256_text, write_text
 
 LOCKS = Path("workflow/provenance")
 ENGINE = Path(".snakemake")

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rescore import arithmetic, provenance
-from rescore.errors import RescoreError
-from rescore.libraries import LIBRARIES, MODULES
-from rescore.storage import canonical_json, sha256_file, sha256_text, write_json
+from rescore.engine import arithmetic, provenance
+from rescore.engine.errors import RescoreError
+from rescore.engine.libraries import LIBRARIES, MODULES
+from rescore.engine.storage import canonical_json, sha256_file, sha256_text, write_json
 
 CODE = ("src", "workflow/rules", "Snakefile")
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from rescore import doctor
 from rescore.cli import main
+from rescore.engine import doctor
 
 
 def one(check, root, subject):

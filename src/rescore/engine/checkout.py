@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
 
 ENGINE = Path(".snakemake")
 KEPT = ("data", "runs", "results", "logs", "workflow/provenance", ENGINE.as_posix())

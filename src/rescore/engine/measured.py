@@ -8,7 +8,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from rescore.storage import sha256_file
+from rescore.engine.storage import sha256_file
 
 MEASURED = re.compile(r"<!--measured-->.*?<!--/measured-->", re.S)
 

@@ -1,5 +1,6 @@
 """Steps that a run's server runs do what they do without it, and end with whoever asked for them."""
 
+import contextlib
 import json
 import os
 import signal
@@ -11,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from rescore import processes, step_record, step_server
+from rescore.engine import processes, step_record, step_server
 
 RUN = """
 import os, sys, time
 from pathlib import Path
-from rescore import step_server
+from rescore.engine import step_server
 step_server.start(Path(".snakemake"))
 print(os.environ[step_server.VARIABLE], flush=True)
 time.sleep(600)
@@ -49,8 +50,8 @@ def recorded(function, directory, environment, name):
 
 def test_a_step_gives_the_same_record_with_and_without_a_server(tmp_path, run):
     _, environment = run
-    served = recorded("storage.sha256_file", tmp_path, environment, "served")
-    alone = recorded("storage.sha256_file", tmp_path, dict(os.environ), "alone")
+    served = recorded("engine.storage.sha256_file", tmp_path, environment, "served")
+    alone = recorded("engine.storage.sha256_file", tmp_path, dict(os.environ), "alone")
     changing = {"seconds", "versions"}
     assert {k: v for k, v in served.items() if k not in changing} == {
         k: v for k, v in alone.items() if k not in changing
@@ -61,10 +62,10 @@ def test_a_step_gives_the_same_record_with_and_without_a_server(tmp_path, run):
 
 def test_steps_of_rooms_without_the_framework_never_have_it_in_memory(tmp_path, run):
     _, environment = run
-    code = "from rescore import step_server; import sys; sys.exit(step_server.forward(sys.argv[1], sys.argv[2:]) or 0)"
+    code = "from rescore.engine import step_server; import sys; sys.exit(step_server.forward(sys.argv[1], sys.argv[2:]) or 0)"
     for room, loaded in (("scoring", False), ("experiments", True), ("reporting", False)):
         # The command is what is run; the room that is asked for decides by which server.
-        words = ["step", "--log", f"logs/demo/{room}.log", "storage.sha256_file", "--path", str(Path(__file__))]
+        words = ["step", "--log", f"logs/demo/{room}.log", "engine.storage.sha256_file", "--path", str(Path(__file__))]
         subprocess.run(
             [sys.executable, "-c", code, f"{room}.some", *words], cwd=tmp_path, env=environment, check=True, timeout=60
         )
@@ -76,8 +77,8 @@ def test_steps_of_rooms_without_the_framework_never_have_it_in_memory(tmp_path, 
     ("words", "status", "said"),
     [
         (["scoring.no_such.step"], 1, "no such step"),
-        (["storage.sha256_file"], 2, "--path"),
-        (["storage.sha256_file", "--path", "nowhere"], 1, "FileNotFoundError"),
+        (["engine.storage.sha256_file"], 2, "--path"),
+        (["engine.storage.sha256_file", "--path", "nowhere"], 1, "FileNotFoundError"),
     ],
 )
 def test_errors_come_back_with_their_status_and_words(tmp_path, run, words, status, said):
@@ -90,9 +91,20 @@ def started_step(tmp_path, environment):
     """A step that waits for a named pipe's content: its caller, and the pipe's other end."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    command = [sys.executable, "-m", "rescore", "step", "storage.sha256_file", "--path", str(pipe)]
+    command = [sys.executable, "-m", "rescore", "step", "engine.storage.sha256_file", "--path", str(pipe)]
     caller = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
-    return caller, pipe.open("wb", buffering=0)  # opens when the step has opened it too
+    return caller, opened_for_writing(pipe, caller)
+
+
+def opened_for_writing(pipe, caller, seconds=120):
+    """The other end of a named pipe, once somebody reads it: waiting for that would last for good where the step has failed."""
+    end = time.monotonic() + seconds
+    while caller.poll() is None and time.monotonic() < end:
+        with contextlib.suppress(OSError):  # nobody reads yet
+            return os.fdopen(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK), "wb", buffering=0)
+        time.sleep(0.05)
+    caller.kill()
+    raise AssertionError(f"the step has not opened its file: {caller.stderr.read()}")
 
 
 def forks():
@@ -134,20 +146,20 @@ def test_a_step_that_is_killed_fails_and_says_what_may_help(tmp_path, run):
     _, said = caller.communicate(timeout=20)
     pipe.close()
     assert caller.returncode == step_server.ENDED
-    assert "storage.sha256_file" in said
+    assert "engine.storage.sha256_file" in said
     assert "memory" in said
 
 
 def test_servers_end_with_their_run_and_steps_go_on_without(tmp_path, run):
     process, environment = run
-    assert call(["storage.sha256_file", "--path", str(Path(__file__))], tmp_path, environment).returncode == 0
+    assert call(["engine.storage.sha256_file", "--path", str(Path(__file__))], tmp_path, environment).returncode == 0
     children = {number for number, parent in forks().items() if parent == process.pid}
     assert children
     process.kill()
     process.wait()
     until(lambda: not children & forks().keys())
     assert not list((tmp_path / ".snakemake").glob("steps-*")), "sockets are left"
-    assert call(["storage.sha256_file", "--path", str(Path(__file__))], tmp_path, environment).returncode == 0
+    assert call(["engine.storage.sha256_file", "--path", str(Path(__file__))], tmp_path, environment).returncode == 0
 
 
 def test_where_sockets_cannot_be_made_steps_do_without(tmp_path, monkeypatch, capsys):
@@ -165,5 +177,5 @@ def test_a_server_that_dies_before_it_accepts_is_said(tmp_path, monkeypatch, cap
     with step_server.listening(Path("plain")) as waiting:
         # It closes with the request in its queue: the caller's connection is reset.
         threading.Timer(0.5, waiting.close).start()
-        assert step_server.forward("storage.sha256_file", ["step"]) == step_server.ENDED
+        assert step_server.forward("engine.storage.sha256_file", ["step"]) == step_server.ENDED
     assert "ended from outside" in capsys.readouterr().err

@@ -3,7 +3,8 @@
 A rule carries `code_hash("rescore.clips.store")` in its `params:`, so a changed line is seen whatever the clocks say, and a
 change to a figure retrains nothing. The hash covers the module and everything it imports inside the package, found by
 reading the sources (nothing is imported, so no framework is loaded to answer). It is of what the code means: comments, docstrings
-and layout do not count, nor does what only runs steps (PLUMBING). A package that is versioned counts by its version (BY_VERSION).
+and layout do not count, nor does what only runs steps (all of the engine but WRITES). A package that is versioned counts by its
+version (BY_VERSION).
 """
 
 import ast
@@ -14,28 +15,15 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = "rescore"
-ROOT = Path(__file__).parent
+ROOT = Path(__file__).parents[1]
 BY_VERSION = ("synthetic_athlete",)
 """Packages beside this one that count by the version in their `__init__.py`, not by their code."""
 WORKFLOW = ("Snakefile", "params.yaml", "workflow/rules", "workflow/schemas", "profiles", "reported", "src")
 """What decides what a run makes, in the repository."""
 IGNORED = {"__pycache__", ".pyc", ".swp"}
-PLUMBING = (
-    "arithmetic",
-    "checkout",
-    "cli",
-    "doctor",
-    "dvc_stage",
-    "libraries",
-    "lock",
-    "processes",
-    "provenance",
-    "repair",
-    "step_record",
-    "step_server",
-    "verify",
-)
-"""Modules that decide how and when a step runs, not what it writes; the arithmetic stands beside the hash."""
+WRITES = ("errors", "measured", "parameters", "storage")
+"""What of the engine has a part in what a step writes; all else of it, and the command line, decides how and when a step runs.
+The arithmetic stands beside the hash."""
 
 
 def module_of(step: str) -> str:
@@ -83,7 +71,8 @@ def import_closure(module: str) -> tuple[Path, ...]:
     start = module_path(module)
     if start is None:
         raise ValueError(f"{module} is not a module of {PACKAGE}")
-    plumbing = {ROOT / f"{name}.py" for name in PLUMBING}
+    engine = ROOT / "engine"
+    plumbing = {ROOT / "cli.py", *engine.glob("*.py")} - {engine / f"{name}.py" for name in WRITES}
     found, waiting = set(), [start]
     while waiting:
         path = waiting.pop()

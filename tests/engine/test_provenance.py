@@ -5,9 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from rescore import provenance, step_server
+from rescore.engine import provenance, step_server
 
-ROOMS = ["sources", "manifests", "clips", "models", "features", "training", "experiments", "scoring", "reporting"]
+ROOMS = [
+    "engine",
+    "sources",
+    "manifests",
+    "clips",
+    "models",
+    "features",
+    "training",
+    "experiments",
+    "scoring",
+    "reporting",
+]
 
 
 @pytest.fixture
@@ -78,10 +89,12 @@ def test_what_another_value_means_does(package, text):
 
 
 def test_what_only_runs_steps_is_not_reached(package):
-    (package / "processes.py").write_text("EVERY = 1\n")
-    (package / "left.py").write_text("from rescore import processes\nVALUE = 1\n")
+    (package / "engine").mkdir()
+    (package / "engine" / "__init__.py").write_text("")
+    (package / "engine" / "processes.py").write_text("EVERY = 1\n")
+    (package / "left.py").write_text("from rescore.engine import processes\nVALUE = 1\n")
     before = rehash("rescore.step")
-    (package / "processes.py").write_text("EVERY = 2\n")
+    (package / "engine" / "processes.py").write_text("EVERY = 2\n")
     assert rehash("rescore.step") == before
 
 

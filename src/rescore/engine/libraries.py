@@ -19,7 +19,7 @@ LIBRARIES = (
 )
 """Those that compute: what results may differ by."""
 MODULES = {"scikit-learn": "sklearn"}  # where the import has another name than the package
-LOCK_FILE = Path(__file__).parents[2] / "requirements.lock"
+LOCK_FILE = Path(__file__).parents[3] / "requirements.lock"
 REMEDY = "Remedy: pip install -r requirements.lock, and no other library path (PYTHONPATH, a cluster's modules)"
 
 

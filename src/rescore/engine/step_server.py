@@ -27,7 +27,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rescore import processes
+from rescore.engine import processes
 
 VARIABLE = "RESCORE_STEP_SERVER"
 """Environment variable with the directory of the sockets, and the machine and interpreter that the server runs in."""

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from rescore import libraries
+from rescore.engine import libraries
 
-WARN = "from rescore import libraries; print(libraries.warning())"
+WARN = "from rescore.engine import libraries; print(libraries.warning())"
 
 
 def told(*folders):

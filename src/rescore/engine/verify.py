@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from rescore import checkout, libraries, lock
-from rescore.errors import RescoreError
-from rescore.measured import content_digest
+from rescore.engine import checkout, libraries, lock
+from rescore.engine.errors import RescoreError
+from rescore.engine.measured import content_digest
 
 DVC_MAJOR = "3"
 

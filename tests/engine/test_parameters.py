@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rescore import parameters
-from rescore.errors import RescoreError
+from rescore.engine import parameters
+from rescore.engine.errors import RescoreError
 
 SCALES = ["demo", "smoke", "open", "paper"]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rescore import verify
+from rescore.engine import verify
 
 PARAMETERS = """Using workflow specific profile profiles/default for setting default command line arguments.
 Config file params.yaml is extended by additional config specified via the command line.

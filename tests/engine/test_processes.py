@@ -11,19 +11,17 @@ import time
 
 import pytest
 
-from rescore import processes
-from rescore.errors import RescoreError
+from rescore.engine import processes
+from rescore.engine.errors import RescoreError
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from rescore import processes
+from rescore.engine import processes
 print(processes.hold_run_lock(Path(sys.argv[1])), flush=True)
 time.sleep(60)
 """
-STEP = (
-    "import time; from rescore import processes\nprocesses.exit_with_run(); print('ready', flush=True); time.sleep(60)"
-)
+STEP = "import time; from rescore.engine import processes\nprocesses.exit_with_run(); print('ready', flush=True); time.sleep(60)"
 
 
 def start(script, *arguments, **environment):
@@ -112,7 +110,7 @@ def test_a_process_namespace_of_its_own_is_another_place():
     done = subprocess.run([*command, *step], capture_output=True, text=True, env=variables, check=False)
     assert (done.returncode, done.stdout.split()) == (0, ["ready", "done"]), done.stderr
     told = subprocess.run(
-        [*command, sys.executable, "-c", "from rescore import processes; print(processes.place())"],
+        [*command, sys.executable, "-c", "from rescore.engine import processes; print(processes.place())"],
         capture_output=True,
         text=True,
         check=True,

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 
 RUN_VARIABLE = "RESCORE_RUN"
 """Environment variable that names the run that a step belongs to: its process number, and where that number holds (`place`)."""

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from rescore import provenance, step_record
-from rescore.errors import RescoreError
-from rescore.storage import canonical_json, sha256_text
+from rescore.engine import provenance, step_record
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import canonical_json, sha256_text
 
 STEP = "scoring.claims.evaluate_claims"
 

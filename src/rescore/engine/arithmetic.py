@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 
 PORTABLE, FASTEST = "portable", "fastest"
 MODES = (PORTABLE, FASTEST)

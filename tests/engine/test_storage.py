@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rescore import processes, storage
-from rescore.errors import RescoreError
+from rescore.engine import processes, storage
+from rescore.engine.errors import RescoreError
 
 
 def test_equal_values_have_one_spelling():
@@ -35,7 +35,7 @@ def test_a_failure_leaves_the_old_file_and_no_litter(tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from rescore import storage
+from rescore.engine import storage
 with storage.atomic_path(Path(sys.argv[1])) as temporary:
     temporary.write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
@@ -86,8 +86,8 @@ FULL = """
 import resource, sys
 from pathlib import Path
 import numpy as np, pandas as pd
-from rescore import storage
-from rescore.errors import RescoreError
+from rescore.engine import storage
+from rescore.engine.errors import RescoreError
 path = Path(sys.argv[1])
 if sys.argv[3] == "limit":
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 18, 1 << 18))
@@ -118,7 +118,7 @@ def test_every_writer_says_that_the_disk_is_full(tmp_path, name, kind):
 def test_a_killed_writer_leaves_no_half_file(tmp_path):
     path = tmp_path / "table.csv"
     script = (
-        "import os, signal, sys; from pathlib import Path; from rescore import storage\n"
+        "import os, signal, sys; from pathlib import Path; from rescore.engine import storage\n"
         "with storage.atomic_path(Path(sys.argv[1])) as temporary:\n"
         "    temporary.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
     )
@@ -184,7 +184,7 @@ def test_files_have_the_rights_that_the_umask_gives(tmp_path, umask):
 AS_ANOTHER_USER = """
 import os, sys
 from pathlib import Path
-from rescore import processes, storage
+from rescore.engine import processes, storage
 processes.place_hash()
 os.setgid(65534); os.setuid(65534)
 try:

@@ -7,15 +7,15 @@ import sys
 
 import pytest
 
-from rescore import arithmetic
-from rescore.errors import RescoreError
+from rescore.engine import arithmetic
+from rescore.engine.errors import RescoreError
 
 LIBRARIES = "import numpy, scipy.linalg, torch, cv2"
 CLEAN = {name: value for name, value in os.environ.items() if name not in (*arithmetic.HELD, *arithmetic.THREADS)}
 
 
 def run(code, **environment):
-    command = [sys.executable, "-c", f"import json\nfrom rescore import arithmetic\n{code}"]
+    command = [sys.executable, "-c", f"import json\nfrom rescore.engine import arithmetic\n{code}"]
     done = subprocess.run(command, env=CLEAN | environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from rescore.measured import content_digest, without_measured
+from rescore.engine.measured import content_digest, without_measured
 
 PAGE = "<p>rho 0.5</p><p><!--measured-->12 s on a\nmachine<!--/measured--></p><!--measured-->x<!--/measured-->"
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from rescore.errors import RescoreError, raise_together
+from rescore.engine.errors import RescoreError, raise_together
 
 SCHEMA = Path("workflow/schemas/params.schema.yaml")
 Settings = dict[str, Any]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rescore import checkout
-from rescore.errors import RescoreError
+from rescore.engine import checkout
+from rescore.engine.errors import RescoreError
 
 WITHOUT_RIGHTS = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
 """Root without what makes it root: a user like any other (Linux)."""
@@ -22,7 +22,7 @@ def made(folder):
 
 
 def ask(script, *arguments, prefix=(), **variables):
-    environment = os.environ | {"PYTHONPATH": str(Path(checkout.__file__).parents[1])} | variables
+    environment = os.environ | {"PYTHONPATH": str(Path(checkout.__file__).parents[2])} | variables
     command = [*prefix, sys.executable, "-c", script, *map(str, arguments)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -59,7 +59,7 @@ def test_outside_of_any_checkout_it_says_what_one_is(tmp_path, monkeypatch):
 CHECK_RUN = """
 import sys
 from pathlib import Path
-from rescore import checkout
+from rescore.engine import checkout
 try:
     checkout.check_run("smoke", Path(sys.argv[1]))
 except Exception as error:
@@ -117,13 +117,14 @@ def test_a_shadow_shows_the_checkout_and_takes_what_is_noted(tmp_path):
 
 def test_a_shadow_goes_with_its_process(tmp_path):
     script = (
-        "import sys; from pathlib import Path; from rescore import checkout; print(checkout.shadow(Path(sys.argv[1])))"
+        "import sys; from pathlib import Path; from rescore.engine import checkout\n"
+        "print(checkout.shadow(Path(sys.argv[1])))"
     )
     assert not Path(ask(script, made(tmp_path), TMPDIR=str(tmp_path.parent))).exists()
 
 
 SETTLE = (
-    "import os, getpass; from pathlib import Path; from rescore import checkout\n"
+    "import os, getpass; from pathlib import Path; from rescore.engine import checkout\n"
     "os.setgid(4242); os.setuid(4242); checkout.settle_user()\n"
     "print(getpass.getuser(), Path.home(), os.access(Path.home(), os.W_OK))"
 )

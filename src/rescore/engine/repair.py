@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 
-from rescore.errors import RescoreError
+from rescore.engine.errors import RescoreError
 
 PART = "RESCORE_PART"
 """Environment variable that marks the engine's process as a part of another run: that one holds the lock."""

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rescore import processes
-from rescore.errors import RescoreError
+from rescore.engine import processes
+from rescore.engine.errors import RescoreError
 
 HEADER_KEY = "rescore"
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # the disk, the user's quota, the process's limit of a file's size

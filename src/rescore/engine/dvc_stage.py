@@ -15,9 +15,9 @@ from typing import Any
 
 import yaml
 
-from rescore import lock
-from rescore.errors import RescoreError
-from rescore.storage import write_text
+from rescore.engine import lock
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import write_text
 
 STAGE = Path("dvc.yaml")
 SCALE = "demo"  # asked for its outputs; those of the other scales with videos lie in the same folders

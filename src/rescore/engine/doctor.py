@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rescore import checkout, libraries, step_record
+from rescore.engine import checkout, libraries, step_record
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 GIB = 2**30
