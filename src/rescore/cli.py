@@ -420,11 +420,16 @@ def run_serve(options: argparse.Namespace) -> int:
 
 
 def run_explain(options: argparse.Namespace) -> int:
-    from rescore.reporting.explain import explain
+    from rescore.reporting.explain import WRONG, explain
 
     row, column = options.cell
-    print(explain(options.table, row, column, options.protocol, options.records, options.lock))
-    return 0
+    if options.records is not None and not options.records.is_dir():
+        raise RescoreError(f"--records {options.records}: no such folder. Name one, or leave the option out.")
+    if options.lock is not None and not options.lock.is_file():
+        raise RescoreError(f"--lock {options.lock}: no such file. Name one, or leave the option out.")
+    text = explain(options.table, row, column, options.protocol, options.records, options.lock)
+    print(text)
+    return int(f"\n{WRONG}" in text)
 
 
 def run_replicate(options: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from rescore.clips import decode
 from rescore.clips.broadcasts import sound_frames
@@ -399,6 +400,48 @@ def test_gaps_doubles_and_other_series_are_named_together(tmp_path: Path) -> Non
     (tmp_path / "empty").mkdir()
     with pytest.raises(RescoreError, match="a folder without images"):
         probe(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "tif"])
+def test_frames_that_carry_what_cameras_write_are_read(suffix: str, tmp_path: Path) -> None:
+    """EXIF and TIFF's own tags are kinds of side data that PyAV does not know."""
+    folder = frames_in_folder(tmp_path / "film", range(3), "{}.png")
+    for path in sorted(folder.glob("*.png")):
+        about = Image.Exif()
+        about[0x010F] = "a camera"
+        Image.open(path).save(path.with_suffix(f".{suffix}"), exif=about)
+        path.unlink()
+    assert read(folder) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("orientation", "turns"), [(3, 2), (6, 3), (8, 1)])
+def test_frames_that_exif_turns_are_read_upright(orientation: int, turns: int, tmp_path: Path) -> None:
+    """As cameras write them: held upside down, or on one side."""
+    picture = np.zeros((48, 64, 3), np.uint8)
+    picture[:24, :32] = 250
+    (tmp_path / "film").mkdir()
+    about = Image.Exif()
+    about[0x0112] = orientation
+    for number in range(3):
+        Image.fromarray(picture).save(tmp_path / f"film/{number}.jpg", exif=about, quality=95)
+    upright = np.rot90(picture, turns)
+    height, width = upright.shape[:2]
+    shown = probe(tmp_path / "film")
+    assert (shown.width, shown.height) == (width, height)
+    frames = read_frames(tmp_path / "film", (width, height), 48)
+    top, left = (height - 48) // 2, (width - 48) // 2
+    assert np.abs(frames[0].astype(int) - upright[top : top + 48, left : left + 48]).mean() < 6
+
+
+def test_a_frame_that_cannot_be_read_is_named_with_the_others(tmp_path: Path) -> None:
+    folder = frames_in_folder(tmp_path / "film", [1, 2, 5])
+    (folder / "img_00003.jpg").symlink_to("nowhere.jpg")
+    (folder / "img_00006.jpg").symlink_to("img_00006.jpg")
+    for reader in (probe, scan, lambda path: read_frames(path, *WHOLE)):
+        with pytest.raises(RescoreError) as caught:
+            reader(folder)
+        for words in ("img_00003.jpg cannot be read", "img_00006.jpg cannot be read", "frame 4 is missing"):
+            assert words in str(caught.value)
 
 
 def test_a_damaged_image_is_named(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_a_wrong_key_or_value_is_one_clear_error(config, path, value, message):
     for key in path[:-1]:
         inner = inner[key]
     inner[path[-1]] = value
-    with pytest.raises(RescoreError, match="params.yaml: wrong parameters") as caught:
+    with pytest.raises(RescoreError, match="wrong parameters") as caught:
         resolve(config)
     assert message in str(caught.value)
 
@@ -151,7 +151,13 @@ TRAPS = [
     ("seeds: 1_0.0", "10.0 is not of type 'integer'; write 10"),
     ("seeds: 010", "is read as 8"),
     ("seeds: 1:30", "is read as 90"),
-    ("seeds: yes", "scales.trap.seeds: True is not of type 'integer'"),
+    ("seeds: yes", "True is not of type 'integer'; YAML 1.1 takes yes, no, on and off for true and false"),
+    ("seeds: 3 000", "YAML 1.1 takes this for text, write 3000"),
+    ("seeds: 1e400", "'1e400' is not of type 'integer'; no number of double precision"),
+    ("lstm: {learning_rate: 1e-400}", "no number of double precision"),
+    ("seeds: 99999999999999999999", "is greater than the maximum"),
+    ("sources: {aqa7_directory: ''}", "scales.trap.sources.aqa7_directory: '' is not a folder's path"),
+    ("sources: {ucf101_directory: '  '}", "'  ' is not a folder's path"),
     ("seeds:", "nothing stands behind its colon"),
     ("seeds: '3'", "YAML 1.1 takes this for text, write 3"),
     ("seeds: 3\nseeds: 4", "scales.trap: key 'seeds' stands twice (lines "),
@@ -176,6 +182,47 @@ def test_what_yaml_reads_otherwise_than_it_looks_is_said(lines, message, tmp_pat
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["../up", "a/b", ".", "raw", "Demo", "1st", "-x"])
+def test_a_scale_has_a_name_that_can_be_a_folder_s(name, tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(Path("params.yaml").read_text().rstrip("\n") + f"\n\n  '{name}': {{extends: demo}}\n")
+    with pytest.raises(RescoreError, match="is not a name of a scale"):
+        parameters.load(path, name)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("clips: {crop: 90}", "clips.crop 90 is larger than clips.resize"),
+        ("multitask: {clips: {crop: 90}}", "multitask.clips.crop 90 is larger than multitask.clips.resize"),
+        (
+            "multitask: {clips: {wide_crop: 90}}",
+            "multitask.clips.wide_crop 90 is larger than multitask.clips.wide_resize",
+        ),
+        ("backbone: {network: r3d_18}", "backbone.weights pretrained are not of backbone.network r3d_18"),
+        ("extensions: {aggregation: {transformer: {heads: 3}}}", "width 32 is no multiple of its heads, 3"),
+        ("extensions: {resnet_weights: kinetics400}", "extensions.resnet_width 0.0625 with resnet_weights kinetics400"),
+        (
+            "sources: {aqa7_directory: $NOT_SET/videos}",
+            "sources.aqa7_directory: $NOT_SET/videos, where $NOT_SET is not set",
+        ),
+    ],
+)
+def test_values_that_do_not_fit_one_another(lines, message, tmp_path):
+    with pytest.raises(RescoreError, match="values that do not fit at scale 'trap'") as caught:
+        parameters.load(write(tmp_path, lines), "trap")
+    assert message in str(caught.value)
+
+
+def test_what_the_command_line_lays_over_the_file_is_mended_there(tmp_path):
+    path = write(tmp_path, "seeds: 3")
+    config = yaml.safe_load(path.read_text()) | {"seeds": 3}
+    with pytest.raises(
+        RescoreError, match=r"(?s)--config seeds: wrong parameters .*Remedy: change it on the command line"
+    ):
+        parameters.from_config(config, "trap", parameters.SCHEMA, str(path))
+
+
 def test_the_workflow_s_own_reading_finds_them_too(tmp_path):
     """The engine hands over what it has read, in which a key that stood twice is there once."""
     path = write(tmp_path, "seeds: 3\nseeds: 4")
@@ -195,8 +242,12 @@ def test_all_traps_are_named_together(tmp_path):
     [
         (b"scale: demo\n\tseeds: 3\n  \tdives: 2\n", "lines indented with tabs: 2, 3"),
         ("scale: demo # für alle\n".encode("latin1"), "not in UTF-8"),
-        (b"", "None is not of type 'object'"),
-        (b"- scale: demo\n", "is not of type 'object'"),
+        (b"", "empty. It has the keys scale, defaults and scales"),
+        (b"- scale: demo\n", "no mapping of names to values"),
+        (b"scale:\tdemo: x\n", "line 1, column"),
+        (b"scale: 2024-02-30\n", "a value that YAML takes for a date"),
+        (b"scale: !!int abc\n", "a value that YAML takes for a date, a number or a tag"),
+        (b"scale: &a [*a]\n", "an anchor (&) holds an alias (*) of itself"),
         (b"scale: demo\n---\nscale: paper\n", "not YAML"),
         (b"scale: @demo\n", "not YAML"),
     ],

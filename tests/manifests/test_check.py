@@ -126,6 +126,16 @@ def test_a_damaged_index_or_manifest_is_an_error(tmp_path):
     assert "not a readable table" in found
 
 
+def test_links_that_lead_upwards_are_followed_once(tmp_path, write_video):
+    folder = tmp_path / "a" / "b"
+    folder.mkdir(parents=True)
+    write_video(folder / "1.avi", 3)
+    for name in ("up", "again"):
+        (folder / name).symlink_to("..")
+    (tmp_path / "twice").symlink_to(folder)
+    assert errors(check.check(tmp_path)) == []
+
+
 def test_tables_beside_a_manifest_are_not_taken_for_manifests(tmp_path):
     tables = {
         "mtl_aqa_splits": ["training_set", "sample", "split"],

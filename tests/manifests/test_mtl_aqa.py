@@ -146,6 +146,31 @@ def test_impossible_values_are_reported_together(tmp_path: Path) -> None:
         assert text in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "text"),
+    [
+        ("end_frame", None, "frames 100 to None"),
+        ("end_frame", "100", "frames 100 to '100'"),
+        ("end_frame", float("inf"), "frames 100 to inf"),
+        ("start_frame", 99.5, "frames 99.5 to"),
+        ("position", 1.0, "position 1.0 is not a code"),
+        ("rotation_type", [1, 2], "rotation_type [1, 2] is not a code"),
+    ],
+)
+def test_values_of_a_wrong_kind_are_named(tmp_path: Path, field: str, value: Any, text: str) -> None:
+    bad = {(1, 1): annotation(), (1, 2): annotation(**{field: value}), (4, 7): annotation()}
+    with pytest.raises(RescoreError) as error:
+        read_manifest(write_release(tmp_path, final_annotations_dict=bad), VIDEOS)
+    assert f"01/002: {text}" in str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"\xe4\xf6", b"[]", b"{", b'{"ix_to_word": [1], "word_to_ix": {}}'])
+def test_a_vocabulary_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
+    (write_release(tmp_path) / OFFICIAL / "vocab.json").write_bytes(content)
+    with pytest.raises(RescoreError, match=r"vocab\.json: not a vocabulary"):
+        read_manifest(tmp_path, VIDEOS)
+
+
 def test_splits_that_do_not_fit_are_reported_together(tmp_path: Path) -> None:
     release = write_release(tmp_path, train_split_0=[(1, 1), (1, 1), (8, 8)], test_split_0=[(4, 7), (1, 1)])
     with pytest.raises(RescoreError) as error:

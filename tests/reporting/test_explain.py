@@ -254,7 +254,7 @@ def test_bad_questions_are_answered_with_what_there_is(demo_tree, tmp_path, caps
     with pytest.raises(RescoreError, match="no such file"):
         explain(table.with_name("aqa7_table7.csv"), "a", "b")
     claims = demo_tree / "results/demo/tables/aqa7_claims.csv"
-    with pytest.raises(RescoreError, match="no table with rows and columns"):
+    with pytest.raises(RescoreError, match="no table of cells"):
         explain(claims, "a", "b")
     with pytest.raises(RescoreError, match="not a table of results"):
         explain(tmp_path / "x.csv", "a", "b")
@@ -271,12 +271,38 @@ def test_damaged_evidence_is_named(tmp_path):
     save_arrays(tmp_path / "weights.safetensors", {"w": np.zeros(2)}, {"seed": 3})
     assert header_of(tmp_path / "weights.safetensors") == {"seed": 3}
     (tmp_path / "lock.jsonl").write_text('{"path": "a"}\n<<<<<<<\n')
-    with pytest.raises(RescoreError, match="lock.jsonl: not JSON"):
+    with pytest.raises(RescoreError, match=r"lock.jsonl: not a record, no JSON .* Mend it or get it again"):
         read_provenance(None, tmp_path / "lock.jsonl")
     (tmp_path / "lock.jsonl").write_text("[1]\n")
-    with pytest.raises(RescoreError, match="not a JSON object"):
+    with pytest.raises(RescoreError, match="not a record, no JSON object"):
+        read_provenance(None, tmp_path / "lock.jsonl")
+    (tmp_path / "lock.jsonl").write_bytes(bytes(range(256)))
+    with pytest.raises(RescoreError, match="not a record"):
         read_provenance(None, tmp_path / "lock.jsonl")
     assert read_provenance(tmp_path / "nothing", tmp_path / "nothing.jsonl").records == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "not a table of results"),
+        ("row,column\n".encode("utf-16"), "not a table of results"),
+        (b"row,column,protocol,reproduced\n", "without the columns reported, low"),
+        (b"| row | column |\n|---|---|\n| a, b | c |\n", "no table of cells|not a table of results"),
+    ],
+)
+def test_a_damaged_table_is_named(tree, content, said):
+    path = table_of(tree, "table2")
+    path.write_bytes(content)
+    with pytest.raises(RescoreError, match=said):
+        explain(path, "All-action C3D-LSTM", "Diving")
+
+
+def test_records_that_are_not_there_are_not_left_out_silently(demo_tree, capsys):
+    question = ["explain", str(table_of(demo_tree, "table2")), "--cell", "All-action C3D-LSTM", "Diving"]
+    for option in ("--records", "--lock"):
+        assert main([*question, option, "nowhere"]) == 1
+        assert f"{option} nowhere: no such" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -176,6 +176,10 @@ def test_damaged_files_are_errors(tmp_path):
             load_pickle(path)
     with pytest.raises(RescoreError, match="no such file"):
         load_pickle(tmp_path / "missing.pkl")
+    (tmp_path / "itself.pkl").symlink_to("itself.pkl")
+    for unreadable in (tmp_path, tmp_path / "itself.pkl"):
+        with pytest.raises(RescoreError, match="cannot be read"):
+            load_pickle(unreadable)
 
 
 def test_damaged_arrays_are_errors(tmp_path):
@@ -183,7 +187,9 @@ def test_damaged_arrays_are_errors(tmp_path):
     np.save(path, np.arange(100.0))
     np.testing.assert_array_equal(load_object_array(path), np.arange(100.0))
     content = path.read_bytes()
-    for damaged in (b"", content[:20], content[:300], b"PK" + content[2:]):
+    brackets = content.replace(b"'<f8'", b"((((('")
+    endless = content.replace(b"(100,), }   ", b"(9999999999999,), }")[: len(content)]
+    for damaged in (b"", content[:20], content[:300], b"PK" + content[2:], brackets, endless):
         path.write_bytes(damaged)
         with pytest.raises(RescoreError, match=r"not a readable \.npy"):
             load_object_array(path)

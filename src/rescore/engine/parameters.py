@@ -20,6 +20,12 @@ import yaml
 from rescore.engine.errors import RescoreError, raise_together
 
 SCHEMA = Path("workflow/schemas/params.schema.yaml")
+PATTERNS = {
+    "^[^\\": "folder's path",
+    "^(?!": "name of a scale: small letters, digits, _ and -, a letter first, not `raw`",
+}
+"""What the schema's patterns ask for, by their beginnings."""
+RESTORE = "It has the keys scale, defaults and scales; `git checkout params.yaml` brings it back."
 Settings = dict[str, Any]
 
 
@@ -48,6 +54,8 @@ def describe(error: Any) -> str:
         known = error.schema.get("properties", {})
         unknown = [key for key in error.instance if key not in known]
         return "; ".join(f"{where}: unknown key '{key}', {nearest(str(key), known)}" for key in unknown)
+    if error.validator == "pattern":
+        return f"{where}: {error.instance!r} is not a {PATTERNS.get(error.schema['pattern'][:4], 'word of that form')}"
     hint = hint_on_type(error.instance, error.validator_value) if error.validator == "type" else ""
     return f"{where}: {error.message}{hint}"
 
@@ -57,11 +65,15 @@ def hint_on_type(value: Any, wanted: Any) -> str:
     kinds = {wanted} if isinstance(wanted, str) else set(wanted)
     if value is None:
         return "; nothing stands behind its colon"
+    if isinstance(value, bool) and not kinds & {"boolean", "string"}:
+        return "; YAML 1.1 takes yes, no, on and off for true and false"
     if kinds & {"integer", "number"} and isinstance(value, str):
         try:
-            number = float(value.replace(",", ".").replace("_", ""))
+            number = float(re.sub(r"(?<=\d)[ _](?=\d)", "", value.replace(",", ".")))
         except ValueError:
             return ""
+        if not math.isfinite(number) or (number == 0 and re.search("[1-9]", value)):
+            return "; no number of double precision"
         return f"; YAML 1.1 takes this for text, write {int(number) if number.is_integer() else number}"
     if kinds == {"integer"} and isinstance(value, float) and value.is_integer():
         return f"; write {int(value)}"
@@ -101,12 +113,21 @@ def key_problems(where: str, node: yaml.MappingNode) -> list[str]:
     for key, _ in node.value:
         name, line = str(key.value), key.start_mark.line + 1
         if key.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"):
-            read = yaml.safe_load(name) if isinstance(key, yaml.ScalarNode) else name
-            problems.append(f"{place}: key {name} (line {line}) is read as {read!r}, not as text; put it into quotes")
+            problems.append(
+                f"{place}: key {name} (line {line}) is read as {read_as(key)}, not as text; put it into quotes"
+            )
         elif name in lines:
             problems.append(f"{place}: key '{name}' stands twice (lines {lines[name]} and {line}); keep one")
         lines.setdefault(name, line)
     return problems
+
+
+def read_as(key: yaml.Node) -> str:
+    """What YAML makes of a key that is no text: its value, or its kind where it has none."""
+    try:
+        return repr(yaml.safe_load(str(key.value)) if isinstance(key, yaml.ScalarNode) else key.value)
+    except Exception:  # a 13th month, say
+        return f"a {key.tag.rpartition(':')[2]}"
 
 
 def misread_number(node: yaml.ScalarNode) -> Any:
@@ -134,6 +155,32 @@ def read_yaml(path: Path) -> str:
     if tabs:
         raise RescoreError(f"{path}: not YAML: lines indented with tabs: {', '.join(tabs)}. Indent with blanks.")
     return text
+
+
+def read_values(text: str, path: Path) -> Any:
+    """What a YAML text says.
+
+    Raises:
+        RescoreError: no YAML, with the place; or a value that cannot be: a date in a 13th month, an anchor inside itself.
+    """
+    try:
+        config = yaml.safe_load(text)
+        return with_text_keys(config)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f" line {mark.line + 1}, column {mark.column + 1}:" if mark else ""
+        said = error.problem or error.context or "it cannot be read"
+        raise RescoreError(
+            f"{path}:{where} not YAML: {said.removeprefix('<unicode string>')}. Mend that line."
+        ) from error
+    except yaml.YAMLError as error:
+        raise RescoreError(f"{path}: not YAML ({str(error).splitlines()[0]}). Mend it.") from error
+    except RecursionError as error:
+        raise RescoreError(f"{path}: an anchor (&) holds an alias (*) of itself. Write its values out.") from error
+    except Exception as error:  # what YAML makes of a value by its look or its tag may raise anything
+        raise RescoreError(
+            f"{path}: a value that YAML takes for a date, a number or a tag and cannot read ({error}). Put text into quotes."
+        ) from error
 
 
 def with_text_keys(value: Any) -> Any:
@@ -165,7 +212,8 @@ def check(config: Mapping[str, Any], schema: Mapping[str, Any], source: str, spe
     )
     problems = [*spelling, *map(describe, errors)]
     problems += [f"{where}: not a finite number" for where in not_finite(config)]
-    raise_together(f"{source}: wrong parameters", problems, f"mend {source}; {SCHEMA} says what each key takes.")
+    remedy = "change it on the command line" if source.startswith("--config") else f"mend {source}"
+    raise_together(f"{source}: wrong parameters", problems, f"{remedy}; {SCHEMA} says what each key takes.")
 
 
 def not_finite(value: Any, where: str = "") -> list[str]:
@@ -245,8 +293,23 @@ def check_together(settings: Mapping[str, Any], scale: str) -> None:
             f"clips.frames is {clips['frames']}, but {backbone['clips']} clips of {backbone['clip_frames']} frames at the last "
             f"temporal offset need {need}"
         )
-    if min(clips["resize"]) < clips["crop"]:
-        problems.append(f"clips.crop {clips['crop']} is larger than clips.resize {clips['resize']}")
+    dives = settings["multitask"]["clips"]
+    problems += [
+        f"{where}crop {section[f'{kind}crop']} is larger than {where}resize {section[f'{kind}resize']}"
+        for place, section, kind in (
+            ("clips.", clips, ""),
+            ("multitask.clips.", dives, ""),
+            ("multitask.clips.", dives, "wide_"),
+        )
+        for where in (place + kind,)
+        if min(section[f"{kind}resize"]) < section[f"{kind}crop"]
+    ]
+    possible = ("pretrained", "sports1m", "random") if backbone["network"] == "c3d" else ("kinetics400", "random")
+    if backbone["weights"] not in possible:
+        problems.append(
+            f"backbone.weights {backbone['weights']} are not of backbone.network {backbone['network']}: {' | '.join(possible)}"
+        )
+    problems += extensions_problems(settings["extensions"])
     if backbone["test_offset"] >= backbone["temporal_offsets"]:
         problems.append(
             f"backbone.test_offset {backbone['test_offset']} is not among {backbone['temporal_offsets']} temporal offsets"
@@ -261,6 +324,28 @@ def check_together(settings: Mapping[str, Any], scale: str) -> None:
     raise_together(f"params.yaml: values that do not fit at scale '{scale}'", problems, "mend params.yaml.")
 
 
+def extensions_problems(extensions: Mapping[str, Any]) -> list[str]:
+    """What of the extensions does not fit together."""
+    encoder, systems = extensions["aggregation"]["transformer"], extensions["systems"]
+    problems = []
+    if encoder["width"] % encoder["heads"]:
+        problems.append(
+            f"extensions.aggregation.transformer.width {encoder['width']} is no multiple of its heads, {encoder['heads']}"
+        )
+    if extensions["resnet_weights"] == "kinetics400" and extensions["resnet_width"] != 1:
+        problems.append(
+            f"extensions.resnet_width {extensions['resnet_width']} with resnet_weights kinetics400, which are of width 1"
+        )
+    for key in ("name", "row"):
+        given = [system[key] for system in systems]
+        problems += [
+            f"extensions.systems: {key} '{value}' stands twice"
+            for value in sorted(set(given))
+            if given.count(value) > 1
+        ]
+    return problems
+
+
 def load(path: Path = Path("params.yaml"), scale: str | None = None, schema: Path = SCHEMA) -> tuple[str, Settings]:
     """Read params.yaml, check it, and resolve one scale.
 
@@ -270,20 +355,26 @@ def load(path: Path = Path("params.yaml"), scale: str | None = None, schema: Pat
     Raises:
         RescoreError: the file is missing, not YAML, or has wrong parameters.
     """
-    try:
-        config = yaml.safe_load(read_yaml(path))
-    except yaml.YAMLError as error:
-        raise RescoreError(f"{path}: not YAML ({error})") from error
-    return from_config(config, scale, schema, str(path))
+    return from_config(read_values(read_yaml(path), path), scale, schema, str(path))
 
 
 def from_config(config: Mapping[str, Any], scale: str | None, schema: Path, source: str) -> tuple[str, Settings]:
     """`load` for a config that is already read (the workflow engine reads it and lays `--config` over it).
 
-    The spelling is looked at in the file: what is read no longer shows it.
+    The file is looked at by itself, and then what lies over it: each is to be mended where it stands.
     """
-    spelling = spelling_problems(read_yaml(Path(source))) if Path(source).exists() else []
-    check(config, read_schema(schema), source, spelling)
+    written = config
+    if (path := Path(source)).exists():
+        text = read_yaml(path)
+        written = read_values(text, path)
+        if not isinstance(written, Mapping):
+            raise RescoreError(
+                f"{source}: {'empty' if written is None else 'no mapping of names to values'}. {RESTORE}"
+            )
+        check(written, read_schema(schema), source, spelling_problems(text))
+    laid_over = [key for key, value in config.items() if key != "scale" and written.get(key) != value]
+    if laid_over or written is config:
+        check(config, read_schema(schema), f"--config {' '.join(laid_over)}" if laid_over else source)
     chosen = scale or config["scale"]
     settings = resolve(config, chosen)
     check_together(settings, chosen)

@@ -168,6 +168,8 @@ def read_table(path: Path) -> pd.DataFrame:
 def remedy_of_damaged(path: Path) -> str:
     """What to do about a file that cannot be read: the program's own is made again, anyone else's is theirs to mend."""
     parts = Path(os.path.relpath(path)).parts
+    if parts[:2] == ("workflow", "provenance"):
+        return f"It is versioned: git checkout {path}"
     if len(parts) > 2 and parts[0] in ("data", "runs", "results") and parts[1] != "raw":
         return "Delete it and run the workflow again."
     return "Mend it or get it again; text is to be UTF-8."

@@ -127,9 +127,16 @@ def check_path(path: Path, reported: Path) -> list[Finding]:
     ]
 
 
-def check_directory(directory: Path, reported: Path) -> list[Finding]:
-    """A directory is known by what it holds; one that holds nothing known is searched one directory deeper, and so on."""
+def check_directory(directory: Path, reported: Path, above: frozenset[Path] = frozenset()) -> list[Finding]:
+    """A directory is known by what it holds; one that holds nothing known is searched one directory deeper, and so on.
+
+    Args:
+        above: where the directories lie that lead here: a link back to one of them is not followed.
+    """
     findings = []
+    here = directory.resolve()
+    if here in above:
+        return []
     source = known_source(directory)
     if source is not None:
         findings += check_source(directory, source)
@@ -148,7 +155,9 @@ def check_directory(directory: Path, reported: Path) -> list[Finding]:
     for child in children:
         if child in videos:
             continue
-        if child.is_dir() or (child.suffix == ".parquet" and directory.name == "manifests"):
+        if child.is_dir():
+            findings += check_directory(child, reported, above | {here})
+        elif child.suffix == ".parquet" and directory.name == "manifests":
             findings += check_path(child, reported)
     return findings
 

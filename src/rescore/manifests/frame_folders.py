@@ -47,10 +47,18 @@ def list_frames(folder: Path) -> list[Path]:
         raise RescoreError(f"{folder}: images are not one series of numbered frames ({names})")
     chosen = series.pop()
     frames = sorted((int(match[2]), path) for match, path in numbered if (match[1], match[3]) == chosen)
-    problems = [*gaps(frames), *(f"{path.name} is empty" for _, path in frames if path.stat().st_size == 0)]
+    problems = [*gaps(frames), *(f"{path.name} {what}" for _, path in frames if (what := unreadable(path)))]
     if problems:
         raise RescoreError(f"{folder}: not a whole series of frames: {'; '.join(problems)}")
     return [path for _, path in frames]
+
+
+def unreadable(path: Path) -> str | None:
+    """Why a file holds no frame, as far as its size tells: a link may lead nowhere."""
+    try:
+        return None if path.stat().st_size else "is empty"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
 
 
 def gaps(frames: Sequence[tuple[int, Path]]) -> list[str]:

@@ -16,7 +16,19 @@ import pandas as pd
 from rescore.engine.errors import RescoreError, raise_together
 
 REMEDY = "correct the table and run again; it is left as it is."
-WORKBOOKS = {b"PK\x03\x04": "an Excel or OpenDocument workbook", b"\xd0\xcf\x11\xe0": "an old Excel workbook"}
+FOREIGN = {
+    b"PK\x03\x04": "an Excel or OpenDocument workbook, or an archive",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"\x1f\x8b": "compressed (gzip)",
+    b"PAR1": "a Parquet file",
+    b"SQLite format 3": "a database",
+    b"%PDF": "a PDF",
+    b"version https://git-lfs": "a Git LFS pointer, which `git lfs pull` replaces by the table",
+    b"<!": "a web page",
+    b"<html": "a web page",
+    b"{": "JSON",
+}
+"""What a file that is no CSV may be, by its first bytes."""
 WIDE = (b"\xff\xfe", b"\xfe\xff")
 """Byte order marks of UTF-16, which Excel's "Unicode text" is."""
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -63,11 +75,17 @@ def read_text(path: Path) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise RescoreError(f"{path}: cannot be read ({error.strerror}). Is this the table's place?") from error
-    for mark, what in WORKBOOKS.items():
-        if content.startswith(mark):
+    start = content.lstrip()
+    for mark, what in FOREIGN.items():
+        if start.startswith(mark):
             raise RescoreError(f"{path}: {what}, not a CSV. Save it as `CSV UTF-8 (comma delimited)`.")
-    if content.startswith(WIDE) or b"\0" in content:
+    if content.startswith(WIDE) or content[:200].count(b"\0") > 50:
         raise RescoreError(f"{path}: not in UTF-8 (UTF-16, it seems). Save it as `CSV UTF-8 (comma delimited)`.")
+    if b"\0" in content:
+        line = content.count(b"\n", 0, content.index(b"\0")) + 1
+        raise RescoreError(
+            f"{path}: line {line} has a byte that is no text (0). Save it as `CSV UTF-8 (comma delimited)`."
+        )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -76,7 +94,9 @@ def read_text(path: Path) -> str:
             f"{path}: line {line} is not in UTF-8 (Latin-1, it seems, as older programs write). Save it as `CSV UTF-8 (comma "
             "delimited)`."
         ) from error
-    if not text.strip():
+    first, _, rest = text.partition("\n")
+    text = rest if first.strip().lower() == "sep=," else text  # Excel's own first line
+    if not text.strip(" \t\r\n,;|\"'"):
         raise RescoreError(f"{path}: empty. The first line names the columns.")
     return text
 
@@ -88,19 +108,26 @@ def read_rows(text: str, path: Path) -> tuple[list[list[str]], list[int], list[s
         RescoreError: a quotation mark that is not closed.
     """
     reader = csv.reader(io.StringIO(text.replace("\r\n", "\n").replace("\r", "\n")), strict=True)
-    rows, lines, problems = [], [], []
+    rows: list[list[str]] = []
+    lines, problems = [], []
     try:
         for row in reader:
             if any(cell.strip() for cell in row):
-                rows.append(row)
+                rows.append(without_empty_end(row, len(rows[0]) if rows else 0))
                 lines.append(reader.line_num)
     except csv.Error as error:
         raise RescoreError(f"{path}: line {reader.line_num}: {error}. Is a quotation mark not closed?") from error
     for row, line in zip(rows[1:], lines[1:], strict=True):
         if len(row) != len(rows[0]):
-            hint = "; a decimal comma?" if len(row) > len(rows[0]) else ""
+            hint = "; a decimal comma? or one in a text without quotation marks?" if len(row) > len(rows[0]) else ""
             problems.append(f"line {line}: {len(row)} cells where the first line names {len(rows[0])} columns{hint}")
     return rows, lines[1:], problems
+
+
+def without_empty_end(row: list[str], least: int) -> list[str]:
+    """A row without the empty cells behind its last column, which spreadsheets write where a cell was once touched."""
+    filled = max((place for place, cell in enumerate(row, 1) if cell.strip()), default=0)
+    return row[: max(filled, least)]
 
 
 def header_problems(header: Sequence[str], wanted: Sequence[str]) -> list[str]:
@@ -121,6 +148,8 @@ def wrong_number(cell: str) -> str | None:
     """What is wrong with a cell that is to be a number."""
     if not cell:
         return "is empty"
+    if not cell.isascii() or "_" in cell:
+        return f"is {cell!r}, not a number in plain digits"
     if "," in cell:
         return f"is {cell!r}; write it with a point and without separators of thousands"
     try:

@@ -14,10 +14,11 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from rescore.engine.errors import RescoreError, raise_together
@@ -177,9 +178,9 @@ def read_vocabulary(directory: Path) -> list[str]:
         content = json.loads(path.read_text(encoding="utf-8"))
         words = [content["ix_to_word"][str(index)] for index in range(len(content["ix_to_word"]))]
         inverse = content["word_to_ix"]
-    except FileNotFoundError as error:
-        raise RescoreError(f"{path}: no such file. Remedy: {REMEDY}") from error
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise RescoreError(f"{path}: cannot be read ({error.strerror}). Remedy: {REMEDY}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RescoreError(f"{path}: not a vocabulary ({error!r}). Remedy: {REMEDY}") from error
     if inverse != {word: index for index, word in enumerate(words)}:
         raise RescoreError(f"{path}: ix_to_word and word_to_ix contradict each other. Remedy: {REMEDY}")
@@ -210,11 +211,12 @@ def annotation_problems(annotations: Mapping[Key, Mapping[str, Any]]) -> list[st
             problems.append(f"{where}: final_score {score!r} is not a score from 0 to {HIGHEST_SCORE:g}")
         if not (is_number(annotation["difficulty"]) and annotation["difficulty"] > 0):
             problems.append(f"{where}: difficulty {annotation['difficulty']!r} is not positive")
-        if not annotation["end_frame"] > annotation["start_frame"] >= 0:
-            problems.append(f"{where}: frames {annotation['start_frame']} to {annotation['end_frame']}")
+        frames = [annotation["start_frame"], annotation["end_frame"]]
+        if not (all(map(is_whole, frames)) and frames[1] > frames[0] >= 0):
+            problems.append(f"{where}: frames {frames[0]!r} to {frames[1]!r}")
         codes = (("position", len(POSITIONS)), ("armstand", 2), ("rotation_type", len(ROTATION_TYPES)))
         for field, count in codes:
-            if annotation[field] not in range(count):
+            if not (is_whole(annotation[field]) and annotation[field] in range(count)):
                 problems.append(f"{where}: {field} {annotation[field]!r} is not a code from 0 to {count - 1}")
         problems += [
             f"{where}: {field} {annotation[field]!r}"
@@ -226,6 +228,11 @@ def annotation_problems(annotations: Mapping[Key, Mapping[str, Any]]) -> list[st
 
 def is_number(value: Any) -> bool:
     return isinstance(value, Real) and math.isfinite(value)
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a value can stand for a frame or a code: armstands are truth values, NumPy's numbers of all widths occur."""
+    return isinstance(value, Integral | np.bool_)
 
 
 def split_problems(annotations: Mapping[Key, Any], splits: Mapping[str, list[Key]]) -> list[str]:

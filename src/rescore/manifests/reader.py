@@ -266,8 +266,17 @@ def first_picture(path: Path) -> "av.VideoFrame | None":
 
 
 def display_matrix(picture: "av.VideoFrame") -> tuple[int, int, int, int]:
-    """How a picture's columns and rows are to be shown: (a, b, c, d) of its display matrix, (1, 0, 0, 1) without one."""
-    attached: Any = picture.side_data
+    """How a picture's columns and rows are to be shown: (a, b, c, d) of its display matrix, (1, 0, 0, 1) without one.
+
+    What a picture carries may have a kind that PyAV does not know (EXIF, as cameras and TIFF have it) and is then not to be had
+    at all; its turn is, mirrored or not.
+    """
+    try:
+        attached: Any = picture.side_data
+    except ValueError:
+        turn = np.radians(-picture.rotation)
+        cosine, sine = round(float(np.cos(turn))), round(float(np.sin(turn)))
+        return cosine, sine, -sine, cosine
     data = attached.get(Type.DISPLAYMATRIX)
     if data is None:
         return 1, 0, 0, 1

@@ -31,6 +31,10 @@ def read_lines(path: Path) -> list[str]:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except FileNotFoundError as error:
         raise RescoreError(f"{path}: missing; `rescore fetch ucf101-lists` brings it") from error
+    except OSError as error:
+        raise RescoreError(
+            f"{path}: cannot be read ({error.strerror}); `rescore fetch ucf101-lists` brings it"
+        ) from error
     except UnicodeDecodeError as error:
         raise RescoreError(f"{path}: not a text file") from error
     if not lines:

@@ -161,8 +161,8 @@ def stage_findings(directory: Path) -> list[str]:
     path = directory / "jump_drop_water_label.txt"
     try:
         boundaries = np.loadtxt(path, delimiter=",", dtype=int, ndmin=2)
-    except FileNotFoundError as error:
-        raise RescoreError(f"{path}: no such file. Remedy: {REMEDY}") from error
+    except OSError as error:
+        raise RescoreError(f"{path}: cannot be read ({error.strerror or error}). Remedy: {REMEDY}") from error
     except ValueError as error:
         raise RescoreError(f"{path}: not stage boundaries ({error}). Remedy: {REMEDY}") from error
     wrong = np.flatnonzero((np.diff(boundaries, axis=1) <= 0).any(axis=1))

@@ -80,7 +80,15 @@ def probe_folder(path: Path) -> Container:
     frames = list_frames(path)
     with reader.open_video(frames[0]) as container:
         stream = reader.choose_stream(container, frames[0])
-        return Container(len(frames), stream.width, stream.height, 0.0, plain=False)
+        first = reader.first_picture(frames[0])
+        remarks = filter(None, [reader.describe_turn(first) if first else None])
+        return Container(len(frames), *upright_size(stream, first), 0.0, plain=False, remarks=tuple(remarks))
+
+
+def upright_size(stream: "av.VideoStream", first: "av.VideoFrame | None") -> tuple[int, int]:
+    """Width and height as shown: those of the stream, changed over where its first picture is turned to its side."""
+    turn = reader.turn_of(first) if first else ()
+    return (stream.height, stream.width) if turn and turn[0][0] == "transpose" else (stream.width, stream.height)
 
 
 def describe_container(
@@ -95,8 +103,7 @@ def describe_container(
         raise RescoreError(f"{path}: has no frames")
     first = None if "avi" in container.format.name else reader.first_picture(path)  # an .avi turns nothing
     turn = reader.turn_of(first) if first else ()
-    size = (stream.width, stream.height)
-    width, height = size[::-1] if turn and turn[0][0] == "transpose" else size
+    width, height = upright_size(stream, first)
     plain = not (odd or turn or packets.cut_away or len(container.streams.video) > 1) and is_plain(container, coding)
     remarks = [reader.describe_turn(first) if first else None, *remarks_on(container, stream, packets, interlaced)]
     if packets.loose and frames < packets.shown:

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from rescore.engine.errors import RescoreError
-from rescore.engine.storage import HEADER_KEY, read_table, sha256_file
+from rescore.engine.storage import HEADER_KEY, read_table, remedy_of_damaged, sha256_file
 from rescore.experiments import linear_probes
 from rescore.experiments.plan import ON_REAL_DATA
 from rescore.scoring.s4aqa import ACTION_NET
@@ -138,6 +138,20 @@ def paths_in(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
+def read_recorded(path: Path) -> str:
+    """The text of a record or a lock.
+
+    Raises:
+        RescoreError: it cannot be read, or is no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise RescoreError(f"{path}: cannot be read ({error.strerror}). Name what a run has recorded.") from error
+    except UnicodeDecodeError as error:
+        raise RescoreError(f"{path}: not a record ({error.reason}). {remedy_of_damaged(path)}") from error
+
+
 def read_json_object(path: Path, text: str) -> dict[str, Any]:
     """One recorded JSON object.
 
@@ -147,9 +161,9 @@ def read_json_object(path: Path, text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
-        raise RescoreError(f"{path}: not JSON ({error}). Delete it and run the workflow again.") from error
+        raise RescoreError(f"{path}: not a record, no JSON ({error}). {remedy_of_damaged(path)}") from error
     if not isinstance(value, dict):
-        raise RescoreError(f"{path}: not a JSON object. Delete it and run the workflow again.")
+        raise RescoreError(f"{path}: not a record, no JSON object. {remedy_of_damaged(path)}")
     return value
 
 
@@ -165,8 +179,8 @@ def read_provenance(records: Path | None, lock: Path | None) -> Provenance:
     if records and records.is_dir():
         for file in sorted(records.rglob("*.json")):
             log = Path("logs", records.parent.name, file.relative_to(records)).with_suffix(".log")
-            found.append({"log": log.as_posix(), **read_json_object(file, file.read_text(encoding="utf-8"))})
-    lines = lock.read_text(encoding="utf-8").splitlines() if lock and lock.is_file() else []
+            found.append({"log": log.as_posix(), **read_json_object(file, read_recorded(file))})
+    lines = read_recorded(lock).splitlines() if lock and lock.exists() else []
     entries = [read_json_object(lock, line) for line in lines if line.strip()] if lock else []
     return Provenance(tuple(found), {str(entry.get("path", "")): entry for entry in entries})
 

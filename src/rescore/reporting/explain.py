@@ -11,7 +11,7 @@ from tabulate import tabulate
 
 from rescore.engine.errors import RescoreError
 from rescore.engine.parameters import nearest
-from rescore.engine.storage import canonical_json, read_table
+from rescore.engine.storage import canonical_json, read_table, remedy_of_damaged
 from rescore.reporting.cells import Seed, cannot_take, mean_of, members_behind, seeds_behind
 from rescore.reporting.evidence import (
     BESIDE,
@@ -46,14 +46,24 @@ AVERAGES = {"fisher_z_average": FISHER, "arithmetic_mean": Average("arithmetic m
 """By the name of the statistic in the scores."""
 
 
+WRONG = "WRONG:"
+"""Above what the hashes contradict."""
+INTERVALS = ("low", "high", "prediction_low", "prediction_high", "variance")
+LINE = ("row", "column", "protocol", "reported", "reproduced", *INTERVALS, "n", "seeds", "verdict", "reason")
+"""Columns that a cell's account is made from."""
+
+
 def choose(result: pd.DataFrame, table: Path, row: str, column: str, protocol: str | None) -> list[dict[str, Any]]:
     """The table's lines of one cell, one a protocol.
 
     Raises:
         RescoreError: the table has no such cell; the nearest names are given.
     """
-    if not {"row", "column", "protocol", "reproduced"} <= set(result.columns):
-        raise RescoreError(f"{table}: no table with rows and columns. Tables are <paper>_<table>.csv beside it.")
+    if missing := [name for name in LINE if name not in result.columns]:
+        raise RescoreError(
+            f"{table}: no table of cells, without the columns {', '.join(missing)}. Tables are <paper>_<table>.csv beside it; "
+            f"one that was changed: {remedy_of_damaged(table)}"
+        )
     if row not in set(result["row"]):
         raise RescoreError(f"{table}: no row '{row}', {nearest(row, set(result['row']))}")
     mine = result[(result["row"] == row) & (result["column"] == column)]
@@ -64,7 +74,10 @@ def choose(result: pd.DataFrame, table: Path, row: str, column: str, protocol: s
         known = set(mine["protocol"])
         mine = mine[mine["protocol"] == protocol]
         if mine.empty:
-            raise RescoreError(f"{table}: this cell has no protocol '{protocol}', {nearest(protocol, known)}")
+            valid = (
+                nearest(protocol, known) if known - {""} else "it has none: nothing was chosen; leave --protocol out"
+            )
+            raise RescoreError(f"{table}: this cell has no protocol '{protocol}', {valid}")
     return records(mine)
 
 
@@ -72,7 +85,7 @@ def line_of(path: Path | None, **wanted: str) -> str:
     """`PATH, line 12` of the first line of a CSV whose columns hold the wanted text; the path alone where none does."""
     if path is None or not path.is_file():
         return NOT_RECORDED
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table = read_result(path)
     mask = pd.Series(True, index=table.index)
     for name, value in wanted.items():
         mask &= table[name] == value if name in table.columns else True
@@ -109,7 +122,9 @@ def interval_lines(line: dict[str, Any]) -> list[str]:
     """Both intervals of a cell, what each is for, and where the variance over trainings is from."""
     text = []
     if line["low"]:
-        text.append(f"  confidence  [{line['low']}, {line['high']}], {WHOSE_VARIANCE[line['variance']]}")
+        text.append(
+            f"  confidence  [{line['low']}, {line['high']}], {WHOSE_VARIANCE.get(line['variance'], line['variance'])}"
+        )
     if line["prediction_low"]:
         bounds = f"({line['prediction_low']}, {line['prediction_high']})"
         text.append(f"  prediction  {bounds}, one new training on these test samples; printed numbers are judged by it")
@@ -258,4 +273,4 @@ def entering_lines(place: Place, link: Link, members: list[str]) -> list[str]:
 
 def problem_lines(problems: list[str]) -> list[str]:
     """What the hashes contradict."""
-    return ["", "WRONG:", *[f"  {problem}" for problem in problems]] if problems else []
+    return ["", WRONG, *[f"  {problem}" for problem in problems]] if problems else []

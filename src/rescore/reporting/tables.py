@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from rescore.engine.errors import RescoreError, raise_together
-from rescore.engine.storage import read_table, write_table, write_text
+from rescore.engine.storage import read_table, remedy_of_damaged, write_table, write_text
 from rescore.manifests.summary import REPORTED_ONLY
 from rescore.reporting.wording import NOT_RUN, PROTOCOLS, TABLES, Table, not_comparable, note, scale_line
 from rescore.scoring.estimates import NONE, NOTHING_TRAINED
@@ -287,5 +287,14 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def read_result(path: Path) -> pd.DataFrame:
-    """A results table as text."""
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
+    """A results table as text.
+
+    Raises:
+        RescoreError: missing, or no CSV.
+    """
+    try:
+        return pd.read_csv(path, dtype=str, keep_default_na=False)
+    except OSError as error:
+        raise RescoreError(f"{path}: cannot be read ({error.strerror}). Run the workflow, which writes it.") from error
+    except ValueError as error:  # pandas' own errors and undecodable bytes are ValueErrors
+        raise RescoreError(f"{path}: not a table of results ({error}). {remedy_of_damaged(path)}") from error

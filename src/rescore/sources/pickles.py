@@ -116,6 +116,8 @@ def load_pickle(path: Path) -> Any:
             return _read(stream, path)
     except FileNotFoundError as error:
         raise RescoreError(f"{path}: no such file. Run `rescore fetch`.") from error
+    except OSError as error:  # a folder, a link to itself, somebody else's
+        raise RescoreError(f"{path}: cannot be read ({error.strerror}). Run `rescore fetch`.") from error
 
 
 def load_object_array(path: Path) -> np.ndarray:
@@ -139,7 +141,9 @@ def load_object_array(path: Path) -> np.ndarray:
                 array = np.lib.format.read_array(stream, allow_pickle=False)
     except FileNotFoundError as error:
         raise RescoreError(f"{path}: no such file. Run `rescore fetch`.") from error
-    except (ValueError, KeyError, EOFError, OSError) as error:
+    except RescoreError:
+        raise
+    except Exception as error:  # a damaged header can raise anything: NumPy parses it as Python
         raise RescoreError(
             f"{path}: not a readable .npy file ({error}). `rescore fetch` replaces what it brought; data of your own: write "
             "them again."
