@@ -297,6 +297,10 @@ def run_check(options: argparse.Namespace) -> int:
 def run_score(options: argparse.Namespace) -> int:
     if warning := libraries.warning():
         print(warning, file=sys.stderr)
+    if not os.path.exists(options.video):
+        raise RescoreError(f"{options.video}: no such video, or folder of extracted frames.")
+    if options.epoch is not None and not options.weights:
+        raise RescoreError("--epoch chooses among the files of --weights; name their folder, or leave it out.")
     if options.weights:
         from rescore.experiments import score_dive
 
@@ -349,6 +353,8 @@ def run_audit(options: argparse.Namespace) -> int:
     from rescore.sources import fetch
 
     _, settings = parameters.load()
+    if options.output is not None and (options.output.is_dir() or options.output.suffix not in (".csv", ".parquet")):
+        raise RescoreError(f"--output {options.output}: name a .csv or .parquet file to write.")
     with contextlib.ExitStack() as opened:
         output, where = options.output or AUDIT, f"written to {options.output or AUDIT}"
         if options.output is None and not checkout.is_writable(AUDIT):
@@ -439,11 +445,19 @@ def run_replicate(options: argparse.Namespace) -> int:
     from rescore.scoring import replication
 
     scale, _ = parameters.load(scale="demo")
+    parameters.load(scale=options.again)
+    if options.again == scale:
+        raise RescoreError(
+            f"--again {scale}: a run beside itself tells nothing. Name a scale with another `first_training`."
+        )
     if not options.compare_only:
         command = [sys.executable, "-m", "snakemake", "--cores", "all", "--config", f"scale={options.again}"]
         if status := subprocess.run(command).returncode:
             return status
     first, second = (Path("results", name, "tables") for name in (scale, options.again))
+    for name, folder in ((scale, first), (options.again, second)):
+        if not folder.is_dir():
+            raise RescoreError(f"{folder}: not there. Make it: snakemake --cores all --config scale={name}")
     output = Path("workflow", "replication", f"{scale}.csv")
     replication.write_replication(first, second, output)
     print(output.read_text(encoding="utf-8"), end="")

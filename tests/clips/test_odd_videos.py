@@ -1,6 +1,8 @@
 """What phones, cutters and sites do to a film: index, check, clips, broadcasts and scores agree on its frames."""
 
 import hashlib
+import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -296,6 +298,13 @@ def test_a_name_is_a_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert read(Path(name)) == read(path) == list(range(3, 8))
 
 
+def encoded(kind: str) -> bytes:
+    """A picture's file."""
+    stream = io.BytesIO()
+    Image.new("RGB", (64, 48)).save(stream, kind)
+    return stream.getvalue()
+
+
 FOREIGN = {
     "page.mp4": (b"<!DOCTYPE html><html><title>Sign in</title>" * 9, "web page"),
     "pointer.mp4": (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 9\n", "git lfs pull"),
@@ -305,6 +314,8 @@ FOREIGN = {
     "words.txt": (b"a dive, described\n" * 90, "text"),
     "noise.webm": (np.random.default_rng(1).bytes(9000), "not a readable video"),
     "nothing.mov": (b"", "0 bytes"),
+    "picture.mp4": (encoded("JPEG"), "a single picture"),
+    "picture.avi": (encoded("PNG"), "a single picture"),
 }
 
 
@@ -431,6 +442,21 @@ def test_frames_that_exif_turns_are_read_upright(orientation: int, turns: int, t
     frames = read_frames(tmp_path / "film", (width, height), 48)
     top, left = (height - 48) // 2, (width - 48) // 2
     assert np.abs(frames[0].astype(int) - upright[top : top + 48, left : left + 48]).mean() < 6
+
+
+def test_a_word_that_holds_flow_is_no_motion_and_long_lists_are_cut(tmp_path: Path) -> None:
+    assert read(frames_in_folder(tmp_path / "flower", range(3), "flower_{:05d}.jpg")) == [0, 1, 2]
+    os.mkfifo(frames_in_folder(tmp_path / "pipe", range(3)) / "img_00003.jpg")
+    with pytest.raises(RescoreError, match=r"img_00003.jpg is no file"):
+        probe(tmp_path / "pipe")
+    for names, words in (("{:04d}_640x480_{}.jpg", "and 10 more"), ("img_{:05d}{}.jpg", "and 9 more")):
+        folder = tmp_path / words
+        folder.mkdir()
+        for number in range(30):
+            Image.new("RGB", (64, 48)).save(folder / names.format(2 * number, 7 if "x480" in names else ""))
+        with pytest.raises(RescoreError, match=words) as caught:
+            probe(folder)
+        assert len(str(caught.value)) < 2000
 
 
 def test_a_frame_that_cannot_be_read_is_named_with_the_others(tmp_path: Path) -> None:

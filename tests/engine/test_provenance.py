@@ -81,6 +81,12 @@ def test_words_and_layout_do_not_change_it(package, text):
     assert rehash("rescore.step") == before
 
 
+def test_the_first_words_of_an_empty_module_do_not_change_it(package):
+    before = rehash("rescore.room.inner")
+    (package / "room" / "__init__.py").write_text('"""A room."""\n')
+    assert rehash("rescore.room.inner") == before
+
+
 @pytest.mark.parametrize("text", ["VALUE = 1.0\n", "VALUE = '1'\n", "VALUE = -1\n", "value = 1\n", "VALUE = True\n"])
 def test_what_another_value_means_does(package, text):
     before = rehash("rescore.step")

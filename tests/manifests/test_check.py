@@ -121,7 +121,9 @@ def test_a_bad_video_that_will_be_dropped_is_a_warning(videos, index, tmp_path, 
 def test_a_damaged_index_or_manifest_is_an_error(tmp_path):
     (tmp_path / "a.csv").write_text("name\n1\n")
     (tmp_path / "a.parquet").write_bytes(b"PAR1?")
-    found = "\n".join(errors(check.check(tmp_path / "a.csv", tmp_path / "a.parquet")))
+    (tmp_path / "b.csv").write_text("video,bytes,sha256\n,1,a\n")
+    found = "\n".join(errors(check.check(tmp_path / "a.csv", tmp_path / "a.parquet", tmp_path / "b.csv")))
+    assert found.count("not an index of videos") == 2
     assert "not an index of videos" in found
     assert "not a readable table" in found
 

@@ -113,14 +113,15 @@ def test_when_two_cells_agree(left, right, tolerance, equal):
 def test_bad_questions(trees, tmp_path):
     with pytest.raises(RescoreError, match="no such folder"):
         compare(trees[0], tmp_path / "nowhere")
+    with pytest.raises(RescoreError, match="are one folder"):
+        compare(tmp_path, tmp_path / ".")
     with pytest.raises(RescoreError, match="no file in common"):
         compare(trees[0], trees[1] / "demo")
     for tolerance in (-1.0, float("nan"), float("inf")):
         with pytest.raises(RescoreError, match="--tolerance"):
             compare(*trees, tolerance=tolerance)
     (trees[1] / "audit.csv").write_bytes(b"")
-    with pytest.raises(RescoreError, match="not a readable CSV"):
-        compare(*trees)
+    assert any("not a readable CSV" in difference.what for difference in compare(*trees))
 
 
 @pytest.mark.parametrize(

@@ -106,9 +106,9 @@ def meaning(node: Any) -> Any:
         return node
     told: list[Any] = [type(node).__name__]
     for name in node._fields:
-        value = getattr(node, name, None)
+        value = meaning(getattr(node, name, None))
         if value is not None and value != []:
-            told += (name, meaning(value))
+            told += (name, value)
     return told
 
 

@@ -289,9 +289,17 @@ def check_official(directory: Path, lists: Path | None, adapter: ModuleType) -> 
 def check_index(path: Path) -> list[Finding]:
     """Every video of an index: the same bytes as when it was indexed. (That it is missing is said with the manifest.)"""
     try:
-        rows = read_table(path)[["video", "bytes", "sha256"]].to_dict("records")
-    except (RescoreError, KeyError) as error:
+        table = read_table(path)
+    except RescoreError as error:
         return [Finding(path.stem, str(path), f"not an index of videos ({error})", ERROR)]
+    columns = ["video", "bytes", "sha256"]
+    if not set(columns) <= set(table) or table[columns].isna().any(axis=None):
+        return [
+            Finding(
+                path.stem, str(path), f"not an index of videos (columns {', '.join(columns)}, no empty cell)", ERROR
+            )
+        ]
+    rows = table[columns].to_dict("records")
     findings = []
     for row in rows:
         video = Path(row["video"])

@@ -8,7 +8,7 @@ from pathlib import Path
 from rescore.engine.errors import RescoreError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
-MOTION = re.compile(r"flow", re.IGNORECASE)
+MOTION = re.compile(r"(?<![a-z])(?:opt(?:ical)?_?)?flow(?![a-z])", re.IGNORECASE)
 """Names of optical flow, which extractions keep beside the pictures: flow_x_00001.jpg."""
 NUMBERED = re.compile(r"(.*?)(\d+)(\D*)")
 """What stands before a name's last number, the number, and what stands behind it."""
@@ -43,19 +43,31 @@ def list_frames(folder: Path) -> list[Path]:
     numbered = [(match, path) for path in images if (match := NUMBERED.fullmatch(path.stem))]
     series = {(match[1], match[3]) for match, _ in numbered if not MOTION.search(match[1])}
     if len(series) != 1:
-        names = ", ".join(f"{before}NUMBER{behind}" for before, behind in sorted(series)) or images[0].name
-        raise RescoreError(f"{folder}: images are not one series of numbered frames ({names})")
+        names = first_few([f"{before}NUMBER{behind}" for before, behind in sorted(series)] or [images[0].name], ", ")
+        raise RescoreError(
+            f"{folder}: images are not one series of numbered frames ({names}). A name's last number is its frame's; keep one"
+        )
     chosen = series.pop()
     frames = sorted((int(match[2]), path) for match, path in numbered if (match[1], match[3]) == chosen)
     problems = [*gaps(frames), *(f"{path.name} {what}" for _, path in frames if (what := unreadable(path)))]
     if problems:
-        raise RescoreError(f"{folder}: not a whole series of frames: {'; '.join(problems)}")
+        raise RescoreError(
+            f"{folder}: not a whole series of frames: {first_few(problems, '; ')}. Extract the video again, or renumber them"
+        )
     return [path for _, path in frames]
+
+
+def first_few(words: Sequence[str], between: str, most: int = 20) -> str:
+    """The first words of a list, and how many more there are."""
+    more = [f"and {len(words) - most} more"] if len(words) > most else []
+    return between.join([*words[:most], *more])
 
 
 def unreadable(path: Path) -> str | None:
     """Why a file holds no frame, as far as its size tells: a link may lead nowhere."""
     try:
+        if not path.is_file() and path.exists():
+            return "is no file"
         return None if path.stat().st_size else "is empty"
     except OSError as error:
         return f"cannot be read ({error.strerror})"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from rescore.engine.errors import raise_together
-from rescore.engine.storage import read_table
+from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.storage import read_table, remedy_of_damaged
 from rescore.manifests.frame_folders import IMAGE_SUFFIXES
 from rescore.manifests.videos import probe_all
 
@@ -21,7 +21,12 @@ def read_index(index: Path) -> list[Path]:
     Raises:
         RescoreError: the index is missing or no table.
     """
-    paths = (Path(video) for video in read_table(index)["video"].astype(str))
+    table = read_table(index)
+    if "video" not in table or table["video"].isna().any():
+        raise RescoreError(
+            f"{index}: not an index of videos (column `video`, a path a row). {remedy_of_damaged(index)}"
+        )
+    paths = (Path(video) for video in table["video"].astype(str))
     return list(dict.fromkeys(path.parent if path.suffix.lower() in IMAGE_SUFFIXES else path for path in paths))
 
 

@@ -167,6 +167,8 @@ def read_packets(container: "av.container.InputContainer", stream: "av.VideoStre
     A truncated .avi or .mp4 holds fewer packets than its header says, a truncated .mkv ends before its header's duration; a
     decoder reads all of them without complaint, as shorter videos.
     """
+    if container.format.name == "image2" or container.format.name.endswith("_pipe"):
+        raise RescoreError(f"{path}: a single picture, not a video; its frames can be a folder of numbered images")
     times: list[int] = []
     cut_away, incomplete, last_end, stopped, first_key = 0, 0, 0.0, None, True
     try:

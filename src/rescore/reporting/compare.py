@@ -98,7 +98,11 @@ def is_predicted(ours: dict[str, str], column: str, value: str) -> bool | None:
 
 def compare_tables(name: str, left: Path, right: Path, tolerance: float) -> Iterator[Difference]:
     """Lines that only one file has, and cells that differ."""
-    (columns, ours), (others, theirs) = lines_of(left), lines_of(right)
+    try:
+        (columns, ours), (others, theirs) = lines_of(left), lines_of(right)
+    except RescoreError as error:  # the other files are compared all the same
+        yield Difference(name, str(error))
+        return
     if columns != others:
         yield Difference(name, f"columns differ: {', '.join(columns)} against {', '.join(others)}")
     yield from (Difference(name, f"{title(key)}: only in the first") for key in ours if key not in theirs)
@@ -130,6 +134,8 @@ def compare(left: Path, right: Path, tolerance: float = 0.0) -> list[Difference]
     for folder in (left, right):
         if not folder.is_dir():
             raise RescoreError(f"{folder}: no such folder of results")
+    if left.resolve() == right.resolve():
+        raise RescoreError(f"{left} and {right} are one folder; name two")
     ours, theirs = names_in(left), names_in(right)
     if not ours & theirs:
         raise RescoreError(f"{left} and {right} have no file in common; name folders of the same kind, as results/demo")
