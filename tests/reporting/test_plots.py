@@ -7,7 +7,6 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 from scipy.stats import spearmanr
 
 from rescore.engine.errors import RescoreError
@@ -17,7 +16,6 @@ from rescore.scoring.aqa7 import Cell
 CELLS = [Cell("All-action", "Diving", "all", "diving"), Cell("All-action", "Skiing", "all", "skiing")]
 
 
-SVG = 'xmlns="http://www.w3.org/2000/svg"'
 
 
 def numbers(plot):
@@ -149,58 +147,3 @@ def test_the_library_assigns_what_the_page_calls():
     assert "window.vegaEmbed=" in text.replace(" ", "")
     assert "</script" not in text
     assert len(text) < 1_200_000
-
-
-def drawn_pixels(svg):
-    vl_convert = pytest.importorskip("vl_convert")
-    plain = re.sub(r' font-family="[^"]*"', "", svg)  # the page names the font once, around the picture
-    return np.asarray(Image.open(io.BytesIO(vl_convert.svg_to_png(plain))).convert("RGB")).astype(int)
-
-
-def test_the_still_picture_loses_bytes_and_nothing_that_is_seen(predictions):
-    vl_convert = pytest.importorskip("vl_convert")
-    for plot in (
-        plots.scatter("x", "Table 2", [predictions], CELLS),
-        plots.correlation_curves("x", "Table 2", [predictions], CELLS),
-    ):
-        whole = vl_convert.vegalite_to_svg(plot.specification, vl_version=plots.VEGA_LITE)
-        small = plot.svg.replace("<svg", f"<svg {SVG}")
-        assert len(small) < 0.5 * len(whole)
-        assert "<style>" in small
-        difference = np.abs(drawn_pixels(whole) - drawn_pixels(small))
-        # Coordinates are cut to a tenth of a pixel. A lost dot or word differs by more than 90 of 255, a lost grid by 0.3.
-        assert difference.max() <= 60
-        assert difference.mean() < 0.3
-
-
-def test_a_figure_loses_bytes_and_nothing_that_is_seen(demo_tree):
-    """Matplotlib's forest plot as it lies in results/, and as the page shows it."""
-    vl_convert = pytest.importorskip("vl_convert")
-    whole = (demo_tree / "results/demo/figures/aqa7_table2_forest.svg").read_text(encoding="utf-8")
-    small = plots.inline_svg(plots.shorter_drawing(whole), "x", "A forest plot")
-    assert len(small) < 0.6 * len(whole)
-    assert re.findall(r">([^<>\s][^<>]*)</text>", small) == re.findall(r">([^<>\s][^<>]*)</text>", whole)
-    # The page says the size in pixels, the file in points.
-    head, rest = small.split(">", 1)
-    file = re.sub(r'(width|height)="([\d.]+)"', r'\1="\2pt"', head).replace("<svg", f"<svg {SVG}") + ">" + rest
-    first, second = (
-        np.asarray(Image.open(io.BytesIO(vl_convert.svg_to_png(svg))).convert("L")).astype(int) for svg in (whole, file)
-    )
-    assert first.shape == second.shape
-    assert np.abs(first - second).mean() < 1
-
-
-def test_looks_are_said_once():
-    line = '<path d="M0 0h{}" stroke="#c4532d" stroke-width="1.6" stroke-dasharray="5,3"/>'
-    svg = plots.styles_once("".join(line.format(i) for i in range(9)) + '<text fill="red">fill="red"</text></svg>')
-    name = re.match(r"<style>\.(s\w{6})\{stroke:#c4532d;stroke-width:1\.6;stroke-dasharray:5,3\}</style>", svg)[1]
-    assert svg.count(f'class="{name}"') == 9
-    assert '<text fill="red">fill="red"</text>' in svg
-    words = '<text text-anchor="middle" transform="translate(1,2)" font-size="11px" fill="#434c5e">a</text>' * 9
-    assert re.fullmatch(
-        r"<style>\.(s\w{6})\{text-anchor:middle;font-size:11px;fill:#434c5e\}</style>"
-        r'(<text transform="translate\(1,2\)" class="\1">a</text>){9}',
-        plots.styles_once(words),
-    )
-    few = '<path d="M0 0h1" stroke="#c4532d"/></svg>'
-    assert plots.styles_once(few) == few

@@ -40,9 +40,7 @@ rule audit:
         ),
         sources=lambda wildcards: list(AUDIT_SOURCES[wildcards.room].values()),
     output:
-        report(
-            "results/{room}/audit.csv", caption="../report/audit.rst", category="Audit"
-        ),
+        "results/{room}/audit.csv",
     log:
         "logs/{room}/audit.log",
     wildcard_constraints:
@@ -68,7 +66,7 @@ rule overview:
         pages=PAGES,
         audit=f"{RESULTS}/audit.csv",
     output:
-        report("results/index.html", caption="../report/page.rst", category="Pages"),
+        "results/index.html",
     log:
         "logs/all/overview.log",  # no scale's: what a clone makes must leave the scales' records as they are
     conda:

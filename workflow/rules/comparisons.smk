@@ -12,12 +12,7 @@ rule aqa7_comparisons:
         rows=feature_rows("aqa7", AQA7_TRAININGS),
         variance=VARIANCE,
     output:
-        report(
-            f"{RESULTS}/tables/aqa7_comparisons.csv",
-            caption="../report/comparisons.rst",
-            category="AQA-7",
-            subcategory="tables",
-        ),
+        f"{RESULTS}/tables/aqa7_comparisons.csv",
     log:
         f"{LOGS}/aqa7_comparisons.log",
     conda:
@@ -42,12 +37,7 @@ rule mtl_aqa_comparisons:
         rows=f"{DATA}/clips/mtl_aqa.parquet",
         variance=VARIANCE,
     output:
-        report(
-            f"{RESULTS}/tables/mtl_aqa_comparisons.csv",
-            caption="../report/comparisons.rst",
-            category="MTL-AQA",
-            subcategory="tables",
-        ),
+        f"{RESULTS}/tables/mtl_aqa_comparisons.csv",
     log:
         f"{LOGS}/mtl_aqa_comparisons.log",
     conda:
@@ -73,12 +63,7 @@ rule s4aqa_comparisons:
         + ([f"{ACTION_NET}/predictions.parquet"] if STATIC_STREAM else []),
         rows=[S4AQA_ROWS[name] for name in S4AQA_DATASETS],
     output:
-        report(
-            f"{RESULTS}/tables/s4aqa_comparisons.csv",
-            caption="../report/comparisons.rst",
-            category="S4AQA",
-            subcategory="tables",
-        ),
+        f"{RESULTS}/tables/s4aqa_comparisons.csv",
     log:
         f"{LOGS}/s4aqa_comparisons.log",
     conda:
@@ -127,12 +112,7 @@ rule error_measures:
     input:
         scores=f"{RUNS}/scores/error_measures.csv",
     output:
-        csv=report(
-            f"{RESULTS}/tables/error_measures.csv",
-            caption="../report/error_measures.rst",
-            category="Errors",
-            subcategory="tables",
-        ),
+        csv=f"{RESULTS}/tables/error_measures.csv",
         markdown=f"{RESULTS}/tables/error_measures.md",
     log:
         f"{LOGS}/error_measures.log",

@@ -182,12 +182,7 @@ rule extensions_table:
         reported="reported/extensions/table.csv",
         scores=f"{RUNS}/scores/extensions_table.csv",
     output:
-        csv=report(
-            f"{RESULTS}/tables/extensions_table.csv",
-            caption="../report/extensions.rst",
-            category="Extensions",
-            subcategory="tables",
-        ),
+        csv=f"{RESULTS}/tables/extensions_table.csv",
         markdown=f"{RESULTS}/tables/extensions_table.md",
         latex=f"{RESULTS}/tables/extensions_table.tex",
     log:
@@ -207,12 +202,7 @@ rule extensions_forest:
     input:
         result=f"{RESULTS}/tables/extensions_table.csv",
     output:
-        svg=report(
-            f"{RESULTS}/figures/extensions_table_forest.svg",
-            caption="../report/extensions.rst",
-            category="Extensions",
-            subcategory="figures",
-        ),
+        svg=f"{RESULTS}/figures/extensions_table_forest.svg",
         png=f"{RESULTS}/figures/extensions_table_forest.png",
     log:
         f"{LOGS}/extensions_forest.log",

@@ -222,12 +222,7 @@ rule mtl_aqa_table:
             else f"{RUNS}/summary/mtl_aqa_{wildcards.table}.csv"
         ),
     output:
-        csv=report(
-            f"{RESULTS}/tables/mtl_aqa_{{table}}.csv",
-            caption="../report/mtl_aqa_table.rst",
-            category="MTL-AQA",
-            subcategory="tables",
-        ),
+        csv=f"{RESULTS}/tables/mtl_aqa_{{table}}.csv",
         markdown=f"{RESULTS}/tables/mtl_aqa_{{table}}.md",
         latex=f"{RESULTS}/tables/mtl_aqa_{{table}}.tex",
     log:
@@ -259,12 +254,7 @@ rule mtl_aqa_claims:
             table=[*MTL_AQA_SCORED, *LINEAR_PROBE_TABLES],
         ),
     output:
-        report(
-            f"{RESULTS}/tables/mtl_aqa_claims.csv",
-            caption="../report/mtl_aqa_claims.rst",
-            category="MTL-AQA",
-            subcategory="tables",
-        ),
+        f"{RESULTS}/tables/mtl_aqa_claims.csv",
     log:
         f"{LOGS}/mtl_aqa_claims.log",
     conda:
@@ -282,12 +272,7 @@ rule mtl_aqa_forest:
     input:
         result=f"{RESULTS}/tables/mtl_aqa_{{table}}.csv",
     output:
-        svg=report(
-            f"{RESULTS}/figures/mtl_aqa_{{table}}_forest.svg",
-            caption="../report/mtl_aqa_forest.rst",
-            category="MTL-AQA",
-            subcategory="figures",
-        ),
+        svg=f"{RESULTS}/figures/mtl_aqa_{{table}}_forest.svg",
         png=f"{RESULTS}/figures/mtl_aqa_{{table}}_forest.png",
     log:
         f"{LOGS}/mtl_aqa_{{table}}_forest.log",
@@ -310,12 +295,7 @@ rule mtl_aqa_architecture:
             f"{RUNS}/mtl_aqa/{'mscadc' if wildcards.figure == 'mscadc' else 'c3d_avg'}/network.json"
         ),
     output:
-        svg=report(
-            f"{RESULTS}/figures/mtl_aqa_{{figure}}.svg",
-            caption="../report/mtl_aqa_architecture.rst",
-            category="MTL-AQA",
-            subcategory="figures",
-        ),
+        svg=f"{RESULTS}/figures/mtl_aqa_{{figure}}.svg",
         png=f"{RESULTS}/figures/mtl_aqa_{{figure}}.png",
     log:
         f"{LOGS}/mtl_aqa_{{figure}}.log",
@@ -337,12 +317,7 @@ rule mtl_aqa_frames:
         samples=f"{RUNS}/summary/mtl_aqa_samples.json",
         clips=f"{DATA}/clips/mtl_aqa.npy",
     output:
-        png=report(
-            f"{RESULTS}/figures/mtl_aqa_{{figure}}.png",
-            caption="../report/mtl_aqa_frames.rst",
-            category="MTL-AQA",
-            subcategory="figures",
-        ),
+        png=f"{RESULTS}/figures/mtl_aqa_{{figure}}.png",
     log:
         f"{LOGS}/mtl_aqa_{{figure}}.log",
     wildcard_constraints:
@@ -366,12 +341,7 @@ rule mtl_aqa_curves:
             for seed in NETWORK_TRAININGS
         ],
     output:
-        svg=report(
-            f"{RESULTS}/figures/mtl_aqa_curves.svg",
-            caption="../report/mtl_aqa_curves.rst",
-            category="MTL-AQA",
-            subcategory="figures",
-        ),
+        svg=f"{RESULTS}/figures/mtl_aqa_curves.svg",
         png=f"{RESULTS}/figures/mtl_aqa_curves.png",
     log:
         f"{LOGS}/mtl_aqa_curves.log",

@@ -158,11 +158,7 @@ rule open_table:
             else f"{OPEN}/scores/{wildcards.table.removeprefix('open_')}.csv"
         ),
     output:
-        csv=report(
-            "results/open/tables/{table}.csv",
-            caption="../report/open_table.rst",
-            category="Real data without video",
-        ),
+        csv="results/open/tables/{table}.csv",
         markdown="results/open/tables/{table}.md",
         latex="results/open/tables/{table}.tex",
     log:
@@ -219,11 +215,7 @@ rule open_page:
         ],
         audit="results/open/audit.csv",
     output:
-        report(
-            "results/open/index.html",
-            caption="../report/page.rst",
-            category="Pages",
-        ),
+        "results/open/index.html",
     log:
         "logs/open/page.log",
     conda:

@@ -203,12 +203,7 @@ rule pose_table:
     input:
         accuracy=f"{RUNS}/summary/pose_accuracy.csv",
     output:
-        csv=report(
-            f"{RESULTS}/tables/pose_accuracy.csv",
-            caption="../report/pose_accuracy.rst",
-            category="Errors",
-            subcategory="tables",
-        ),
+        csv=f"{RESULTS}/tables/pose_accuracy.csv",
         markdown=f"{RESULTS}/tables/pose_accuracy.md",
         record=f"{RUNS}/pose_estimator_against_true_joints/record.json",
     log:

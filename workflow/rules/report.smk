@@ -14,12 +14,7 @@ rule aqa7_table:
             else f"{RUNS}/scores/aqa7_{wildcards.table}.csv"
         ),
     output:
-        csv=report(
-            f"{RESULTS}/tables/aqa7_{{table}}.csv",
-            caption="../report/aqa7_table.rst",
-            category="AQA-7",
-            subcategory="tables",
-        ),
+        csv=f"{RESULTS}/tables/aqa7_{{table}}.csv",
         markdown=f"{RESULTS}/tables/aqa7_{{table}}.md",
         latex=f"{RESULTS}/tables/aqa7_{{table}}.tex",
     log:
@@ -116,12 +111,7 @@ rule aqa7_figure1:
         manifest=f"{DATA}/manifests/aqa7.parquet",
         index=f"{DATA}/videos/aqa7.csv",
     output:
-        png=report(
-            f"{RESULTS}/figures/aqa7_figure1.png",
-            caption="../report/aqa7_figure1.rst",
-            category="AQA-7",
-            subcategory="figures",
-        ),
+        png=f"{RESULTS}/figures/aqa7_figure1.png",
     log:
         f"{LOGS}/aqa7_figure1.log",
     conda:
@@ -152,12 +142,7 @@ rule aqa7_figure2:
     input:
         network=f"{RUNS}/backbone/network.json",
     output:
-        svg=report(
-            f"{RESULTS}/figures/aqa7_figure2.svg",
-            caption="../report/aqa7_figure2.rst",
-            category="AQA-7",
-            subcategory="figures",
-        ),
+        svg=f"{RESULTS}/figures/aqa7_figure2.svg",
         png=f"{RESULTS}/figures/aqa7_figure2.png",
     log:
         f"{LOGS}/aqa7_figure2.log",
@@ -175,12 +160,7 @@ rule aqa7_figure3:
     input:
         curves=f"{RUNS}/scores/aqa7_figure3.csv",
     output:
-        svg=report(
-            f"{RESULTS}/figures/aqa7_figure3.svg",
-            caption="../report/aqa7_figure3.rst",
-            category="AQA-7",
-            subcategory="figures",
-        ),
+        svg=f"{RESULTS}/figures/aqa7_figure3.svg",
         png=f"{RESULTS}/figures/aqa7_figure3.png",
     log:
         f"{LOGS}/aqa7_figure3.log",
@@ -198,12 +178,7 @@ rule aqa7_forest:
     input:
         result=f"{RESULTS}/tables/aqa7_{{table}}.csv",
     output:
-        svg=report(
-            f"{RESULTS}/figures/aqa7_{{table}}_forest.svg",
-            caption="../report/aqa7_forest.rst",
-            category="AQA-7",
-            subcategory="figures",
-        ),
+        svg=f"{RESULTS}/figures/aqa7_{{table}}_forest.svg",
         png=f"{RESULTS}/figures/aqa7_{{table}}_forest.png",
     log:
         f"{LOGS}/aqa7_{{table}}_forest.log",
@@ -223,12 +198,7 @@ rule pretraining_curve:
     input:
         curve=BACKBONE_CURVE,
     output:
-        svg=report(
-            f"{RESULTS}/figures/aqa7_pretraining.svg",
-            caption="../report/aqa7_pretraining.rst",
-            category="AQA-7",
-            subcategory="figures",
-        ),
+        svg=f"{RESULTS}/figures/aqa7_pretraining.svg",
         png=f"{RESULTS}/figures/aqa7_pretraining.png",
     log:
         f"{LOGS}/pretraining_curve.log",
@@ -321,7 +291,7 @@ rule page:
             else []
         ),
     output:
-        report(f"{RESULTS}/index.html", caption="../report/page.rst", category="Pages"),
+        f"{RESULTS}/index.html",
     log:
         f"{LOGS}/page.log",
     conda:

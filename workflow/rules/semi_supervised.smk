@@ -247,12 +247,7 @@ rule s4aqa_table:
         reported="reported/s4aqa/{table}.csv",
         scores=f"{RUNS}/scores/s4aqa_{{table}}.csv",
     output:
-        csv=report(
-            f"{RESULTS}/tables/s4aqa_{{table}}.csv",
-            caption="../report/s4aqa_table.rst",
-            category="S4AQA",
-            subcategory="tables",
-        ),
+        csv=f"{RESULTS}/tables/s4aqa_{{table}}.csv",
         markdown=f"{RESULTS}/tables/s4aqa_{{table}}.md",
         latex=f"{RESULTS}/tables/s4aqa_{{table}}.tex",
     log:
@@ -279,12 +274,7 @@ rule s4aqa_claims:
             f"{RUNS}/scores/s4aqa_{{table}}.estimates.parquet", table=S4AQA_TABLES
         ),
     output:
-        report(
-            f"{RESULTS}/tables/s4aqa_claims.csv",
-            caption="../report/s4aqa_claims.rst",
-            category="S4AQA",
-            subcategory="tables",
-        ),
+        f"{RESULTS}/tables/s4aqa_claims.csv",
     log:
         f"{LOGS}/s4aqa_claims.log",
     conda:
@@ -302,12 +292,7 @@ rule s4aqa_forest:
     input:
         result=f"{RESULTS}/tables/s4aqa_{{table}}.csv",
     output:
-        svg=report(
-            f"{RESULTS}/figures/s4aqa_{{table}}_forest.svg",
-            caption="../report/s4aqa_forest.rst",
-            category="S4AQA",
-            subcategory="figures",
-        ),
+        svg=f"{RESULTS}/figures/s4aqa_{{table}}_forest.svg",
         png=f"{RESULTS}/figures/s4aqa_{{table}}_forest.png",
     log:
         f"{LOGS}/s4aqa_forest_{{table}}.log",

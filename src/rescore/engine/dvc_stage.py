@@ -25,7 +25,6 @@ DEPENDENCIES = (
     "Snakefile",
     "workflow/rules",
     "workflow/schemas",
-    "workflow/report",
     "profiles",
     "src",
     "reported",

@@ -23,8 +23,8 @@ from rescore.scoring.aqa7 import Cell
 
 FOLDED = 12
 """A scatter plot with more panels than this waits behind a line of text."""
-LARGEST_DRAWING = 60_000
-"""Characters of an SVG, shortened, above which the page takes the PNG beside it: pages have at most 5 MB."""
+LARGEST_DRAWING = 300_000
+"""Characters of an SVG above which the page takes the PNG beside it: a browser draws thousands of marks slowly."""
 LARGEST_PICTURE = (1100, 4000)
 """Pixels, width and height, that a picture is shrunk to; pages are about as wide."""
 CURVES = ("loss", "accuracy", "rho", "correlation")
@@ -39,7 +39,7 @@ def picture(path: Path, title: str) -> Markup:
     """
     try:
         if path.suffix == ".svg":
-            drawing, beside = plots.shorter_drawing(path.read_text(encoding="utf-8")), path.with_suffix(".png")
+            drawing, beside = path.read_text(encoding="utf-8"), path.with_suffix(".png")
             drawing = plots.inline_svg(drawing, path.stem.replace("_", "-"), title)
             if len(drawing) <= LARGEST_DRAWING or not beside.is_file():
                 return Markup(drawing)
@@ -53,7 +53,7 @@ def picture(path: Path, title: str) -> Markup:
 
 
 def smaller_picture(path: Path) -> bytes:
-    """A picture's file as WebP, a fifth of the PNG's size: a page has many, and at most 5 MB. The PNG itself lies in figures/.
+    """A picture's file as WebP, a fifth of the PNG's size, because a page has many. The PNG itself lies in figures/.
 
     Raises:
         RescoreError: no picture.
@@ -149,5 +149,4 @@ def plot_view(plot: plots.Plot) -> dict[str, Any]:
         "folded": plot.id.endswith("-scatter") and plot.panels > FOLDED,
         "picture": Markup(plot.svg),
         "specification": Markup(plot.json),
-        "interactive": True,
     }

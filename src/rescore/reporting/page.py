@@ -5,7 +5,6 @@ differs between two runs that give equal results (run times, devices) stands bet
 """
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from rescore.engine.errors import RescoreError, raise_together
-from rescore.engine.measured import without_measured
 from rescore.engine.storage import write_text
 from rescore.reporting import plots
 from rescore.reporting.error_table import HEADINGS as ERROR_HEADINGS
@@ -56,9 +54,6 @@ SYMBOLS = {
     **dict(zip(SEVERITIES, "‼!·", strict=True)),
 }
 """So that no colour alone says what was found."""
-LARGEST_PAGE = 4_900_000
-"""Bytes of a page without what was measured of its run, which has room up to 5 MB."""
-STILL = "Shown as still pictures alone, so that the page stays below 5 MB"
 
 
 def environment() -> Environment:
@@ -194,57 +189,17 @@ def record_section(path: Path) -> tuple[str, str, dict[str, Any]]:
 
 
 def render(name: str, **shown: Any) -> str:
-    """A template's text; the library that draws plots stands in it where one is interactive."""
-    interactive = any(plot["interactive"] for paper in shown.get("papers", ()) for plot in paper["plots"])
+    """A template's text; the library that draws plots stands in it where there is one."""
+    plotted = any(paper["plots"] for paper in shown.get("papers", ()))
     return (
         environment()
         .get_template(name)
         .render(
             **shown,
             **{"verdicts": VERDICTS, "results": RESULTS, "symbols": SYMBOLS, "reported_source": REPORTED},
-            library=plots.packed_bundle() if interactive else "",
+            library=plots.packed_bundle() if plotted else "",
             library_name=plots.LIBRARY,
         )
-    )
-
-
-def fitted(shown: dict[str, Any], papers: list[dict[str, Any]], made: list[tuple[str, list[Any]]]) -> str:
-    """The page below its limit: as many plots as needed, the one with the most panels first, lose what makes them interactive.
-
-    Args:
-        shown: what the template shows, `papers` and `made` among it.
-        papers: what is shown of each paper; their plots are changed.
-        made: how the page was made; it grows by a line that names the plots changed.
-
-    Raises:
-        RescoreError: still pictures alone do not fit; what takes how much, and what to lower.
-    """
-    views = [plot for paper in papers for plot in paper["plots"]]
-    waiting = sorted(views, key=lambda view: (-view["panels"], -len(view["specification"]), view["id"]))
-    changed: list[str] = []
-    # What was measured must not decide: equal results give equal pages.
-    while excess := max(0, len(without_measured(text := render("page.html.j2", **shown)).encode()) - LARGEST_PAGE):
-        if not waiting:
-            raise RescoreError(too_large(text, excess))
-        while waiting and excess > 0:
-            view = waiting.pop(0)
-            view["interactive"] = False
-            excess -= len(view["specification"].encode())
-            changed.append(view["title"])
-        made[:] = [*(line for line in made if line[0] != "Plots"), ("Plots", [f"{STILL}: {'; '.join(changed)}"])]
-    return text
-
-
-def too_large(text: str, excess: int) -> str:
-    """How much too large a page is, its largest parts, and the constants that make them smaller."""
-    starts = [(found.start(), found[1]) for found in re.finditer(r'<(?:section|figure)[^>]* id="([^"]+)"', text)]
-    ends = [start for start, _ in starts[1:]] + [len(text)]
-    sizes = sorted(((end - start, name) for (start, name), end in zip(starts, ends, strict=True)), reverse=True)
-    parts = ", ".join(f"{name} {size / 1000:.0f} kB" for size, name in sizes[:8])
-    return (
-        f"the page is {excess / 1000:.0f} kB larger than its limit of {LARGEST_PAGE / 1e6} MB, its plots already without what"
-        f" makes them interactive. Its largest parts: {parts}. Lower plots.POINTS or plots.PANELS (scatter plots),"
-        " plots.TRAININGS (training curves), figure_view.LARGEST_DRAWING (figures) or table_view.PARAMETERS (way back)."
     )
 
 
@@ -479,7 +434,7 @@ def page(
         "data": data_behind(views),
         "steps": step_lines(provenance),
     }
-    write_text(output, fitted(shown, papers, told))
+    write_text(output, render("page.html.j2", **shown))
 
 
 def scale_view(folder: Path) -> dict[str, Any] | None:

@@ -5,10 +5,8 @@ Equal numbers give equal bytes: identifiers in the pictures are numbered anew, i
 """
 
 import base64
-import itertools
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -20,7 +18,7 @@ import pandas as pd
 import pyarrow  # type: ignore[import-untyped]
 
 from rescore.engine.errors import RescoreError
-from rescore.engine.storage import read_table, sha256_text
+from rescore.engine.storage import read_table
 from rescore.scoring.aqa7 import Cell
 
 VEGA_LITE = "6.1"
@@ -95,7 +93,7 @@ class Plot:
         import vl_convert
 
         drawn = vl_convert.vegalite_to_svg(self.specification, vl_version=VEGA_LITE)
-        return inline_svg(shorter(drawn), self.id, f"{self.title}. {self.note}")
+        return inline_svg(drawn, self.id, f"{self.title}. {self.note}")
 
 
 def bundle() -> str:
@@ -120,146 +118,6 @@ def packed_bundle() -> str:
     return base64.b64encode(codec.compress(bundle().encode(), asbytes=True)).decode()
 
 
-def shorter(svg: str) -> str:
-    """The picture with coordinates to a tenth of a pixel and without what is never seen."""
-    svg = re.sub(r'<path class="(?:fore|back)ground"[^>]* d="(?:M0,0h0v0h0Z)?"[^>]*/>', "", svg)
-    svg = re.sub(r' (?:aria-roledescription|role|class|pointer-events)="[^"]*"| aria-hidden="true"', "", svg)
-    svg = re.sub(r' (?:font-family="[^"]*"|(?:opacity|stroke-width)="1"| pointer-events="none")', "", svg)
-    svg = re.sub(rf'<path [^>]* opacity="{UNSEEN:g}"/>|(?<=<g) aria-label="[^"]*"', "", svg)
-    svg = re.sub(r"(\d+\.\d)\d+", r"\1", svg).replace(".0,", ",").replace(".0)", ")")
-    svg = re.sub(r'<path d="M0,0h[\d.]+v[\d.]+h-[\d.]+Z"/>', "", svg).replace('<g transform="translate(0,0)">', "<g>")
-    svg = re.sub(rf"(?:{DOT}){{2,}}", one_path, svg)
-    svg = re.sub(rf"(?:{LINE}){{2,}}", fewer_lines, without_bare_groups(svg))
-    svg = re.sub(rf"(?:{WORD}){{2,}}", words_together, svg)
-    while (less := re.sub(r"<g[^>]*>\s*</g>", "", svg)) != svg:
-        svg = less
-    return svg
-
-
-DOT = (
-    r'<path transform="translate\((?:[-\d.]+),(?:[-\d.]+)\)" d="M[\d.]+,0A[^"]*" fill="[^"]*"(?: stroke-width="[^"]*")?'
-    r' opacity="[^"]*"/>'
-)
-"""A filled circle as Vega writes it."""
-
-
-LINE = r'<line transform="translate\((?:[-\d.]+),(?:[-\d.]+)\)" x2="[-\d.]+" y2="[-\d.]+" [^>]*/>'
-"""A straight line as Vega writes it."""
-WORD = r'<text (?:text-anchor="\w+" )?transform="translate\([-\d.,]+\)" [^>]*>[^<]*</text>'
-"""A label as Vega writes it, not rotated."""
-
-
-def shorter_drawing(svg: str) -> str:
-    """Matplotlib's picture with coordinates to a tenth of a pixel and without what only says how it was made.
-
-    What is read (the text between tags) stays as it is, and so do names that something in the picture uses.
-    """
-    used = set(re.findall(r'(?:url\(["\']?#|href="#)([^"\')]+)', svg))
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S).replace("xlink:href", "href")
-    svg = re.sub(r' id="([^"]+)"', lambda found: found[0] if found[1] in used else "", svg)
-    svg = re.sub(r"<[^>]*>", shorter_tag, svg)
-    return without_bare_groups(re.sub(r">\s+<", "><", svg)).replace("<defs></defs>", "")
-
-
-def shorter_tag(tag: re.Match[str]) -> str:
-    """A tag of Matplotlib's, its numbers short, without blanks that mean nothing and rotations by nothing."""
-    text = re.sub(r"\s+", " ", tag[0])
-    text = re.sub(r' transform="rotate\(-0 [^"]*"', "", text)
-    text = re.sub(r' d="[^"]*"', lambda path: " " + re.sub(r" ?([A-Zz]) ?", r"\1", path[0][1:]), text)
-    text = re.sub(r' style="[^"]*"', lambda style: re.sub(r"(?<=[:;]) ", "", style[0]), text)
-    if "scale(" in text:
-        return text
-    return re.sub(r"(?<![\d.])(?:(\d\.\d\d)|(\d{2,}\.\d))\d+", lambda number: number[1] or number[2], text)
-
-
-STYLES = (
-    "stroke|stroke-opacity|stroke-width|stroke-linecap|stroke-dasharray|fill|opacity|font-size|font-weight|text-anchor"
-)
-STYLED = re.compile(rf' style="[^"]*"| (?:{STYLES})="[^"]*"')
-"""How a tag looks: Matplotlib says it in one attribute, Vega in several."""
-TAG = re.compile(r"<[a-z][^>]*>")
-
-
-def look_of(tag: str) -> str:
-    return "".join(STYLED.findall(tag))
-
-
-def styles_once(svg: str) -> str:
-    """What is inside a picture, each look that several tags share said once: as a class whose name is the look's own hash.
-
-    A page has many pictures, and a style sheet in one holds for all: equal names mean equal looks.
-    """
-    names, rules = {}, ""
-    for look, count in Counter(map(look_of, TAG.findall(svg))).items():
-        name, rule = f"s{sha256_text(look)[:6]}", rule_of(look)
-        if count * (len(look) - len(f' class="{name}"')) > len(name) + len(rule) + 3:
-            names[look], rules = f' class="{name}"', rules + f".{name}{{{rule}}}"
-    if not names:
-        return svg
-
-    def with_class(tag: re.Match[str]) -> str:
-        name = names.get(look_of(tag[0]))
-        return re.sub(r"/?>$", lambda end: name + end[0], STYLED.sub("", tag[0])) if name else tag[0]
-
-    return f"<style>{rules}</style>{TAG.sub(with_class, svg)}"
-
-
-def rule_of(look: str) -> str:
-    """A tag's look as the declarations of a style sheet."""
-    if look.startswith(" style="):
-        return look.removeprefix(' style="').removesuffix('"')
-    return ";".join(f"{name}:{value}" for name, value in re.findall(r'([\w-]+)="([^"]*)"', look))
-
-
-def without_bare_groups(svg: str) -> str:
-    """The picture without groups that say nothing of what they hold."""
-    parts, kept = [], []
-    for part in re.split(r"(<g(?: [^>]*)?>|</g>)", svg):
-        if part == "<g>":
-            kept.append(False)
-            continue
-        if part.startswith("<g "):
-            kept.append(not part.endswith("/>"))
-        elif part == "</g>" and not kept.pop():
-            continue
-        parts.append(part)
-    return "".join(parts)
-
-
-def fewer_lines(lines: re.Match[str]) -> str:
-    """Lines of one style, one after the other, as one path."""
-    found = re.findall(r'\(([-\d.]+),([-\d.]+)\)" x2="([-\d.]+)" y2="([-\d.]+)" ([^>]*)/>', lines[0])
-    text = ""
-    for style, group in itertools.groupby(found, key=lambda line: line[4]):
-        steps = (f"M{x} {y}" + (f"v{down}" if right == "0" else f"l{right} {down}") for x, y, right, down, _ in group)
-        text += f'<path d="{"".join(steps)}" {style}/>'
-    return text
-
-
-def words_together(words: re.Match[str]) -> str:
-    """Labels of one style, one after the other, in a group that says it once."""
-    found = re.findall(
-        r'<text ((?:text-anchor="\w+" )?)transform="translate\(([-\d.]+),([-\d.]+)\)" ([^>]*)>([^<]*)<', words[0]
-    )
-    text = ""
-    for (anchor, style), group in itertools.groupby(found, key=lambda word: (word[0], word[3])):
-        text += f"<g {anchor}{style}>" + "".join(f'<text x="{x}" y="{y}">{word}</text>' for _, x, y, _, word in group)
-        text += "</g>"
-    return text
-
-
-def one_path(dots: re.Match[str]) -> str:
-    """Dots of one size and colour as one path: lines of no length with round ends."""
-    places = re.findall(r"translate\(([-\d.]+),([-\d.]+)\)", dots[0])
-    styles = set(re.findall(r'd="M([\d.]+),0A[^"]*" fill="([^"]*)"[^>]* opacity="([^"]*)"', dots[0]))
-    if len(styles) != 1:
-        return dots[0]
-    radius, colour, opacity = styles.pop()
-    line = "".join(f"M{x} {y}h0" for x, y in places)
-    pen = f'stroke="{colour}" stroke-opacity="{opacity}" stroke-width="{2 * float(radius):g}" stroke-linecap="round"'
-    return f'<path d="{line}" {pen}/>'
-
-
 def inline_svg(svg: str, name: str, description: str) -> str:
     """An SVG file as an element of a page: its identifiers its own, numbered in order of appearance, and a description.
 
@@ -280,7 +138,7 @@ def inline_svg(svg: str, name: str, description: str) -> str:
     if size:
         head = re.sub(r'\s(?:width|height)="[^"]*"', "", head) + f' width="{size[1]}" height="{size[2]}"'
     label = description.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
-    return f'{head} role="img" aria-label="{label}" font-family="{FONT}">{styles_once(rest.strip())}'
+    return f'{head} role="img" aria-label="{label}" font-family="{FONT}">{rest.strip()}'
 
 
 def facets(data: pd.DataFrame, layers: list[dict[str, Any]], encoding: dict[str, Any]) -> dict[str, Any]:
