@@ -12,7 +12,7 @@ from rescore.engine.errors import RescoreError
 from rescore.reporting import mtl_aqa_figures as figures
 from rescore.reporting.figures import forest
 from rescore.reporting.tables import make_table, read_result
-from rescore.reporting.wording import FIGURES, TABLES, scale_line
+from rescore.reporting.wording import FIGURES, scale_line
 from rescore.scoring.claims import CANNOT_TELL, evaluate_claims
 from rescore.scoring.mtl_aqa import SUBTASKS, YARDSTICKS, score_mtl_aqa
 from rescore.scoring.mtl_aqa_samples import MEMBER, choose_samples
@@ -78,14 +78,6 @@ def test_percentages_have_the_papers_digits_and_all_three_protocols(made, tmp_pa
     text = paths[1].read_text()
     assert "in percent" in text
     assert all(f"{row}: " in text for row in ("Label only", "MTL less STL"))
-
-
-def test_methods_of_others_stand_as_reported_with_why_they_were_not_run(made, tmp_path):
-    result, _ = table(made, "table7", PAPER, tmp_path)
-    others = result[result["row"].isin(TABLES["mtl_aqa_table7"].not_run)]
-    assert set(others["row"]) == {"Pose+DCT", "C3D-SVR", "C3D-LSTM", "S3D", "Li et al."}
-    assert set(others["verdict"]) == {"not run"}
-    assert not others["reason"].str.contains("snakemake").any()
 
 
 def test_a_reason_of_the_scores_is_the_reason_of_the_table(made, tmp_path):

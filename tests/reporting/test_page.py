@@ -395,5 +395,5 @@ def test_missing_and_wrong_inputs_are_named(tmp_path):
         page([tmp_path / "aqa7_table9.csv"], [], tmp_path / "index.html", [], settings)
     (tmp_path / "records").mkdir()
     (tmp_path / "records" / "x.json").write_text("{")
-    with pytest.raises(RescoreError, match="x.json: not JSON"):
+    with pytest.raises(RescoreError, match="x.json: not a record, no JSON"):
         page([], [], tmp_path / "index.html", [], settings, step_records=tmp_path / "records")
