@@ -16,8 +16,6 @@ from rescore.scoring.aqa7 import Cell
 CELLS = [Cell("All-action", "Diving", "all", "diving"), Cell("All-action", "Skiing", "all", "skiing")]
 
 
-
-
 def numbers(plot):
     return pd.read_csv(io.StringIO(plot.specification["data"]["values"]))
 

@@ -135,7 +135,9 @@ def read_fixture(path: Path, case: Case, names: Sequence[str]) -> dict[str, np.n
     except FileNotFoundError as error:
         raise RescoreError(f"{path}: no such fixture. Give the directory of c3d_avg.npz and mscadc.npz.") from error
     except (OSError, ValueError, EOFError, KeyError, AttributeError, TypeError, BadZipFile, zlib.error) as error:
-        raise RescoreError(f"{path}: not a readable .npz file ({error}). Take it from its origin again.") from error
+        raise RescoreError(
+            f"{path}: not a readable .npz file of arrays ({type(error).__name__}). Take it from its origin again."
+        ) from error
     shapes = fixture_shapes(case, names)
     problems = [f"{key} is missing" for key in shapes if key not in fixture]
     problems += [f"{key} is unknown" for key in fixture if key not in shapes]

@@ -26,6 +26,7 @@ from rescore.reporting.evidence import (
     recorded,
     scores_path,
 )
+from rescore.reporting.table_view import table_key
 from rescore.reporting.tables import read_result, records
 from rescore.reporting.wording import PROTOCOLS
 from rescore.scoring import aqa7, s4aqa
@@ -233,6 +234,7 @@ def explain(
     if not table.is_file():
         raise RescoreError(f"{table}: no such file. Run the workflow, which writes it.")
     lines = choose(read_result(table), table, row, column, protocol)
+    table_key(table.stem)  # a copy under another name would be told the way back of nothing
     provenance = read_provenance(step_records or place.records, lock or place.lock)
     members = members_behind(place, row, column)
     text = [f"{place.paper} {place.table} ({PAPERS.get(place.paper, place.paper)}), scale {place.scale}"]
