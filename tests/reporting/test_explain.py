@@ -253,7 +253,7 @@ def test_bad_questions_are_answered_with_what_there_is(demo_tree, tmp_path, caps
         explain(table, "All-action C3D-LSTM", "Diving", "last")
     with pytest.raises(RescoreError, match="no such file"):
         explain(table.with_name("aqa7_table7.csv"), "a", "b")
-    copy = Path(shutil.copy(table, tmp_path))
+    copy = shutil.copy(table, tmp_path / "copy.csv")
     (tmp_path / "results/demo/tables").mkdir(parents=True)
     with pytest.raises(RescoreError, match="results tables are named"):
         explain(copy.rename(tmp_path / "results/demo/tables/aqa7_table99.csv"), "All-action C3D-LSTM", "Diving")
