@@ -21,8 +21,8 @@ from rescore.engine import arithmetic
 
 arithmetic.prepare()
 
-from rescore.engine import parameters  # noqa: E402
 from rescore.actions import EXPERIMENT_ACTIONS  # noqa: E402
+from rescore.engine import parameters  # noqa: E402
 from rescore.experiments.all_action import lstm_members  # noqa: E402
 from rescore.experiments.repetition import seeds  # noqa: E402
 from rescore.experiments.samples import Samples, read_samples  # noqa: E402

@@ -1,5 +1,6 @@
 """The command line: quick to start, plain about mistakes, and a step's options are its function's parameters."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -74,7 +75,7 @@ def test_an_interrupt_is_not_a_crash(monkeypatch, capsys):
     def interrupted(options):
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(cli.COMMANDS, "plan", interrupted)
+    monkeypatch.setitem(cli.COMMANDS, "plan", dataclasses.replace(cli.COMMANDS["plan"], run=interrupted))
     assert cli.main(["plan"]) == 130
     assert "run again to go on" in capsys.readouterr().err
 

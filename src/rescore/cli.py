@@ -15,6 +15,7 @@ import tempfile
 import types
 import typing
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,17 @@ DESCRIPTION = """Rerun the experiments of action-quality-assessment papers and h
 The workflow itself is run by `snakemake --cores all`; these commands look at it, feed it, and use what it trained."""
 
 
+@dataclass(frozen=True)
+class Command:
+    """What a command does, and its options."""
+
+    run: Callable[[argparse.Namespace], int]
+    help: str
+    options: Callable[[argparse.ArgumentParser], None] = lambda parser: None
+    in_root: Callable[[argparse.Namespace], bool] = lambda options: True
+    """Whether it reads params.yaml and the folders beside it, and so has to be given in the checkout's root."""
+
+
 def build_parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     parser = argparse.ArgumentParser(
@@ -36,13 +48,27 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"rescore {__version__}")
     parser.add_argument("-v", "--verbose", action="store_true", help="show tracebacks of errors")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        command.options(commands.add_parser(name, help=command.help))
+    add_step(commands.add_parser("step", help="one step of the workflow, as its rules call it", add_help=False))
+    # No help: the workflow's own, see step_server.
+    serve = commands.add_parser("serve", add_help=False)
+    for name in ("run", "plain", "framework"):
+        serve.add_argument(name, type=int)
+    return parser
 
-    plan = commands.add_parser("plan", help="experiments and their members: what is done, what is missing, and why")
-    add_scale(plan)
 
-    fetch = commands.add_parser(
-        "fetch", help="get public data from its origin, or from the folder named by RESCORE_MIRROR"
-    )
+def add_step(step: argparse.ArgumentParser) -> None:
+    """Options of `rescore step`."""
+    step.add_argument("--rule", default="", help="the workflow's rule, for the step's record")
+    step.add_argument("--log", type=Path, help="the step's log; without it no record is written")
+    step.add_argument("--code", default="", help="hash of the code that the rule was planned with, and its arithmetic")
+    step.add_argument("function", help="a function of the package, for example clips.store.write_clips")
+    step.add_argument("arguments", nargs=argparse.REMAINDER, help="its parameters, as --name value")
+
+
+def add_fetch(fetch: argparse.ArgumentParser) -> None:
+    """Options of `rescore fetch`."""
     fetch.add_argument(
         "names", nargs="*", metavar="SOURCE", help="sources to get; without any: list them with their state"
     )
@@ -52,36 +78,23 @@ def build_parser() -> argparse.ArgumentParser:
         "--height", type=int, default=720, help="lines of mtl-aqa's broadcasts at most (default: %(default)s)"
     )
 
-    check = commands.add_parser(
-        "check", help="problems of lists, manifests and videos, all at once; exit 1 where there is an error"
-    )
-    add_scale(check)
 
-    add_score(commands.add_parser("score", help="predict a video's score with the members of a trained experiment"))
-
-    parity = commands.add_parser(
-        "parity", help="hold the MTL-AQA networks against outputs of the authors' code, number by number"
-    )
+def add_parity(parity: argparse.ArgumentParser) -> None:
+    """Options of `rescore parity`."""
     parity.add_argument("directory", type=Path, help="folder with c3d_avg.npz and mscadc.npz")
     parity.add_argument("--salt", default="", help="text put in front of every name that seeds a generator")
 
-    audit = commands.add_parser(
-        "audit", help="hold the papers' numbers and the released data against themselves and each other"
-    )
+
+def add_audit(audit: argparse.ArgumentParser) -> None:
+    """Options of `rescore audit`."""
     audit.add_argument(
         "--reported", type=Path, default=Path("reported"), help="the papers' numbers (default: %(default)s)"
     )
     audit.add_argument("--output", type=Path, help=f"default: {AUDIT}")
 
-    commands.add_parser(
-        "doctor",
-        help="what of this machine and checkout will make trouble, and how to mend it; exit 1 where something will",
-    )
 
-    verify = commands.add_parser(
-        "verify",
-        help="prove that data, checkpoints, predictions and results belong together; exit 1 where they do not",
-    )
+def add_verify(verify: argparse.ArgumentParser) -> None:
+    """Options of `rescore verify`."""
     verify.add_argument(
         "--arithmetic",
         action="store_true",
@@ -93,49 +106,25 @@ def build_parser() -> argparse.ArgumentParser:
         help="with --arithmetic, for maintainers: make this machine's bytes the ones that all others are held against",
     )
 
-    add_rehearse(
-        commands.add_parser(
-            "rehearse",
-            help="two steps of every training at full size on made-up data: memory, hours, what does not fit; exit 1 then",
-        )
-    )
 
-    dvc_yaml = commands.add_parser("dvc-yaml", help="write dvc.yaml from the workflow, which is its only truth")
+def add_dvc_yaml(dvc_yaml: argparse.ArgumentParser) -> None:
+    """Options of `rescore dvc-yaml`."""
     dvc_yaml.add_argument("--check", action="store_true", help="write nothing; exit 1 where dvc.yaml differs")
 
-    add_explain(
-        commands.add_parser(
-            "explain", help="the whole way back of one number: scores, predictions, checkpoint, data, code"
-        )
-    )
 
-    replicate = commands.add_parser(
-        "replicate", help="run a scale again with other trainings on the same videos, and count what it predicted"
-    )
+def add_replicate(replicate: argparse.ArgumentParser) -> None:
+    """Options of `rescore replicate`."""
     replicate.add_argument("--again", default="replication", help="the scale of the second run (default: %(default)s)")
     replicate.add_argument("--compare-only", action="store_true", help="run nothing: hold the results that are there")
 
-    compare = commands.add_parser(
-        "compare", help="tell two trees of results apart, number by number; exit 1 where they differ"
-    )
+
+def add_compare(compare: argparse.ArgumentParser) -> None:
+    """Options of `rescore compare`."""
     compare.add_argument("results_a", type=Path, metavar="RESULTS_A")
     compare.add_argument("results_b", type=Path, metavar="RESULTS_B")
     compare.add_argument(
         "--tolerance", type=float, default=0.0, help="largest difference that counts as none (default: %(default)s)"
     )
-
-    step = commands.add_parser("step", help="one step of the workflow, as its rules call it", add_help=False)
-    step.add_argument("--rule", default="", help="the workflow's rule, for the step's record")
-    step.add_argument("--log", type=Path, help="the step's log; without it no record is written")
-    step.add_argument("--code", default="", help="hash of the code that the rule was planned with, and its arithmetic")
-    step.add_argument("function", help="a function of the package, for example clips.store.write_clips")
-    step.add_argument("arguments", nargs=argparse.REMAINDER, help="its parameters, as --name value")
-
-    # No help: the workflow's own, see step_server.
-    serve = commands.add_parser("serve", add_help=False)
-    for name in ("run", "plain", "framework"):
-        serve.add_argument(name, type=int)
-    return parser
 
 
 def add_score(score: argparse.ArgumentParser) -> None:
@@ -474,30 +463,64 @@ def run_compare(options: argparse.Namespace) -> int:
 
 
 COMMANDS = {
-    "plan": run_plan,
-    "fetch": run_fetch,
-    "check": run_check,
-    "score": run_score,
-    "parity": run_parity,
-    "audit": run_audit,
-    "verify": run_verify,
-    "rehearse": run_rehearse,
-    "doctor": run_doctor,
-    "dvc-yaml": run_dvc_yaml,
-    "explain": run_explain,
-    "serve": run_serve,
-    "compare": run_compare,
-    "replicate": run_replicate,
+    "plan": Command(run_plan, "experiments and their members: what is done, what is missing, and why", add_scale),
+    "fetch": Command(
+        run_fetch,
+        "get public data from its origin, or from the folder named by RESCORE_MIRROR",
+        add_fetch,
+        in_root=lambda options: options.root is None,
+    ),
+    "check": Command(
+        run_check, "problems of lists, manifests and videos, all at once; exit 1 where there is an error", add_scale
+    ),
+    "score": Command(
+        run_score,
+        "predict a video's score with the members of a trained experiment",
+        add_score,
+        in_root=lambda options: options.weights is None,
+    ),
+    "parity": Command(
+        run_parity,
+        "hold the MTL-AQA networks against outputs of the authors' code, number by number",
+        add_parity,
+        in_root=lambda options: False,
+    ),
+    "audit": Command(
+        run_audit, "hold the papers' numbers and the released data against themselves and each other", add_audit
+    ),
+    "doctor": Command(
+        run_doctor,
+        "what of this machine and checkout will make trouble, and how to mend it; exit 1 where something will",
+    ),
+    "verify": Command(
+        run_verify,
+        "prove that data, checkpoints, predictions and results belong together; exit 1 where they do not",
+        add_verify,
+    ),
+    "rehearse": Command(
+        run_rehearse,
+        "two steps of every training at full size on made-up data: memory, hours, what does not fit; exit 1 then",
+        add_rehearse,
+    ),
+    "dvc-yaml": Command(run_dvc_yaml, "write dvc.yaml from the workflow, which is its only truth", add_dvc_yaml),
+    "explain": Command(
+        run_explain,
+        "the whole way back of one number: scores, predictions, checkpoint, data, code",
+        add_explain,
+        in_root=lambda options: False,
+    ),
+    "replicate": Command(
+        run_replicate,
+        "run a scale again with other trainings on the same videos, and count what it predicted",
+        add_replicate,
+    ),
+    "compare": Command(
+        run_compare,
+        "tell two trees of results apart, number by number; exit 1 where they differ",
+        add_compare,
+        in_root=lambda options: False,
+    ),
 }
-
-
-def speaks_of_the_checkout(options: argparse.Namespace) -> bool:
-    """Whether a command reads params.yaml and the folders beside it, and so has to be given in the checkout's root."""
-    if options.command == "fetch":
-        return options.root is None
-    if options.command == "score":
-        return options.weights is None
-    return options.command in ("plan", "check", "audit", "verify", "dvc-yaml", "doctor")
 
 
 def settle_streams() -> None:
@@ -521,7 +544,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settle_streams()
     options = build_parser().parse_args(arguments)
     try:
-        if speaks_of_the_checkout(options):
+        if options.command in COMMANDS and COMMANDS[options.command].in_root(options):
             checkout.check_root(f"rescore {options.command}")
         if options.command not in ("step", "serve", "doctor"):
             checkout.settle_user()
@@ -533,7 +556,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if status is None:
                 run_step(options.function, options.arguments, options.rule, options.log, options.code)
             return status or 0
-        return COMMANDS[options.command](options)
+        return run_serve(options) if options.command == "serve" else COMMANDS[options.command].run(options)
     except RescoreError as error:
         if options.verbose:
             raise

@@ -118,7 +118,8 @@ def test_started_elsewhere_it_says_where_to_go(clone):
         assert status != 0, command
         assert f"cd {clone}" in said, said
         assert "Traceback" not in said
-    for words in (["fetch", "aqa7-lists"], ["plan"], ["check"], ["audit"], ["verify"], ["score", "x.avi"], ["doctor"]):
+    asked = [["fetch", "aqa7-lists"], ["plan"], ["check"], ["audit"], ["verify"], ["score", "x.avi"], ["doctor"]]
+    for words in (*asked, ["rehearse"], ["replicate"]):
         status, said = call(docs, *rescore(*words), clone=clone)
         assert (status, said) == (
             1,
