@@ -1,13 +1,15 @@
 """The record of a step: what ran, on what, with what; and a step whose sources changed does not run."""
 
 import json
+import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rescore.engine import provenance, step_record
 from rescore.engine.errors import RescoreError
-from rescore.engine.storage import canonical_json, sha256_text
+from rescore.engine.storage import canonical_json, save_arrays, sha256_text
 
 STEP = "scoring.claims.evaluate_claims"
 
@@ -68,3 +70,20 @@ def test_a_step_planned_with_other_code_does_not_run():
 def test_a_log_elsewhere_has_no_record(log):
     with pytest.raises(RescoreError, match="logs/<scale>/"):
         step_record.record_path(Path(log))
+
+
+def written_by_safetensors(output: Path, settings: dict) -> None:
+    """A step whose library writes its file for the owner alone."""
+    save_arrays(output, {"weight": np.zeros(3)}, settings)
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o002, 0o077])
+def test_what_a_step_wrote_has_the_rights_that_the_umask_gives(umask):
+    before = os.umask(umask)
+    try:
+        arguments = {"output": Path("w.safetensors"), "settings": {"seed": 3}}
+        log = Path("logs/demo/w.log")
+        step_record.run_recorded(written_by_safetensors, arguments, rule="w", step=STEP, log=log, code="")
+    finally:
+        os.umask(before)
+    assert Path("w.safetensors").stat().st_mode & 0o777 == 0o666 & ~umask

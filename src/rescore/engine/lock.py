@@ -150,7 +150,12 @@ def checksum(path: Path, files: dict[str, list[Any]]) -> str:
     known = files.get(name)
     if known is not None and known[:4] == seen:
         return str(known[4])
-    digest = content_digest(path)
+    try:
+        digest = content_digest(path)
+    except PermissionError as error:
+        raise RescoreError(
+            f"{path}: you may not read it ({error.strerror}). Let its owner allow it (chmod -R a+rX)."
+        ) from error
     remember(path, seen, digest, files)
     return digest
 

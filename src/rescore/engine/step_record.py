@@ -11,7 +11,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +157,8 @@ def run_recorded(
     seconds = time.monotonic() - start
     after = signatures(arguments)
     kept = {path: digest for path, digest in inputs.items() if after.get(path) == before[path]}
+    outputs = sorted(after.keys() - kept.keys())
+    give_rights(outputs)
     settings = arguments.get("settings")
     record = {
         "rule": rule,
@@ -169,12 +171,21 @@ def run_recorded(
         else {},
         "code": {**code_version(), "hash": hashed},
         "inputs": kept,
-        "outputs": sorted(after.keys() - kept.keys()),
+        "outputs": outputs,
         "versions": versions(),
         "hardware": hardware(),
         "seconds": round(seconds, 3),
     }
     write_json(record_path(log), record)
+
+
+def give_rights(outputs: Iterable[str]) -> None:
+    """Outputs get the rights that the user's umask gives any new file; some libraries write theirs for the owner alone."""
+    umask = os.umask(0)
+    os.umask(umask)
+    for path in map(Path, outputs):
+        if path.is_file() and path.stat().st_uid == os.getuid() and path.stat().st_mode & 0o777 == 0o600:
+            path.chmod(0o666 & ~umask)
 
 
 def plain(value: Any) -> Any:
