@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not (BROWSER and DRIVER), reason="needs chromium and chromedriver (Debian: chromium-driver)"),
 ]
-WIDTHS = (320, 390, 700, 930, 1100, 1280, 1345, 1400, 1920)
+WIDTHS = (320, 390, 700, 930, 1100, 1280, 1345, 1400, 1440, 1920)
 
 
 @pytest.fixture(scope="module")
