@@ -271,7 +271,7 @@ def display_matrix(picture: "av.VideoFrame") -> tuple[int, int, int, int]:
     """How a picture's columns and rows are to be shown: (a, b, c, d) of its display matrix, (1, 0, 0, 1) without one.
 
     What a picture carries may have a kind that PyAV does not know (EXIF, as cameras and TIFF have it) and is then not to be had
-    at all; its turn is, mirrored or not.
+    at all; its turn is, but not whether it is mirrored as well.
     """
     try:
         attached: Any = picture.side_data
