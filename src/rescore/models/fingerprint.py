@@ -81,13 +81,15 @@ def recurrent(layer: torch.nn.RNNBase) -> list[Tensor]:
     return [output, *torch.autograd.grad(output.square().sum(), list(layer.parameters()))]
 
 
-def predicted_by_lstm() -> Tensor:
-    """The same without gradients, where torch would take another implementation (`Recurrent`)."""
+def recurrent_over_clips(gradients: bool) -> list[Tensor]:
+    """`Recurrent`, with the gradients of its weights or without any, where torch alone would take oneDNN's LSTM."""
     layer = Recurrent(20, 7, {"lstm_width": 32})
-    for number, weight in enumerate(layer.parameters()):
+    weights = list(layer.parameters())
+    for number, weight in enumerate(weights):
         weight.data = tensor(*weight.shape, start=number) / 4
-    with torch.no_grad():
-        return layer(tensor(3, 7, 20))
+    with torch.set_grad_enabled(gradients):
+        output = layer(tensor(3, 7, 20))
+    return [output, *torch.autograd.grad(output.square().sum(), weights)] if gradients else [output]
 
 
 def networks_operations() -> Iterator[tuple[str, Operation]]:
@@ -109,8 +111,8 @@ def networks_operations() -> Iterator[tuple[str, Operation]]:
     yield "batched product of torch", lambda: torch.bmm(tensor(4, 15, 64), tensor(4, 64, 80))
     yield "batched product of this project", lambda: product(tensor(4, 15, 64), tensor(4, 64, 80))
     yield "GRU", lambda: recurrent(torch.nn.GRU(20, 32, batch_first=True))
-    yield "LSTM", lambda: recurrent(torch.nn.LSTM(20, 32, batch_first=True))
-    yield "LSTM, without gradients", predicted_by_lstm
+    yield "LSTM", lambda: recurrent_over_clips(gradients=True)
+    yield "LSTM, without gradients", lambda: recurrent_over_clips(gradients=False)
     yield (
         "attention",
         lambda: F.scaled_dot_product_attention(
