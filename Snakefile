@@ -5,8 +5,9 @@
     snakemake -n --config scale=paper              what the official videos would take
 
 Rules live in workflow/rules/, a file a family, left to right as in src/rescore: sources, data, backbones; the papers' own experiments
-(aqa7, mtl_aqa); other systems (frozen_features, linear_probes, poses, stages, semi_supervised, extensions); mtl_aqa_report, comparisons,
-report. open has the real data that needs no video, audit what the papers' own numbers contradict, provenance the lock.
+(aqa7, mtl_aqa); other systems (frozen_features, linear_probes, poses, stages, semi_supervised, extensions). papers has the tables,
+claims and comparisons of every paper, report the figures and the page, open the real data that needs no video, audit what the papers'
+own numbers contradict, provenance the lock.
 """
 
 from pathlib import Path
@@ -27,6 +28,7 @@ configfile: "params.yaml"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/sources.smk"
+include: "workflow/rules/papers.smk"
 include: "workflow/rules/open.smk"
 include: "workflow/rules/audit.smk"
 
@@ -42,9 +44,7 @@ if SCALE != "open":
     include: "workflow/rules/linear_probes.smk"
     include: "workflow/rules/stages.smk"
     include: "workflow/rules/poses.smk"
-    include: "workflow/rules/mtl_aqa_report.smk"
     include: "workflow/rules/semi_supervised.smk"
-    include: "workflow/rules/comparisons.smk"
     include: "workflow/rules/report.smk"
 
     if SCALE == "variance":

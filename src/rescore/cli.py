@@ -88,7 +88,7 @@ def add_parity(parity: argparse.ArgumentParser) -> None:
 def add_audit(audit: argparse.ArgumentParser) -> None:
     """Options of `rescore audit`."""
     audit.add_argument(
-        "--reported", type=Path, default=Path("reported"), help="the papers' numbers (default: %(default)s)"
+        "--papers", type=Path, default=Path("papers"), help="the folder of the papers (default: %(default)s)"
     )
     audit.add_argument("--output", type=Path, help=f"default: {AUDIT}")
 
@@ -349,7 +349,7 @@ def run_audit(options: argparse.Namespace) -> int:
         if options.output is None and not checkout.is_writable(AUDIT):
             output = Path(opened.enter_context(tempfile.TemporaryDirectory()), AUDIT.name)
             where = f"not written to {AUDIT}: you may not write there (--output names another place)"
-        table = run.write_audit_at_hand(options.reported, output, settings, Path("data/raw"), fetch.configured_mirror())
+        table = run.write_audit_at_hand(options.papers, output, settings, Path("data/raw"), fetch.configured_mirror())
     print(run.describe(table))
     print(where)
     return 0

@@ -1,7 +1,10 @@
-# experiments > scoring for Action Quality Assessment Across Multiple Actions. One rule an experiment, not one a member: all
+# experiments of Action Quality Assessment Across Multiple Actions. One rule an experiment, not one a member: all
 # members of an experiment, of all trainings, train in one process: each reads the features of its training's backbone.
 
 AQA7_TRAININGS = repetition.seeds(SETTINGS)
+for name in ("all_action", "zero_shot", "fine_tuning"):
+    predicts(name, weights="members.safetensors")
+SAMPLES["aqa7"] = f"{DATA}/clips/aqa7.parquet"
 
 
 rule all_action:
@@ -79,55 +82,4 @@ rule fine_tuning:
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} experiments.fine_tuning.run --features {input.features} --rows {input.rows}"
         " --initial {input.initial} --backbone {input.backbone} --predictions {output.predictions} --members {output.members}"
-        " --settings {params.settings:q} > {log} 2>&1"
-
-
-# Which experiments' predictions each table is computed from. Table 3 reuses the single-action members of Table 2, so that
-# nothing is trained twice.
-PREDICTIONS = {
-    "table2": ["all_action", "pose_aqa7"],
-    "table3": ["all_action", "zero_shot"],
-    "table4": ["fine_tuning"],
-    "figure3": ["fine_tuning"],
-}
-
-
-rule aqa7_summary:
-    input:
-        manifest=f"{DATA}/manifests/aqa7.parquet",
-    output:
-        summary=f"{RUNS}/summary/aqa7_table1.csv",
-    log:
-        f"{LOGS}/aqa7_summary.log",
-    conda:
-        "../../environment.yml"
-    params:
-        code=code("manifests.summary.write_summary"),
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} manifests.summary.write_summary --manifest {input.manifest} --summary {output.summary} > {log} 2>&1"
-
-
-rule aqa7_scores:
-    input:
-        predictions=lambda wildcards: [
-            f"{RUNS}/{experiment}/predictions.parquet"
-            for experiment in PREDICTIONS[wildcards.table]
-        ],
-        rows=feature_rows("aqa7", AQA7_TRAININGS),
-        variance=VARIANCE,
-    output:
-        scores=f"{RUNS}/scores/aqa7_{{table}}.csv",
-        estimates=f"{RUNS}/scores/aqa7_{{table}}.estimates.parquet",
-    log:
-        f"{LOGS}/aqa7_scores_{{table}}.log",
-    wildcard_constraints:
-        table="|".join(PREDICTIONS),
-    conda:
-        "../../environment.yml"
-    params:
-        settings=settings("seed", *COUNTED_BY, "lstm", "fine_tuning", "scoring"),
-        code=code("scoring.aqa7.score_aqa7"),
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} scoring.aqa7.score_aqa7 --table {wildcards.table} --predictions {input.predictions}"
-        " --rows {input.rows} --variance {input.variance} --scores {output.scores} --estimates {output.estimates}"
         " --settings {params.settings:q} > {log} 2>&1"

@@ -32,10 +32,11 @@ AUDIT_SOURCES = {room: audited_sources(room) for room in {SCALE, "open"}}
 
 rule audit:
     input:
-        reported=sorted(
+        papers=sorted(
             str(path)
-            for paper in ("aqa7", "mtl_aqa", "s4aqa")
-            for path in Path(f"reported/{paper}").iterdir()
+            for name, paper in PAPERS.items()
+            if any(Path("papers", name).glob("*s.yaml"))
+            for path in Path("papers", name).rglob("*")
             if path.suffix in (".csv", ".yaml")
         ),
         sources=lambda wildcards: list(AUDIT_SOURCES[wildcards.room].values()),
@@ -55,7 +56,7 @@ rule audit:
             for name in AUDIT_SOURCES[wildcards.room]
         ),
     shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} scoring.audit.run.write_audit --reported reported {params.folders}"
+        "rescore step --rule {rule} --log {log} --code {params.code} scoring.audit.run.write_audit --papers papers {params.folders}"
         " --output {output} --settings {params.settings:q} > {log} 2>&1"
 
 
@@ -65,6 +66,7 @@ rule overview:
     input:
         pages=PAGES,
         audit=f"{RESULTS}/audit.csv",
+        beside=[f"papers/{name}/paper.yaml" for name in PAPERS],
     output:
         "results/index.html",
     log:

@@ -208,3 +208,39 @@ def code(step, scale=SCALE):
         resolved["arithmetic"], resolved["threads"] if computes else None
     )
     return f"{code_hash(module_of(step))}-{planned}"
+
+
+# Which folders hold an experiment's predictions: a list, or for experiments with a folder a training, by member. Each family of
+# rules adds its own; paper.yaml names the experiments that fill a table.
+PREDICTED = {}
+# Experiments whose errors in points are measured: they predict samples of the videos' data sets.
+MEASURED = []
+# Names of the checkpoints beside predictions.
+CHECKPOINTS = {}
+
+
+def predicts(experiment, folders=None, weights=None, measured=True):
+    """Say where an experiment's predictions are; without folders in the one that has its name."""
+    PREDICTED[experiment] = [f"{RUNS}/{experiment}"] if folders is None else folders
+    MEASURED.extend([experiment] if measured else [])
+    CHECKPOINTS[experiment] = [weights] if weights else []
+
+
+def folders_of(experiment):
+    """All folders of an experiment's predictions."""
+    known = PREDICTED[experiment]
+    return [folder for part in known.values() for folder in part] if isinstance(known, dict) else known
+
+
+# What papers' tables are held against: the samples of each data set.
+SAMPLES = {}
+
+
+def options(wildcards, input, output):
+    """A step's options, from what its rule reads and writes by name; `beside` is read, but not by name."""
+    named = [*input.items(), *output.items()]
+    return " ".join(
+        f"--{name.replace('_', '-')} {' '.join(shlex.quote(str(path)) for path in ([value] if isinstance(value, str) else value))}"
+        for name, value in named
+        if name != "beside" and len(value)
+    )

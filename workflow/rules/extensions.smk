@@ -1,4 +1,4 @@
-# experiments > scoring > reporting for the table `extensions`: other aggregations, backbones and heads in C3D-AVG-STL's place.
+# experiments of the table `extensions`: other aggregations, backbones and heads in C3D-AVG-STL's place.
 # Each system and seed is a job of its own; their list is params.yaml's (extensions.systems).
 
 from rescore.experiments import extensions_members
@@ -22,15 +22,16 @@ EXTENSION_TRAINING = [
         )
     ],
 ]
-# The row to beat: trained here, or MTL-AQA's own member where these systems are trained as it is.
-EXTENSION_REFERENCE = (
-    []
-    if extensions_members.own_reference(SETTINGS)
-    else [
-        f"{RUNS}/mtl_aqa/c3d_avg/{mtl_aqa_members.SINGLE_TASK}/{training_set}/{seed}"
+predicts(
+    "extensions",
+    {
+        f"{name}/{training_set}": [
+            f"{RUNS}/extensions/{name}/{training_set}/{seed}"
+            for seed in NETWORK_TRAININGS
+        ]
+        for name in EXTENSIONS
         for training_set in extensions_members.training_sets(SETTINGS)
-        for seed in NETWORK_TRAININGS
-    ]
+    },
 )
 
 
@@ -141,77 +142,4 @@ rule extensions_member:
         " --clips {input.clips} --rows {input.rows} --dropped {input.dropped} --splits {input.splits} {params.more}"
         " --predictions {output.predictions} --weights {output.weights} --curve {output.curve}"
         " --system {params.system:q} --training-set {wildcards.training_set} --seed {wildcards.seed}"
-        " --settings {params.settings:q} > {log} 2>&1"
-
-
-rule extensions_scores:
-    input:
-        predictions=[
-            *expand(
-                "{member}/predictions.parquet",
-                member=[*EXTENSION_MEMBERS, *EXTENSION_REFERENCE],
-            ),
-            f"{RUNS}/mtl_aqa_baselines/predictions.parquet",
-        ],
-        rows=f"{DATA}/clips/mtl_aqa.parquet",
-        splits=f"{DATA}/manifests/mtl_aqa_splits.parquet",
-        variance=VARIANCE,
-    output:
-        scores=f"{RUNS}/scores/extensions_table.csv",
-    log:
-        f"{LOGS}/extensions_scores.log",
-    conda:
-        "../../environment.yml"
-    params:
-        settings=settings(
-            "seed",
-            "scoring",
-            *COUNTED_BY,
-            "extensions.systems",
-            "extensions.training",
-        ),
-        code=code("scoring.extensions.score_extensions"),
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} scoring.extensions.score_extensions"
-        " --predictions {input.predictions} --rows {input.rows} --splits {input.splits} --variance {input.variance}"
-        " --scores {output.scores} --settings {params.settings:q} > {log} 2>&1"
-
-
-rule extensions_table:
-    input:
-        reported="reported/extensions/table.csv",
-        scores=f"{RUNS}/scores/extensions_table.csv",
-    output:
-        csv=f"{RESULTS}/tables/extensions_table.csv",
-        markdown=f"{RESULTS}/tables/extensions_table.md",
-        latex=f"{RESULTS}/tables/extensions_table.tex",
-    log:
-        f"{LOGS}/extensions_table.log",
-    conda:
-        "../../environment.yml"
-    params:
-        settings=settings("scale", "sources", "scoring"),
-        code=code("reporting.tables.make_table"),
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} reporting.tables.make_table"
-        " --table extensions_table --reported {input.reported} --scores {input.scores} --csv {output.csv}"
-        " --markdown-file {output.markdown} --latex-file {output.latex} --settings {params.settings:q} > {log} 2>&1"
-
-
-rule extensions_forest:
-    input:
-        result=f"{RESULTS}/tables/extensions_table.csv",
-    output:
-        svg=f"{RESULTS}/figures/extensions_table_forest.svg",
-        png=f"{RESULTS}/figures/extensions_table_forest.png",
-    log:
-        f"{LOGS}/extensions_forest.log",
-    conda:
-        "../../environment.yml"
-    params:
-        settings=settings("scale", "sources"),
-        code=code("reporting.figures.forest"),
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} reporting.figures.forest"
-        " --table extensions_table --result {input.result} --svg {output.svg} --png {output.png}"
         " --settings {params.settings:q} > {log} 2>&1"

@@ -1,5 +1,8 @@
 # models > features > experiments for MTL-AQA's systems on frozen C3D features (What and How Well You Performed?, Table 7).
 
+for name in ("c3d_svr", "c3d_lstm", "c3d_lstm_svr", "c3d_lstm_incremental"):
+    predicts(name)
+
 
 rule mtl_aqa_features:
     input:
@@ -156,24 +159,3 @@ rule c3d_lstm_incremental:
         "rescore step --rule {rule} --log {log} --code {params.code} experiments.c3d_lstm_incremental.run --features {input.features}"
         " --rows {input.rows} --splits {input.splits} --dropped {input.dropped} --backbone {input.backbone} --predictions {output.predictions}"
         " --members {output.members} --increments {output.increments} --settings {params.settings:q} > {log} 2>&1"
-
-
-rule mtl_aqa_increments:
-    input:
-        increments=f"{RUNS}/c3d_lstm_incremental/increments.parquet",
-        predictions=f"{RUNS}/c3d_lstm_incremental/predictions.parquet",
-        rows=f"{DATA}/clips/mtl_aqa.parquet",
-        clips=f"{DATA}/clips/mtl_aqa.npy",
-    output:
-        png=f"{RESULTS}/figures/mtl_aqa_increments.png",
-    log:
-        f"{LOGS}/mtl_aqa_increments.log",
-    conda:
-        "../../environment.yml"
-    params:
-        settings=settings("scale", "sources", "multitask.clips"),
-        code=code("reporting.increments.increments"),
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} reporting.increments.increments --increments {input.increments}"
-        " --predictions {input.predictions} --rows {input.rows} --clips {input.clips} --png {output.png}"
-        " --settings {params.settings:q} > {log} 2>&1"

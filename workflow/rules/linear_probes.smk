@@ -3,7 +3,8 @@
 
 from rescore.experiments import linear_probes
 
-LINEAR_PROBE_TABLES = list(linear_probes.TABLES)
+for name in ("dives", "vaults"):
+    predicts(f"linear_probes/{name}", measured=False)
 LINEAR_PROBE_BODIES = linear_probes.folders(SETTINGS)
 LINEAR_PROBE_ACTIVATIONS = [
     f"{DATA}/features/linear_probes/{body}.safetensors" for body in LINEAR_PROBE_BODIES
@@ -100,39 +101,3 @@ rule linear_probes_vaults:
         "rescore step --rule {rule} --log {log} --code {params.code} experiments.linear_probes.probe_vaults"
         " --activations {input.activations} --rows {input.rows} --predictions {output.predictions}"
         " --choice {output.choice} --settings {params.settings:q} > {log} 2>&1"
-
-
-rule linear_probe_scores:
-    input:
-        predictions=lambda wildcards: (
-            f"{RUNS}/linear_probes/{'dives' if wildcards.table == 'table9' else 'vaults'}/predictions.parquet"
-        ),
-        rows=lambda wildcards: (
-            f"{DATA}/clips/{'mtl_aqa' if wildcards.table == 'table9' else 'aqa7'}.parquet"
-        ),
-        baselines=lambda wildcards: (
-            f"{RUNS}/mtl_aqa_baselines/predictions.parquet"
-            if wildcards.table == "table9"
-            else []
-        ),
-        variance=VARIANCE,
-    output:
-        scores=f"{RUNS}/scores/mtl_aqa_{{table}}.csv",
-        estimates=f"{RUNS}/scores/mtl_aqa_{{table}}.estimates.parquet",
-    log:
-        f"{LOGS}/mtl_aqa_scores_{{table}}.log",
-    wildcard_constraints:
-        table="|".join(LINEAR_PROBE_TABLES),
-    conda:
-        "../../environment.yml"
-    params:
-        settings=settings("seed", "scoring", *COUNTED_BY),
-        code=code("scoring.linear_probes.score_linear_probes"),
-        baselines=lambda wildcards, input: (
-            f"--baselines {input.baselines}" if input.baselines else ""
-        ),
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} scoring.linear_probes.score_linear_probes"
-        " --table {wildcards.table} --predictions {input.predictions} --rows {input.rows} {params.baselines}"
-        " --variance {input.variance} --scores {output.scores} --estimates {output.estimates}"
-        " --settings {params.settings:q} > {log} 2>&1"

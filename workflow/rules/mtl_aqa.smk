@@ -10,6 +10,18 @@ MTL_AQA_MEMBERS = [
     for member in mtl_aqa_members.members(SETTINGS)
     for seed in NETWORK_TRAININGS
 ]
+predicts(
+    "mtl_aqa",
+    {
+        member.name: [
+            f"{RUNS}/mtl_aqa/{member.name}/{seed}" for seed in NETWORK_TRAININGS
+        ]
+        for member in mtl_aqa_members.members(SETTINGS)
+    },
+    weights="weights.safetensors",
+)
+predicts("mtl_aqa_baselines")
+SAMPLES["mtl_aqa"] = f"{DATA}/clips/mtl_aqa.parquet"
 # What a training reads; another number of seeds, say, makes further members and leaves these alone.
 MTL_AQA_TRAINING = [
     f"multitask.{name}" for name in MULTITASK if name not in ("seeds", "training_sets")
@@ -163,3 +175,24 @@ rule mtl_aqa_member:
         " --captions {output.captions} --weights {output.weights} --curve {output.curve} --network {wildcards.network}"
         " --tasks {wildcards.tasks} --training-set {wildcards.training_set} --seed {wildcards.seed}"
         " --settings {params.settings:q} > {log} 2>&1"
+
+
+rule mtl_aqa_baselines:
+    input:
+        manifest=f"{DATA}/manifests/mtl_aqa.parquet",
+        splits=f"{DATA}/manifests/mtl_aqa_splits.parquet",
+    output:
+        predictions=f"{RUNS}/mtl_aqa_baselines/predictions.parquet",
+        classes=f"{RUNS}/mtl_aqa_baselines/classes.parquet",
+        captions=f"{RUNS}/mtl_aqa_baselines/captions.parquet",
+    log:
+        f"{LOGS}/mtl_aqa_baselines.log",
+    conda:
+        "../../environment.yml"
+    params:
+        settings=settings("seed", "ridge", "first_training", "multitask.seeds"),
+        code=code("experiments.mtl_aqa_baselines.run"),
+    shell:
+        "rescore step --rule {rule} --log {log} --code {params.code} experiments.mtl_aqa_baselines.run"
+        " --manifest {input.manifest} --splits {input.splits} --predictions {output.predictions}"
+        " --classes {output.classes} --captions {output.captions} --settings {params.settings:q} > {log} 2>&1"

@@ -110,22 +110,21 @@ rule real_dive:
         " --lists $(dirname {input.lists}) --record {output.record} --settings {params.settings:q} > {log} 2>&1"
 
 
-rule open_scores:
+rule human_ceiling_scores:
     input:
-        predictions=f"{OPEN}/{{experiment}}/predictions.parquet",
+        predictions=f"{OPEN}/human_ceiling/predictions.parquet",
     output:
-        scores=f"{OPEN}/scores/{{experiment}}.csv",
+        scores=f"{OPEN}/scores/open_human_ceiling.csv",
     log:
-        "logs/open/scores_{experiment}.log",
-    wildcard_constraints:
-        experiment="unlv_dive_s3d|mtl_aqa_labels|human_ceiling|s4aqa",
+        "logs/open/scores_human_ceiling.log",
     conda:
         "../../environment.yml"
     params:
         settings=settings("seed", "scoring", scale="open"),
-        code=code("scoring.open.score_unlv_dive_s3d"),
+        code=code("scoring.open.score_human_ceiling", "open"),
+        options=options,
     shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} scoring.open.score_{wildcards.experiment} --predictions {input.predictions} --scores {output.scores}"
+        "rescore step --rule {rule} --log {log} --code {params.code} scoring.open.score_human_ceiling {params.options}"
         " --settings {params.settings:q} > {log} 2>&1"
 
 
@@ -143,38 +142,6 @@ rule open_summary:
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} scoring.open.summarise_aqa7_lists --lists $(dirname {input.lists}) --summary {output.summary}"
         " > {log} 2>&1"
-
-
-rule open_table:
-    input:
-        reported=lambda wildcards: (
-            "reported/aqa7/table1.csv"
-            if wildcards.table == "aqa7_table1"
-            else f"reported/open/{wildcards.table.removeprefix('open_')}.csv"
-        ),
-        scores=lambda wildcards: (
-            f"{OPEN}/summary/aqa7_table1.csv"
-            if wildcards.table == "aqa7_table1"
-            else f"{OPEN}/scores/{wildcards.table.removeprefix('open_')}.csv"
-        ),
-    output:
-        csv="results/open/tables/{table}.csv",
-        markdown="results/open/tables/{table}.md",
-        latex="results/open/tables/{table}.tex",
-    log:
-        "logs/open/{table}.log",
-    wildcard_constraints:
-        table="aqa7_table1|open_[a-z0-9_]+",
-    conda:
-        "../../environment.yml"
-    params:
-        settings=settings("scale", "sources", "scoring", scale="open"),
-        code=code("reporting.tables.make_table"),
-        name=lambda wildcards: wildcards.table.split("_", 1)[1],
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} reporting.tables.make_table --table {params.name} --reported {input.reported}"
-        " --scores {input.scores} --csv {output.csv} --markdown-file {output.markdown} --latex-file {output.latex}"
-        " --settings {params.settings:q} > {log} 2>&1"
 
 
 # Table 1 needs the lists alone, which the real dive brings along; the dive itself has a record instead of a table.
@@ -202,6 +169,7 @@ rule open_metrics:
 rule open_page:
     input:
         tables=expand("results/open/tables/{table}.csv", table=OPEN_TABLES),
+        beside=[f"papers/{name}/paper.yaml" for name in PAPERS],
         findings=[
             f"{OPEN}/{name}/findings.csv" for name in REAL_DATA if name != "real_dive"
         ],

@@ -1,6 +1,9 @@
 # models > features > experiments for the pose systems, Pose+DCT and Pose+ApEn (AQA-7, Table 2; MTL-AQA, Table 7): joints of the
 # athlete in the clips, once for all of them. Where videos are synthetic, the true joints stand beside the estimated ones.
 
+for name in ("pose_dct", "pose_apen", "pose_aqa7"):
+    predicts(name)
+
 # Training k reads the poses of estimator k; published weights are one estimator, number 0.
 ESTIMATORS = repetition.estimators(NETWORK_TRAININGS, SETTINGS)
 POSE_SOURCES = {

@@ -1,9 +1,8 @@
-# features > experiments > scoring > tables and figures for S4AQA (Zhang et al. 2022). Its networks read stored segment features:
+# features > experiments for S4AQA (Zhang et al. 2022). Its networks read stored segment features:
 # MTL-AQA's from the frozen backbone, Rhythmic Gymnastics' made up (synthetic) or put there by the user (official).
 
 GYMNASTICS = SETTINGS["sources"]["rhythmic_gymnastics"]
 S4AQA_DATASETS = ["mtl_aqa"] + (["rhythmic_gymnastics"] if GYMNASTICS != "none" else [])
-S4AQA_TABLES = ["mtl_aqa", "rhythmic_gymnastics", "ablation"]
 LABEL_DRAWS = repetition.label_draws(SETTINGS)
 # A draw of labels reads the segments of the backbone of its number; the routines' features are given.
 S4AQA_FEATURES = {
@@ -14,13 +13,23 @@ S4AQA_ROWS = {
     "mtl_aqa": feature_rows("mtl_aqa_segments", LABEL_DRAWS),
     "rhythmic_gymnastics": f"{DATA}/features/rhythmic_gymnastics.parquet",
 }
-S4AQA_EXPERIMENTS = ["s4aqa", "coreg"]
+for dataset in S4AQA_DATASETS:
+    predicts(f"s4aqa/{dataset}", weights="members.safetensors", measured=False)
+    predicts(f"coreg/{dataset}", measured=False)
+if GYMNASTICS != "none":
+    SAMPLES["rhythmic_gymnastics"] = S4AQA_ROWS["rhythmic_gymnastics"]
 # ACTION-NET reads features of single moments besides: made up, or where the user put them.
 STATIC_DIRECTORY = SETTINGS["action_net"]["static"]["directory"]
 STATIC_STREAM = GYMNASTICS == "synthetic" or (
     GYMNASTICS == "official" and Path(STATIC_DIRECTORY).is_dir()
 )
 ACTION_NET = f"{RUNS}/action_net/rhythmic_gymnastics"
+if STATIC_STREAM:
+    predicts(
+        "action_net/rhythmic_gymnastics",
+        weights="members.safetensors",
+        measured=False,
+    )
 
 
 rule mtl_aqa_segments:
@@ -196,130 +205,3 @@ rule s4aqa_regressions:
         "rescore step --rule {rule} --log {log} --code {params.code} experiments.coreg.run --dataset {wildcards.dataset}"
         " --features {input.features} --rows {input.rows} {params.splits} --predictions {output.predictions}"
         " --settings {params.settings:q} > {log} 2>&1"
-
-
-def s4aqa_datasets(table):
-    """Data sets at hand that a table has numbers of."""
-    return (
-        S4AQA_DATASETS
-        if table == "ablation"
-        else [name for name in S4AQA_DATASETS if name == table]
-    )
-
-
-rule s4aqa_scores:
-    input:
-        predictions=lambda wildcards: expand(
-            f"{RUNS}/{{experiment}}/{{dataset}}/predictions.parquet",
-            experiment=(
-                ["s4aqa"] if wildcards.table == "ablation" else S4AQA_EXPERIMENTS
-            ),
-            dataset=s4aqa_datasets(wildcards.table),
-        )
-        + (
-            [f"{ACTION_NET}/predictions.parquet"]
-            if wildcards.table == "rhythmic_gymnastics" and STATIC_STREAM
-            else []
-        ),
-        rows=lambda wildcards: [
-            S4AQA_ROWS[name] for name in s4aqa_datasets(wildcards.table)
-        ],
-    output:
-        scores=f"{RUNS}/scores/s4aqa_{{table}}.csv",
-        estimates=f"{RUNS}/scores/s4aqa_{{table}}.estimates.parquet",
-    log:
-        f"{LOGS}/s4aqa_scores_{{table}}.log",
-    wildcard_constraints:
-        table="|".join(S4AQA_TABLES),
-    conda:
-        "../../environment.yml"
-    params:
-        settings=settings("seed", "scoring", *COUNTED_BY),
-        code=code("scoring.s4aqa.score_s4aqa"),
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} scoring.s4aqa.score_s4aqa --table {wildcards.table}"
-        " --predictions {input.predictions} --rows {input.rows} --scores {output.scores} --estimates {output.estimates}"
-        " --settings {params.settings:q} > {log} 2>&1"
-
-
-rule s4aqa_table:
-    input:
-        reported="reported/s4aqa/{table}.csv",
-        scores=f"{RUNS}/scores/s4aqa_{{table}}.csv",
-    output:
-        csv=f"{RESULTS}/tables/s4aqa_{{table}}.csv",
-        markdown=f"{RESULTS}/tables/s4aqa_{{table}}.md",
-        latex=f"{RESULTS}/tables/s4aqa_{{table}}.tex",
-    log:
-        f"{LOGS}/s4aqa_table_{{table}}.log",
-    wildcard_constraints:
-        table="|".join(S4AQA_TABLES),
-    conda:
-        "../../environment.yml"
-    params:
-        settings=settings("scale", "sources", "scoring"),
-        code=code("reporting.tables.make_table"),
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} reporting.tables.make_table --table s4aqa_{wildcards.table}"
-        " --reported {input.reported} --scores {input.scores} --csv {output.csv} --markdown-file {output.markdown}"
-        " --latex-file {output.latex} --settings {params.settings:q} > {log} 2>&1"
-
-
-rule s4aqa_claims:
-    input:
-        claims="reported/s4aqa/claims.yaml",
-        reported=expand("reported/s4aqa/{table}.csv", table=S4AQA_TABLES),
-        tables=expand(f"{RESULTS}/tables/s4aqa_{{table}}.csv", table=S4AQA_TABLES),
-        estimates=expand(
-            f"{RUNS}/scores/s4aqa_{{table}}.estimates.parquet", table=S4AQA_TABLES
-        ),
-    output:
-        f"{RESULTS}/tables/s4aqa_claims.csv",
-    log:
-        f"{LOGS}/s4aqa_claims.log",
-    conda:
-        "../../environment.yml"
-    params:
-        settings=settings("scoring.confidence"),
-        code=code("scoring.claims.evaluate_claims"),
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} scoring.claims.evaluate_claims"
-        " --claims {input.claims} --reported $(dirname {input.claims}) --tables {input.tables}"
-        " --estimates {input.estimates} --output {output} --settings {params.settings:q} > {log} 2>&1"
-
-
-rule s4aqa_forest:
-    input:
-        result=f"{RESULTS}/tables/s4aqa_{{table}}.csv",
-    output:
-        svg=f"{RESULTS}/figures/s4aqa_{{table}}_forest.svg",
-        png=f"{RESULTS}/figures/s4aqa_{{table}}_forest.png",
-    log:
-        f"{LOGS}/s4aqa_forest_{{table}}.log",
-    wildcard_constraints:
-        table="|".join(S4AQA_TABLES),
-    conda:
-        "../../environment.yml"
-    params:
-        settings=settings("scale", "sources"),
-        code=code("reporting.figures.forest"),
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} reporting.figures.forest --table s4aqa_{wildcards.table}"
-        " --result {input.result} --svg {output.svg} --png {output.png} --settings {params.settings:q} > {log} 2>&1"
-
-
-# What the page takes, in the order shown.
-S4AQA_FIGURES = [
-    f"{RESULTS}/figures/s4aqa_{table}_forest.svg" for table in S4AQA_TABLES
-]
-# Read through the page's --runs: plots, and the way back.
-S4AQA_EVIDENCE = expand(
-    f"{RUNS}/{{experiment}}/{{dataset}}/predictions.parquet",
-    experiment=S4AQA_EXPERIMENTS,
-    dataset=S4AQA_DATASETS,
-) + expand(f"{RUNS}/s4aqa/{{dataset}}/members.safetensors", dataset=S4AQA_DATASETS)
-if STATIC_STREAM:
-    S4AQA_EVIDENCE += [
-        f"{ACTION_NET}/predictions.parquet",
-        f"{ACTION_NET}/members.safetensors",
-    ]

@@ -1,5 +1,8 @@
 # The systems of MTL-AQA's Table 7 that take a dive apart: stage labels > S3D; clips > Li et al. (docs/systems/stages.md).
 
+for name in ("s3d", "li"):
+    predicts(name)
+
 # What these trainings read of the networks' own section.
 STAGE_SETTINGS = [
     f"multitask.{name}"

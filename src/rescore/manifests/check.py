@@ -18,7 +18,7 @@ from rescore.sources.catalogue import BY_NAME, SOURCES, Source
 from rescore.sources.fetch import fault, folders
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
-TABLE_1 = Path("reported/aqa7/table1.csv")
+TABLE_1 = Path("papers/aqa7/tables/table1.csv")
 OFFICIAL = (("aqa7_videos", "aqa7_directory", aqa7), ("pretraining_videos", "ucf101_directory", ucf101))
 """Under `sources` of the parameters: the choice of official or synthetic videos, and their directory; then their adapter."""
 

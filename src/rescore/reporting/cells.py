@@ -1,6 +1,7 @@
-"""Which members' predictions fill a cell of a table, and the numbers of its seeds, taken from the predictions again."""
+"""Which members' predictions fill a cell of a table, as its scores say, and the numbers of its seeds taken from them again."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -9,21 +10,8 @@ import numpy as np
 import pandas as pd
 
 from rescore.engine.storage import read_table
-from rescore.experiments.mtl_aqa_members import VALIDATED, is_member
+from rescore.experiments.mtl_aqa_members import VALIDATED
 from rescore.reporting.evidence import BESIDE, PREDICTIONS, Place, experiments_of, prediction_files, scores_path
-from rescore.scoring import mtl_aqa, s4aqa
-from rescore.scoring.aqa7 import (
-    AVERAGE,
-    TABLE4_ROWS,
-    TITLES,
-    YARDSTICKS,
-    Cell,
-    averaged_cells,
-    blocks_of,
-    cells_of,
-    choose_iterations,
-    correlations,
-)
 from rescore.scoring.caption_metrics import (
     METRICS,
     NO_JAVA,
@@ -34,14 +22,36 @@ from rescore.scoring.caption_metrics import (
     metric_values,
 )
 from rescore.scoring.correlation import spearman
-from rescore.scoring.mtl_aqa_outputs import Outputs, Said, outputs_of
-from rescore.scoring.open import FIXED_ROWS, LABEL_ROWS, S4AQA_ROWS
+from rescore.scoring.outputs import SPLITS, Outputs, Said, outputs_of
+from rescore.scoring.papers import block_of
 from rescore.scoring.predictions import COLUMNS, KEY
+from rescore.scoring.score_table import AVERAGES, DIFFERENCE, Choice, choose
 
-MTL_AQA_TABLES = ("table4", "table5", "table7", "table8")
-CHOICES = ("", "last_iteration", "best_iteration_on_test", "training_set")
-"""Protocols that choose over a row's cells, as AQA-7's scores do; those of MTL-AQA choose by member, on validation data too."""
-SPLITS = ("test", "validation")
+
+@dataclass(frozen=True)
+class Part:
+    """A member that fills a cell, alone or with others."""
+
+    member: str
+    what: str
+    """The action, sub-action or caption metric that it was scored on."""
+    samples: str = ""
+    """How the names of the samples begin that count; empty: all."""
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A line of scores: what fills a cell under one selection rule."""
+
+    row: str
+    column: str
+    protocol: str
+    parts: tuple[Part, ...]
+    combined: str
+    """How the parts are combined: a key of score_table.AVERAGES, DIFFERENCE, or empty where there is one."""
+    unit: float
+    """What 1 is in the table."""
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -49,7 +59,7 @@ class Seed:
     """One seed's part of a cell."""
 
     member: str
-    action: str
+    what: str
     seed: int
     iteration: int
     n: int
@@ -62,120 +72,76 @@ class Seed:
     """-1 where the number is a difference and this is taken away."""
 
 
-def aqa7_cells(table: str, row: str, column: str) -> list[Cell]:
-    """The cells behind a number of AQA-7's tables: itself, or those that an average is taken over."""
-    if table in ("table2", "table3"):
-        known = cells_of(table, {})
-        if column.startswith(AVERAGE):
-            return averaged_cells(table, row, known)
-        return [cell for cell in known if (cell.row, cell.column) == (row, column)]
-    title, _, size = column.rpartition(" ")
-    actions = [action for action, name in TITLES.items() if name == title]
-    if table == "table4" and row in TABLE4_ROWS and actions and size.isdecimal():
-        return [Cell(row, column, f"fine_tuned/{actions[0]}/{size}/{TABLE4_ROWS[row]}", actions[0])]
-    return []
-
-
-def open_cells(table: str, row: str, column: str) -> list[Cell]:
-    """The cell behind a number of the tables on real data."""
-    if table == "s4aqa":
-        system = S4AQA_ROWS.get(row)
-        return [Cell(row, column, f"{system}/unlv_dive/{column.removesuffix('%')}", "diving")] if system else []
-    named = {"S3D": "chosen", **FIXED_ROWS, **{title: member for member, title in LABEL_ROWS.items()}}
-    seat, _, kind = row.removeprefix("Judge ").partition(", ")
-    if table == "human_ceiling" and seat.isdecimal():
-        prefix = "synchronised/" if kind else ""
-        return [
-            Cell(row, column, f"{prefix}{'execution' if column == 'Execution alone' else 'judge'}/{seat}", "diving")
-        ]
-    return [Cell(row, column, named[row], "diving")] if row in named else []
-
-
-def mtl_aqa_cells(table: str, row: str, column: str) -> list[Cell]:
-    """The cell behind a number of MTL-AQA's learned tables; where it is no correlation, its action is what it measures."""
-    if table not in MTL_AQA_TABLES:
-        return []
-    title, *pair = mtl_aqa.DIFFERENCES.get(table, ("",))
-    if row == title:
-        return [cell for name in pair for cell in mtl_aqa_cells(table, name, column)]
-    return [
-        Cell(row, column, cell.member, "diving" if cell.part == mtl_aqa.SCORE else cell.part)
-        for cell in mtl_aqa.cells_of(table)
-        if (cell.row, cell.column) == (row, column)
-    ]
-
-
-def s4aqa_cells(table: str, row: str, column: str) -> list[Cell]:
-    """The cells behind a number of S4AQA's tables: itself, or the apparatus that an average is taken over."""
-    if table not in ("mtl_aqa", "rhythmic_gymnastics", "ablation"):
-        return []
-    mine = [cell for cell in s4aqa.cells_of(table) if cell.row == row]
-    if column == s4aqa.average_of(table):
-        return [cell for cell in mine if cell.column in s4aqa.APPARATUS]
-    return [cell for cell in mine if cell.column == column]
-
-
-UNITS = {"mtl_aqa": 100.0}
-"""What a correlation or accuracy of 1 is in a paper's tables, where it is not 1."""
-CELLS: dict[str, Callable[[str, str, str], list[Cell]]] = {
-    "aqa7": aqa7_cells,
-    "mtl_aqa": mtl_aqa_cells,
-    "open": open_cells,
-    "s4aqa": s4aqa_cells,
-}
-
-
-def cells_behind(place: Place, row: str, column: str) -> list[Cell]:
-    """Members and actions whose predictions fill a cell; empty where neither a rule here nor the scores say it.
-
-    Scores may name their members themselves, in a column `member` (several joined by `|`; and `action`) beyond the contract's.
-    """
-    if (found := CELLS.get(place.paper, lambda *_: [])(place.table, row, column)) or row in YARDSTICKS:
-        return found
+def lines_of(place: Place) -> tuple[Filled, ...]:
+    """What fills each cell of a table, by its scores; nothing for characteristics."""
     path = scores_path(place)
-    return [cell for cell in named_cells(path) if (cell.row, cell.column) == (row, column)] if path else []
+    if path is None:
+        return ()
+    state = path.stat()
+    return read_lines(path, state.st_mtime_ns, state.st_size)
 
 
-def named_cells(scores: Path) -> list[Cell]:
-    """The cells that scores with a column `member` name, each member and action once."""
-    table = read_table(scores)
-    if not {"row", "column", "member"} <= set(table.columns):
-        return []
-    mine = table[table["member"].notna()]
-    actions = mine["action"].fillna("") if "action" in mine.columns else pd.Series("", index=mine.index)
-    lines = zip(mine["row"], mine["column"], mine["member"], actions, strict=True)
-    found = [
-        Cell(str(row), str(column), member, str(action))
-        for row, column, members, action in lines
-        for member in str(members).split("|")
-    ]
-    return list(dict.fromkeys(found))
+@cache
+def read_lines(path: Path, changed: int, size: int) -> tuple[Filled, ...]:
+    """The lines of a file of scores as it is now: every cell of a table asks for its own."""
+    table = read_table(path)
+    if "cells" not in table.columns:
+        return ()
+    texts = table[["row", "column", "protocol", "statistic", "cells", "combined", "reason"]].fillna("").astype(str)
+    return tuple(
+        Filled(
+            row=line.row,
+            column=line.column,
+            protocol=line.protocol,
+            parts=tuple(Part(*part) for part in json.loads(line.cells or "[]")),
+            combined=line.combined,
+            unit=100.0 if line.statistic.endswith("_percent") else 1.0,
+            reason=line.reason,
+        )
+        for line in texts.itertuples(index=False)
+    )
+
+
+def filled(place: Place, row: str, column: str) -> list[Filled]:
+    """The lines of a cell, one a selection rule."""
+    return [line for line in lines_of(place) if (line.row, line.column) == (row, column)]
 
 
 def members_behind(place: Place, row: str, column: str) -> list[str]:
-    """Names of the members behind a cell."""
-    return list(dict.fromkeys(cell.member for cell in cells_behind(place, row, column)))
+    """Names of the members behind a cell, under any rule."""
+    return list(dict.fromkeys(part.member for line in filled(place, row, column) for part in line.parts))
 
 
-def read_members(place: Place, members: list[str], name: str) -> pd.DataFrame:
-    """Members' rows of every file of one name, test and validation samples, in a fixed order."""
+def read_members(place: Place, members: Sequence[str], name: str) -> pd.DataFrame:
+    """Members' rows of every file of one name, test and validation samples, in a fixed order.
+
+    Samples whose video is lost, which only what predicts every annotated sample has, are left out as the scores leave them out.
+    """
     parts = [pd.DataFrame(columns=[*COLUMNS, "subaction"])]
     for experiment in experiments_of(scores_path(place)):
         for path in prediction_files(place, experiment, members, name):
             table = pd.read_parquet(path)
             parts.append(table[table["member"].isin(members) & table["split"].isin(SPLITS)])
     found = [part for part in parts if len(part)]
-    return pd.concat(found, ignore_index=True).sort_values(KEY, kind="stable") if found else parts[0]
+    table = pd.concat(found, ignore_index=True).sort_values(KEY, kind="stable") if found else parts[0]
+    rows = samples_of(place)
+    if rows.empty:
+        return table
+    return table[~table["member"].isin(annotated_members(place)) | table["sample"].isin(rows["sample"])]
 
 
-def row_cells(place: Place, row: str, cells: list[Cell]) -> list[Cell]:
-    """The cells of a row that share a member with the given ones: what a choice of iteration is made over."""
-    members, path = {cell.member for cell in cells}, scores_path(place)
-    if place.paper == "aqa7" and place.table in ("table2", "table3"):
-        known = cells_of(place.table, {})
-    else:
-        known = named_cells(path) if path and not CELLS.get(place.paper, lambda *_: [])(place.table, row, "") else []
-    return [cell for cell in known if cell.row == row and cell.member in members] or cells
+def annotated_members(place: Place) -> set[str]:
+    """Members of a table that predict every annotated sample."""
+    blocks = place.declared.declared.get("blocks", ()) if place.declared else ()
+    found = [block_of(block, place.stem, {}) for block in blocks if block.get("annotated")]
+    return {cell.member for block in found for cell in block.cells}
+
+
+def samples_of(place: Place) -> pd.DataFrame:
+    """The samples that a table's data sets kept, with their commentary; empty where these tables are not at hand."""
+    names = place.declared.data if place.declared else ()
+    paths = [path for name in names if (path := place.data / "clips" / f"{name}.parquet").is_file()]
+    return pd.concat([read_table(path) for path in paths]) if paths else pd.DataFrame(columns=["sample"])
 
 
 def seeds_behind(place: Place, row: str, column: str, protocol: str) -> list[Seed]:
@@ -183,131 +149,108 @@ def seeds_behind(place: Place, row: str, column: str, protocol: str) -> list[See
 
     Averages have a line for each cell that they are taken over, differences for each of both sides.
     """
-    cells = cells_behind(place, row, column)
-    if place.paper == "mtl_aqa" or protocol == mtl_aqa.VALIDATION:
-        return multitask_seeds(place, row, cells, protocol)
-    predictions = read_members(place, [cell.member for cell in cells], PREDICTIONS)
-    predictions = predictions[predictions["split"] == "test"]
-    if column.startswith("Event ") and len(predictions):
-        predictions = predictions[predictions["sample"].str.startswith(column.removeprefix("Event ") + "/")]
-    if not len(predictions) or protocol not in CHOICES:
+    line = next((line for line in filled(place, row, column) if line.protocol == protocol), None)
+    if line is None or not line.parts:
         return []
-    blocks = blocks_of(predictions)
-    named = {cell: with_action(cell, list(blocks)) for cell in {*cells, *row_cells(place, row, cells)}}
-    mine = [named[cell] for cell in row_cells(place, row, cells)]
-    chosen = choose_iterations([cell for cell in mine if (cell.member, cell.action) in blocks], blocks, protocol)
-    found = []
-    for cell in (named[cell] for cell in cells if named[cell] in chosen):
-        block = blocks[cell.member, cell.action]
-        seeds = sorted(predictions.loc[predictions["member"] == cell.member, "seed"].unique())
-        rho = correlations(block)
-        for position, index in enumerate(chosen[cell]):
-            iteration, value = int(block.iterations[index]), float(rho[position, index])
-            found.append(Seed(cell.member, cell.action, int(seeds[position]), iteration, block.target.shape[1], value))
-    return found
-
-
-def with_action(cell: Cell, known: list[tuple[str, str]]) -> Cell:
-    """A cell that names no action means the only one that its member was tested on."""
-    actions = [action for member, action in known if member == cell.member]
-    return Cell(cell.row, cell.column, cell.member, actions[0]) if not cell.action and len(actions) == 1 else cell
-
-
-def multitask_seeds(place: Place, row: str, cells: list[Cell], protocol: str) -> list[Seed]:
-    """`seeds_behind` for members whose iteration is chosen once for all that they predict (scoring.mtl_aqa.choose)."""
-    members = list(dict.fromkeys(cell.member for cell in cells))
-    wanted = [*members, *(member + VALIDATED for member in members)]
-    path = place.data / "clips" / "mtl_aqa.parquet"
-    rows = read_table(path) if path.is_file() else None
-    names = (PREDICTIONS, *BESIDE["mtl_aqa_table5"].values())
-    scored, labelled, spoken = (of_kept_samples(read_members(place, wanted, name), rows) for name in names)
-    outputs = outputs_of(scored, labelled, spoken, rows_or_none(rows))
-    repetitions = pd.concat([table[["member", "seed"]] for table in (scored, labelled, spoken)]).drop_duplicates()
-    taken_away = mtl_aqa.DIFFERENCES.get(place.table, ("", "", ""))
-    found = []
-    for cell in cells:
-        choice = mtl_aqa.choose(cell.member, protocol, outputs) if cell.member in outputs.members else None
-        measured = None if choice is None else values_at(place, cell, choice, outputs)
+    outputs, found = outputs_behind(place, [part.member for part in line.parts], line.parts[0].samples), []
+    for number, part in enumerate(line.parts):
+        choice = choice_of(place, line, part, outputs)
+        measured = values_at(place, line, part, choice, outputs) if choice else None
         if choice is None or choice.iterations is None or measured is None:
             return []
         measure, n, values = measured
-        seeds = sorted(repetitions.loc[repetitions["member"] == choice.member, "seed"])
-        unit = 1.0 if measure in METRICS.values() else UNITS.get(place.paper, 1.0)
-        sign = -1 if row == taken_away[0] and cell.row == taken_away[2] else 1
-        for seed, iteration, value in zip(seeds, choice.iterations, values, strict=True):
-            found.append(Seed(choice.member, cell.action, int(seed), int(iteration), n, value, measure, unit, sign))
+        sign = -1 if line.combined == DIFFERENCE and number else 1
+        numbers = outputs.numbers(choice.member)
+        for seed, iteration, value in zip(numbers, choice.iterations, values, strict=True):
+            found.append(
+                Seed(choice.member, part.what, seed, int(iteration), n, value, measure, line.unit, sign)
+            )
     return found
 
 
-def rows_or_none(rows: pd.DataFrame | None) -> pd.DataFrame:
-    """The data set's samples; where its table is not at hand none, so that no caption has a commentary to be held against."""
-    return pd.DataFrame(columns=["sample"]) if rows is None else rows
+def outputs_behind(place: Place, members: Sequence[str], samples: str) -> Outputs:
+    """What members wrote; of samples whose names begin so."""
+    wanted = list(dict.fromkeys([*members, *(member + VALIDATED for member in members)]))
+    names = (PREDICTIONS, *BESIDE.values())
+    tables = [read_members(place, wanted, name) for name in names]
+    tables = [table[table["sample"].astype(str).str.startswith(samples)] for table in tables]
+    return outputs_of(*tables, samples_of(place))  # type: ignore[call-arg]
 
 
-def of_kept_samples(table: pd.DataFrame, rows: pd.DataFrame | None) -> pd.DataFrame:
-    """Predictions without those that baselines make of samples whose video is lost: the scores leave them out."""
-    if rows is None:
-        return table
-    trained = table["member"].astype(str).map(is_member).astype(bool)
-    return table[trained | table["sample"].isin(rows["sample"])]
+def choice_of(place: Place, line: Filled, part: Part, outputs: Outputs) -> Choice | None:
+    """The iterations of a member under a line's rule, chosen anew: once for all that it fills in the row."""
+    if part.member not in outputs.members:
+        return None
+    beside = [other for other in lines_of(place) if (other.row, other.protocol) == (line.row, line.protocol)]
+    named = [one.what for other in (*beside, line) for one in other.parts if one.member == part.member]
+    known = outputs.actions(part.member)
+    return choose(part.member, [what for what in dict.fromkeys(named) if what in known], line.protocol, outputs)
 
 
 def values_at(
-    place: Place, cell: Cell, choice: mtl_aqa.Choice, outputs: Outputs
+    place: Place, line: Filled, part: Part, choice: Choice, outputs: Outputs
 ) -> tuple[str, int, list[float]] | None:
     """What is measured, on how many samples, and each seed's value; None where it cannot be computed here."""
     if choice.iterations is None:
         return None
-    if cell.action in METRICS:
+    if part.what in METRICS:
         said = outputs.captions_at(choice.member, choice.iterations)
-        return None if said is None or cannot_take(place, cell.row, cell.column) else caption_values(place, cell, said)
-    if (choice.member, "test") in outputs.labels and cell.action in outputs.labels[choice.member, "test"].right:
-        samples, right = outputs.right_at(choice.member, cell.action, choice.iterations)
+        return None if said is None or cannot_take(place, line.row, line.column) else caption_values(line, part, said)
+    if (choice.member, "test") in outputs.labels and part.what in outputs.labels[choice.member, "test"].right:
+        samples, right = outputs.right_at(choice.member, part.what, choice.iterations)
         return "accuracy", samples.shape[1], [float(value) for value in right.mean(axis=1)]
-    if (choice.member, "test") not in outputs.scores:
+    if (choice.member, part.what, "test") not in outputs.scores:
         return None
-    samples, target, predicted = outputs.scores_at(choice.member, choice.iterations)
+    samples, target, predicted = outputs.scores_at(choice.member, part.what, choice.iterations)
     return "rho", samples.shape[1], [spearman(*pair).value for pair in zip(target, predicted, strict=True)]
 
 
-def caption_values(place: Place, cell: Cell, said: list[Said]) -> tuple[str, int, list[float]]:
+def caption_values(line: Filled, part: Part, said: list[Said]) -> tuple[str, int, list[float]]:
     """A caption metric of each seed, on the tokens that the table's was computed on."""
     pairs = tuple((tuple(references), tuple(captions)) for _, references, captions in said)
-    statistics = said_statistics(pairs, not plainly_tokenised(place, cell), cell.action == "M")
+    statistics = said_statistics(pairs, line.reason != PLAIN_TOKENS, part.what == "M")
     everything = np.ones((1, len(pairs[0][0])))
-    values = [float(metric_values(each, cell.action, everything)[0]) for each in statistics]
-    return METRICS[cell.action], len(pairs[0][0]), values
+    values = [float(metric_values(each, part.what, everything)[0]) for each in statistics]
+    return METRICS[part.what], len(pairs[0][0]), values
 
 
 @cache
 def said_statistics(
     pairs: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...], treebank: bool, meteor: bool
 ) -> list[CaptionStatistics]:
-    """Statistics of captions; a Java program takes seconds to start, and the protocols often choose the same captions."""
+    """Statistics of captions; a Java program takes seconds to start, and the rules often choose the same captions."""
     return caption_statistics(pairs, treebank, meteor)
-
-
-def plainly_tokenised(place: Place, cell: Cell) -> bool:
-    """Whether the scores say that a cell's captions were tokenised without Java."""
-    path = scores_path(place)
-    scores = pd.DataFrame(columns=["row", "column", "reason"]) if path is None else read_table(path)
-    mine = scores[(scores["row"] == cell.row) & (scores["column"] == cell.column)]
-    return "reason" in mine and bool((mine["reason"].astype(str) == PLAIN_TOKENS).any())
 
 
 def cannot_take(place: Place, row: str, column: str) -> str:
     """Why a cell's number cannot be taken from the predictions here, as far as it is known; empty where it can."""
-    metrics = [cell for cell in cells_behind(place, row, column) if cell.action in METRICS]
+    metrics = [line for line in filled(place, row, column) if any(part.what in METRICS for part in line.parts)]
     if not metrics:
         return ""
-    if not (place.data / "clips" / "mtl_aqa.parquet").is_file():
+    if samples_of(place).empty:
         return "the data set's commentary (data/<scale>/clips/mtl_aqa.parquet) is not here"
-    if has_java() or (column != "M" and plainly_tokenised(place, metrics[0])):
+    if has_java() or (column != "M" and metrics[0].reason == PLAIN_TOKENS):
         return ""
     return f"METEOR {NO_JAVA}" if column == "M" else f"these captions were tokenised by a program that {NO_JAVA}"
 
 
-def mean_of(seeds: list[Seed]) -> float:
-    """The cell's number as a share of 1: mean over seeds, of a difference that of both sides; NaN where a seed's is."""
+def mean_of(seeds: Sequence[Seed]) -> float:
+    """The mean over seeds; of a difference, the mean of the one side less that of the other."""
     sides = [[seed.value for seed in seeds if seed.sign == sign] for sign in (1, -1)]
-    return float(np.mean(sides[0])) - (float(np.mean(sides[1])) if sides[1] else 0.0)
+    return float(np.mean(sides[0]) - (np.mean(sides[1]) if sides[1] else 0.0))
+
+
+def average_of(seeds: Sequence[Seed], rule: str) -> float:
+    """An average of cells, each the mean over its seeds."""
+    cells = dict.fromkeys((seed.member, seed.what) for seed in seeds)
+    means = [mean_of([seed for seed in seeds if (seed.member, seed.what) == cell]) for cell in cells]
+    return float(AVERAGES[rule](np.array(means)))
+
+
+def single_cells(place: Place) -> Iterator[tuple[str, str, Part]]:
+    """Row, column and member of the cells that one member fills, each once."""
+    found: dict[tuple[str, str], Part] = {}
+    for line in lines_of(place):
+        if len(line.parts) == 1 and not line.combined:
+            found.setdefault((line.row, line.column), line.parts[0])
+    yield from ((row, column, part) for (row, column), part in found.items())

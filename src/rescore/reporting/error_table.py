@@ -8,7 +8,7 @@ import pandas as pd
 from rescore.engine.errors import raise_together
 from rescore.engine.storage import read_table, write_table, write_text
 from rescore.reporting.tables import records
-from rescore.reporting.wording import PROTOCOLS, VIDEOS, not_comparable, scale_line
+from rescore.reporting.wording import PROTOCOLS, not_comparable, scale_line
 from rescore.scoring.error_measures import COLUMNS as MEASURED
 
 TITLE = "Errors in points beside the correlations"
@@ -72,8 +72,9 @@ def text_of(column: pd.Series, name: str) -> list[str]:
 
 def origin_of(dataset: str, settings: dict[str, Any]) -> str:
     """Whether a data set's videos, or what a network learned from, are synthetic; the data set's own name says it too."""
-    paper = dataset.removeprefix("synthetic_")
-    return not_comparable(settings, paper if paper in VIDEOS else None) or ORIGIN
+    name = dataset.removeprefix("synthetic_")
+    videos = next((setting for setting in (f"{name}_videos", name) if setting in settings["sources"]), None)
+    return not_comparable(settings, videos) or ORIGIN
 
 
 def error_lines(result: pd.DataFrame) -> list[dict[str, Any]]:

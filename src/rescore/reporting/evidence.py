@@ -16,35 +16,17 @@ import pandas as pd
 
 from rescore.engine.errors import RescoreError
 from rescore.engine.storage import HEADER_KEY, read_table, remedy_of_damaged, sha256_file
-from rescore.experiments import linear_probes
 from rescore.experiments.plan import ON_REAL_DATA
-from rescore.scoring.s4aqa import ACTION_NET
+from rescore.scoring.papers import FOLDER, Paper, Table, read_papers
 
-PAPERS = {
-    "aqa7": "Action Quality Assessment Across Multiple Actions",
-    "mtl_aqa": "What and How Well You Performed? A Multitask Learning Approach to Action Quality Assessment",
-    "s4aqa": "Semi-Supervised Action Quality Assessment with Self-Supervised Segment Feature Recovery",
-    "open": "Real public data without video",
-    "extensions": "Extensions",
-}
-"""Titles of the papers, by the first part of their files' names."""
-SHORT_PAPERS = {
-    "aqa7": "AQA-7",
-    "mtl_aqa": "MTL-AQA",
-    "s4aqa": "S4AQA",
-    "open": "Real data",
-    "extensions": "Extensions",
-}
-SEGMENTS = {("s4aqa", "mtl_aqa"): "mtl_aqa_segments"}
-"""Names of features, by paper and data set, where they are not the data set's."""
 LOCKS = Path("workflow/provenance")
 HASHED = 64 * 2**20
 """Bytes: a larger file is not hashed to show it; the lock or a checkpoint's header has its hash."""
 PREDICTIONS = "predictions.parquet"
-BASELINES = "_baselines"
-"""Ends the name of the experiment that holds another's baselines."""
-BESIDE = {"mtl_aqa_table5": {"classes": "classes.parquet", "captions": "captions.parquet"}}
-"""Tables that read more than predicted scores, and the files that it stands in."""
+ACTION_NET, LINEAR_PROBES, BACKBONE = "action_net", "linear_probes", "backbone"
+"""Experiments whose files have further ones behind them."""
+BESIDE = {"classes": "classes.parquet", "captions": "captions.parquet"}
+"""Files beside predicted scores, by what they hold."""
 CHECKPOINTS = ("members.safetensors", "weights.safetensors")
 NOT_RECORDED = "not recorded"
 
@@ -57,6 +39,10 @@ class Place:
     scale: str
     paper: str
     table: str
+    segments: Mapping[str, str] = field(default_factory=dict)
+    """Names of features, by data set, where they are not the data set's."""
+    declared: Table | None = None
+    """What the paper declares of the table."""
 
     @property
     def stem(self) -> str:
@@ -110,23 +96,32 @@ class Link:
     """What the step that wrote it recorded; empty where it recorded nothing."""
 
 
-def split_stem(stem: str) -> tuple[str, str]:
+def split_stem(stem: str, papers: Iterable[str]) -> tuple[str, str]:
     """`mtl_aqa`, `table3` of `mtl_aqa_table3`; what is no known paper ends at the first underscore."""
-    known = [paper for paper in sorted(PAPERS, key=len, reverse=True) if stem.startswith(f"{paper}_")]
+    known = [paper for paper in sorted(papers, key=len, reverse=True) if stem.startswith(f"{paper}_")]
     paper = known[0] if known else stem.partition("_")[0]
     return paper, stem[len(paper) + 1 :]
 
 
-def place_of(table: Path) -> Place:
+def place_of(table: Path, papers: Mapping[str, Paper] | None = None) -> Place:
     """Where a results table stands.
 
+    Args:
+        table: results/<scale>/tables/<paper>_<table>.csv.
+        papers: what is declared; None: the folder `papers` beside `results`.
+
     Raises:
-        RescoreError: it does not stand in a results tree.
+        RescoreError: it does not stand in a results tree, or a declaration is not what it should be.
     """
     parts = table.absolute().parts
     if len(parts) < 5 or parts[-2] != "tables" or parts[-4] != "results":
         raise RescoreError(f"{table}: not a table of results; these are results/<scale>/tables/<paper>_<table>.csv")
-    return Place(table.absolute().parents[3], parts[-3], *split_stem(table.stem))
+    root = table.absolute().parents[3]
+    papers = read_papers(root / FOLDER) if papers is None else papers
+    paper, name = split_stem(table.stem, papers)
+    known = papers.get(paper)
+    declared = known.tables.get(name) if known else None
+    return Place(root, parts[-3], paper, name, known.segments if known else {}, declared)
 
 
 def paths_in(value: Any) -> list[str]:
@@ -265,16 +260,15 @@ def header_of(checkpoint: Path) -> dict[str, Any]:
 
 def scores_path(place: Place) -> Path | None:
     """The scores (for characteristics the summary) that a table was made from."""
-    names = (f"scores/{place.stem}.csv", f"scores/{place.table}.csv", f"summary/{place.stem}.csv")
+    names = (f"scores/{place.stem}.csv", f"summary/{place.stem}.csv")
     return next((path for name in names if (path := place.runs / name).is_file()), None)
 
 
 def experiments_of(scores: Path | None) -> list[str]:
-    """Names of the experiments that a table of scores rests on, each followed by that of its baselines; none for a summary."""
+    """Names of the experiments that a table of scores rests on; none for a summary."""
     table = pd.DataFrame() if scores is None else read_table(scores)
     named = list(table["experiment"].dropna().astype(str)) if "experiment" in table.columns else []
-    names = dict.fromkeys(name for text in named for name in text.split(", "))
-    return list(dict.fromkeys(found for name in names for found in (name, name + BASELINES)))
+    return list(dict.fromkeys(name for text in named for name in text.split(", ")))
 
 
 def prediction_files(
@@ -361,14 +355,14 @@ def links(place: Place, provenance: Provenance, members: Iterable[str] | None = 
 def files(place: Place, members: Iterable[str] | None) -> Iterator[tuple[str, Path, Any]]:
     """What, path, and the function that reads the facts, of every file behind a table."""
     yield "table", place.root / "results" / place.scale / "tables" / f"{place.stem}.csv", table_facts
-    yield "reported numbers", place.root / "reported" / place.paper / f"{place.table}.csv", table_facts
+    yield "reported numbers", place.root / FOLDER / place.paper / "tables" / f"{place.table}.csv", table_facts
     scores = scores_path(place)
     if scores is None:
         return
     yield "scores" if scores.parent.name == "scores" else "characteristics", scores, table_facts
     experiments, datasets = experiments_of(scores), set()
     wanted = None if members is None else list(members)
-    kinds = {"predictions": PREDICTIONS} | BESIDE.get(place.stem, {})
+    kinds = {"predictions": PREDICTIONS} | (BESIDE if place.declared and place.declared.parts else {})
     read = {
         path: kind
         for experiment in experiments
@@ -385,7 +379,7 @@ def files(place: Place, members: Iterable[str] | None) -> Iterator[tuple[str, Pa
             yield "choice", folder / name, None
         if folder.parts[-2] == ACTION_NET:
             yield "features of moments", place.data / "features" / f"{folder.name}_static.npy", None
-        if folder.parts[-2] == linear_probes.EXPERIMENT:
+        if folder.parts[-2] == LINEAR_PROBES:
             yield from probed_files(place, wanted or sorted(column_values(folder / PREDICTIONS, "member")))
     if place.scale == "open":
         yield from source_files(place, experiments)
@@ -396,12 +390,12 @@ def files(place: Place, members: Iterable[str] | None) -> Iterator[tuple[str, Pa
 def probed_files(place: Place, members: list[str]) -> Iterator[tuple[str, Path, Any]]:
     """Activations that members of the linear probes were fitted on, and the networks that they are of, the backbones aside."""
     bodies = {member.partition("/")[0] for member in members}
-    folder = place.data / "features" / linear_probes.EXPERIMENT
+    folder = place.data / "features" / LINEAR_PROBES
     for path in sorted(folder.rglob("*.safetensors")):
         name = path.relative_to(folder).with_suffix("")
         if bodies & {*name.parts}:
             yield "activations", path, checkpoint_facts
-            if name.parts[0] != linear_probes.BACKBONE:
+            if name.parts[0] != BACKBONE:
                 yield "checkpoint", place.runs / "mtl_aqa" / name / "weights.safetensors", checkpoint_facts
 
 
@@ -417,7 +411,7 @@ def data_files(place: Place, datasets: set[str], trained: bool) -> Iterator[tupl
         yield "backbone", path, checkpoint_facts
     for dataset in sorted({name.removeprefix("synthetic_") for name in datasets}):
         if trained:
-            name = SEGMENTS.get((place.paper, dataset), dataset)
+            name = place.segments.get(dataset, dataset)
             folder = place.data / "features"
             yield from (
                 ("features", path, None) for path in [*numbered(folder / name, "*.npy"), folder / f"{name}.npy"]

@@ -1,22 +1,18 @@
 """`rescore explain`: the whole way back of one number, from the table to the sources, as text."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
 from rescore.engine.errors import RescoreError
 from rescore.engine.parameters import nearest
 from rescore.engine.storage import canonical_json, read_table, remedy_of_damaged
-from rescore.reporting.cells import Seed, cannot_take, mean_of, members_behind, seeds_behind
+from rescore.reporting.cells import Seed, average_of, cannot_take, filled, mean_of, members_behind, seeds_behind
 from rescore.reporting.evidence import (
     BESIDE,
     NOT_RECORDED,
-    PAPERS,
     Link,
     Place,
     hash_problems,
@@ -26,27 +22,14 @@ from rescore.reporting.evidence import (
     recorded,
     scores_path,
 )
-from rescore.reporting.table_view import table_key
+from rescore.reporting.table_view import table_of
 from rescore.reporting.tables import read_result, records
 from rescore.reporting.wording import PROTOCOLS
-from rescore.scoring import aqa7, s4aqa
-from rescore.scoring.correlation import arithmetic_mean, fisher_z_average
 from rescore.scoring.estimates import FILE, NONE, NOTHING_TRAINED, TRAININGS
+from rescore.scoring.papers import FOLDER, read_papers
 
-
-@dataclass(frozen=True)
-class Average:
-    """How a column averages the cells of its row."""
-
-    name: str
-    function: Callable[[np.ndarray], np.ndarray]
-
-
-FISHER = Average("Fisher's z average", fisher_z_average)
-AVERAGES = {"fisher_z_average": FISHER, "arithmetic_mean": Average("arithmetic mean", arithmetic_mean)}
-"""By the name of the statistic in the scores."""
-
-
+AVERAGES = {"fisher_z_average": "Fisher's z average", "arithmetic_mean": "arithmetic mean"}
+"""How a column averages the cells of its row, by the rule's name in the scores."""
 WRONG = "WRONG:"
 """Above what the hashes contradict."""
 INTERVALS = ("low", "high", "prediction_low", "prediction_high", "variance")
@@ -96,7 +79,7 @@ def line_of(path: Path | None, **wanted: str) -> str:
 def number_lines(place: Place, line: dict[str, Any]) -> list[str]:
     """What the table says of a cell under one protocol, and where its two sides stand."""
     cell = {"row": line["row"], "column": line["column"]}
-    reported_file = place.root / "reported" / place.paper / f"{place.table}.csv"
+    reported_file = place.root / FOLDER / place.paper / "tables" / f"{place.table}.csv"
     intervals = interval_lines(line)
     reported = f"{line['reported']}  ({shown(line_of(reported_file, **cell), place)})" if line["reported"] else "none"
     scores = line_of(scores_path(place), **cell, protocol=line["protocol"])
@@ -137,50 +120,33 @@ def shown(text: str, place: Place) -> str:
     return text.replace(f"{place.root}/", "")
 
 
-def seed_lines(seeds: list[Seed], line: dict[str, Any], why_none: str, average: Average | None = None) -> list[str]:
+def seed_lines(seeds: list[Seed], line: dict[str, Any], why_none: str, average: str = "") -> list[str]:
     """Every seed's iteration and number, taken from the predictions again, and whether the table's number follows from them.
 
     Args:
         seeds: of all cells behind the number.
         line: the table's.
         why_none: why there are no seeds, as far as it is known.
-        average: how the number averages its cells; None where it is one cell's, or where it is not known.
+        average: the rule by which the number averages its cells; empty where it is one cell's.
     """
     if not seeds:
         reason = why_none or "not a mean over seeds that can be taken from predictions alone"
         return [f"  by seed     {NOT_RECORDED}: {reason}"]
-    rows = [(seed.member, seed.action, seed.seed, seed.iteration, seed.n, f"{seed.value:.4f}") for seed in seeds]
-    head = ["member", "action", "seed", "iteration", "n", seeds[0].measure]
+    rows = [(seed.member, seed.what, seed.seed, seed.iteration, seed.n, f"{seed.value:.4f}") for seed in seeds]
+    head = ["member", "scored on", "seed", "iteration", "n", seeds[0].measure]
     table = tabulate(rows, head, tablefmt="plain", disable_numparse=True)
     text = ["  from the predictions, just now:", *[f"    {part}" for part in table.splitlines()]]
-    unit, count = seeds[0].unit, len({(seed.member, seed.action) for seed in seeds})
+    unit, count = seeds[0].unit, len({(seed.member, seed.what) for seed in seeds})
     if any(seed.sign < 0 for seed in seeds):
         what, value = "difference of the means over seeds", mean_of(seeds)
     elif count == 1:
         what, value = "mean over seeds", mean_of(seeds)
-    elif average:
-        what, value = f"{average.name} of the {count} cells' means over seeds", average_of(seeds, average)
     else:
-        return [*text, f"    the number is an average over {count} such cells"]
+        what, value = f"{AVERAGES[average]} of the {count} cells' means over seeds", average_of(seeds, average)
     digits = len(line["reproduced"].partition(".")[2])
     found = f"{round(value * unit, 10):.{digits}f}"
     agrees = "as in the table" if found == line["reproduced"] else f"NOT what the table says: {line['reproduced']}"
     return [*text, f"    {what} {found}{' (in percent)' if unit == 100 else ''}, {agrees}"]
-
-
-def average_in(place: Place, column: str) -> Average | None:
-    """The average that a column of a table is, as its scores are computed; None where it is none."""
-    if place.paper == "aqa7":
-        named = {title: statistic for title, statistic, _ in aqa7.AVERAGES.get(place.table, [])}
-        return AVERAGES.get(named.get(column, ""))
-    return FISHER if place.paper == "s4aqa" and column == s4aqa.average_of(place.table) else None
-
-
-def average_of(seeds: list[Seed], average: Average) -> float:
-    """An average of cells, each the mean over its seeds."""
-    cells = dict.fromkeys((seed.member, seed.action) for seed in seeds)
-    means = [mean_of([seed for seed in seeds if (seed.member, seed.action) == cell]) for cell in cells]
-    return float(average.function(np.array(means)))
 
 
 def fact_lines(facts: dict[str, Any], members: list[str]) -> list[str]:
@@ -230,41 +196,45 @@ def explain(
     Raises:
         RescoreError: no such table, cell or protocol, or a file of the chain is damaged.
     """
-    place = place_of(table)
+    place_of(table, {})  # refuses what stands in no results tree
     if not table.is_file():
         raise RescoreError(f"{table}: no such file. Run the workflow, which writes it.")
+    papers = read_papers(table.absolute().parents[3] / FOLDER)
+    place = place_of(table, papers)
     lines = choose(read_result(table), table, row, column, protocol)
-    table_key(table.stem)  # a copy under another name would be told the way back of nothing
+    table_of(table.stem, papers)  # a copy under another name would be told the way back of nothing
     provenance = read_provenance(step_records or place.records, lock or place.lock)
     members = members_behind(place, row, column)
-    text = [f"{place.paper} {place.table} ({PAPERS.get(place.paper, place.paper)}), scale {place.scale}"]
+    text = [f"{place.paper} {place.table} ({papers[place.paper].title}), scale {place.scale}"]
     text += [f"row '{row}', column '{column}'"]
     why_none = cannot_take(place, row, column)
     for line in lines:
         text += ["", PROTOCOLS.get(line["protocol"], line["protocol"]), *number_lines(place, line)]
         if line["reproduced"]:
             seeds = seeds_behind(place, row, column, line["protocol"])
-            text += seed_lines(seeds, line, why_none, average_in(place, column))
+            rules = {each.protocol: each.combined for each in filled(place, row, column)}
+            text += seed_lines(seeds, line, why_none, rules.get(line["protocol"], ""))
             # Where a twin trained without the validation samples is scored in a member's place, its files belong to the chain.
             members = list(dict.fromkeys([*members, *(seed.member for seed in seeds)]))
     chain = links(place, provenance, members or None)
-    text += ["", f"members: {member_line(row, members)}", "", "made from:"]
+    text += ["", f"members: {member_line(place, row, members)}", "", "made from:"]
     for number, link in enumerate(chain, 1):
         text += link_lines(number, link, members)
         text += entering_lines(place, link, members)
     return "\n".join([*text, *problem_lines(hash_problems(chain, provenance))])
 
 
-def member_line(row: str, members: list[str]) -> str:
+def member_line(place: Place, row: str, members: list[str]) -> str:
     """Who fills a cell."""
-    if row in aqa7.YARDSTICKS and not members:
-        return f"none; a yardstick, the column `{aqa7.YARDSTICKS[row]}` of the samples against their scores"
+    known = place.declared.known if place.declared else {}
+    if row in known and not members:
+        return f"none; a baseline, the column `{known[row]}` of the samples against their scores"
     return ", ".join(members) or f"{NOT_RECORDED}; the files below are the whole table's"
 
 
 def entering_lines(place: Place, link: Link, members: list[str]) -> list[str]:
     """How many rows of a file of predictions, classes or captions belong to the cell's members."""
-    kinds = {"predictions", *BESIDE.get(place.stem, {})}
+    kinds = {"predictions", *BESIDE}
     if link.what not in kinds or not members:
         return []
     table = read_table(place.root / link.path)

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,12 @@ from PIL import Image
 from rescore.engine.errors import RescoreError
 from rescore.engine.storage import read_table
 from rescore.reporting import plots
-from rescore.reporting.cells import cells_behind
-from rescore.reporting.evidence import PAPERS, experiments_of, place_of, prediction_files, scores_path, split_stem
-from rescore.reporting.table_view import short, table_key
+from rescore.reporting.cells import single_cells
+from rescore.reporting.evidence import Place, experiments_of, place_of, prediction_files, scores_path, split_stem
+from rescore.reporting.table_view import short, table_of
 from rescore.reporting.tables import read_result
-from rescore.reporting.wording import FIGURES, TABLES
-from rescore.scoring.aqa7 import Cell
+from rescore.reporting.wording import figure_title
+from rescore.scoring.papers import Cell, Paper
 
 FOLDED = 12
 """A scatter plot with more panels than this waits behind a line of text."""
@@ -69,31 +69,24 @@ def smaller_picture(path: Path) -> bytes:
     return buffer.getvalue()
 
 
-def figure_title(stem: str) -> str:
-    return FIGURES.get(stem) or FIGURES.get(split_stem(stem)[1]) or stem.replace("_", " ")
+def cells_of_table(place: Place) -> list[Cell]:
+    """Cells of a table that one member's scores fill, in the table's order; averages left out."""
+    return [Cell(row, column, part.member, part.what) for row, column, part in single_cells(place)]
 
 
-def cells_of_table(path: Path) -> dict[tuple[str, str], list[Cell]]:
-    """Cells behind each row and column of a table; averages left out."""
-    place, found = place_of(path), {}
-    for row, column in read_result(path)[["row", "column"]].drop_duplicates().itertuples(index=False):
-        cells = cells_behind(place, row, column)
-        if len(cells) == 1:
-            found[str(row), str(column)] = [Cell(str(row), str(column), cells[0].member, cells[0].action)]
-    return found
-
-
-def table_plots(path: Path, drawn: set[tuple[str, str]], in_figures: set[tuple[str, str]]) -> Iterator[plots.Plot]:
+def table_plots(
+    path: Path, papers: Mapping[str, Paper], drawn: set[tuple[str, str]], in_figures: set[tuple[str, str]]
+) -> Iterator[plots.Plot]:
     """Plots of a table's cells that none shows yet: correlations while training, where no figure has them, and scatter plots.
 
     Args:
         path: results table.
+        papers: what is declared.
         drawn: members and actions that other tables' plots show; grows.
         in_figures: rows and columns whose curves a figure of the paper shows.
     """
-    place, title = place_of(path), short(TABLES[table_key(path.stem)].title)
-    cells = [cell for cells in cells_of_table(path).values() for cell in cells]
-    cells = [cell for cell in cells if (cell.member, cell.action) not in drawn]
+    place, title = place_of(path, papers), short(table_of(path.stem, papers).title, papers)
+    cells = [cell for cell in cells_of_table(place) if (cell.member, cell.action) not in drawn]
     members, name = {cell.member for cell in cells}, path.stem.replace("_", "-")
     experiments = experiments_of(scores_path(place))
     files = [file for experiment in experiments for file in prediction_files(place, experiment, members)]
@@ -106,37 +99,53 @@ def table_plots(path: Path, drawn: set[tuple[str, str]], in_figures: set[tuple[s
     yield from (plot for plot in found if plot is not None)
 
 
-def cells_in_figures(curves: list[Path], paper: str) -> set[tuple[str, str]]:
+def cells_in_figures(curves: list[Path], paper: str, papers: Mapping[str, Paper]) -> set[tuple[str, str]]:
     """Rows and columns whose scores by iteration a figure of a paper shows."""
-    tables = [read_table(path) for path in curves if split_stem(path.stem)[0] == paper]
+    tables = [read_table(path) for path in curves if split_stem(path.stem, papers)[0] == paper]
     shown = [table[["row", "column"]] for table in tables if {"row", "column", "iteration"} <= set(table.columns)]
     return {(str(row), str(column)) for part in shown for row, column in part.itertuples(index=False)}
 
 
-def curve_plots(paths: list[Path], tables: list[Path], runs: Path | None) -> Iterator[tuple[str, plots.Plot]]:
+def curve_plots(
+    paths: list[Path], tables: list[Path], runs: Path | None, papers: Mapping[str, Paper]
+) -> Iterator[tuple[str, plots.Plot]]:
     """Paper and plot of scores by iteration (named as the paper's figure) and of training curves, one plot an experiment."""
     trainings: dict[str, dict[str, Path]] = {}
     for path in paths:
         if {"row", "iteration"} <= set(read_table(path).columns):
-            paper = split_stem(path.stem)[0]
-            printed = pd.concat([read_result(table) for table in tables if split_stem(table.stem)[0] == paper])
-            name, title = f"{path.stem}-plot".replace("_", "-"), figure_title(path.stem)
+            paper, figure = split_stem(path.stem, papers)
+            printed = pd.concat([read_result(table) for table in tables if split_stem(table.stem, papers)[0] == paper])
+            name, title = f"{path.stem}-plot".replace("_", "-"), figure_title(papers[paper], figure)
             yield paper, plots.scored_curves(name, title, path, printed)
         else:
             parts = path.parent.relative_to(runs).parts if runs else (path.parent.name,)
             trainings.setdefault("/".join(parts[:2]), {})["/".join(parts[2:]) or parts[-1]] = path
     for experiment, files in trainings.items():
-        first = experiment.partition("/")[0]
         name, title = re.sub("[/_]", "-", f"training-{experiment}"), f"Training of {experiment.replace('_', ' ')}"
-        yield first if first in PAPERS else "aqa7", plots.training_curves(name, title, files, CURVES)
+        yield owner_of(experiment, tables, papers), plots.training_curves(name, title, files, CURVES)
 
 
-def drawn_plots(tables: list[Path], curves: list[Path], runs: Path | None) -> list[tuple[str, plots.Plot]]:
+def owner_of(experiment: str, tables: list[Path], papers: Mapping[str, Paper]) -> str:
+    """The paper whose tables an experiment fills; of what fills none (a backbone), that of the first table shown."""
+    shown = list(dict.fromkeys(split_stem(path.stem, papers)[0] for path in tables))
+    folder = experiment.partition("/")[0]
+    mine = [
+        name
+        for name in shown
+        if any(folder == known.partition("/")[0] for table in papers[name].tables.values() for known in table.experiments)
+    ]
+    return (mine or shown)[0]
+
+
+def drawn_plots(
+    tables: list[Path], curves: list[Path], runs: Path | None, papers: Mapping[str, Paper]
+) -> list[tuple[str, plots.Plot]]:
     """Paper and plot of everything that is drawn for a page; of predictions only where the runs are at hand."""
-    drawn, seen = list(curve_plots(curves, tables, runs)), set[tuple[str, str]]()
+    drawn, seen = list(curve_plots(curves, tables, runs, papers)), set[tuple[str, str]]()
     for path in tables if runs else []:
-        paper = split_stem(path.stem)[0]
-        drawn += [(paper, plot) for plot in table_plots(path, seen, cells_in_figures(curves, paper))]
+        paper = split_stem(path.stem, papers)[0]
+        shown = cells_in_figures(curves, paper, papers)
+        drawn += [(paper, plot) for plot in table_plots(path, papers, seen, shown)]
     return drawn
 
 

@@ -1,7 +1,7 @@
 """Figures as SVG and PNG, with equal bytes from equal numbers: no dates, a fixed salt for identifiers, fixed sizes."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from rescore.actions import ACTIONS
 from rescore.engine.errors import RescoreError
 from rescore.engine.storage import atomic_path, read_table
 from rescore.reporting.tables import columns_of, read_result, sample_counts
-from rescore.reporting.wording import FIGURES, PROTOCOLS, TABLES, is_synthetic, scale_line
+from rescore.reporting.wording import PROTOCOLS, figure_title, is_synthetic, scale_line
+from rescore.scoring.papers import read_paper
 from rescore.scoring.scores import INTERVALS
 
 STYLE = {
@@ -33,11 +34,7 @@ STYLE = {
     "figure.dpi": 100,
     "savefig.dpi": 110,
 }
-MULTI_ACTION, RANDOM = "#1f5fbf", "#c62f2f"
-"""The paper's own colours in Figure 3: blue for the multi-action start, red for the random one."""
-COLOURS = {"AA": MULTI_ACTION, "RI": RANDOM}
-LABELS = {"AA": "from the multi-action model", "RI": "from random weights"}
-ROW_LABELS = {"RI": "RI (random start)", "AA": "AA (multi-action start)"}
+LINE = "#1f5fbf"
 PROTOCOL_STYLES = {
     "": (0.0, "#47607a"),
     "last_iteration": (-0.2, "#2b7a4b"),
@@ -75,10 +72,16 @@ def save(figure: Figure, svg: Path, png: Path) -> None:
         figure.savefig(temporary, format="png", metadata={"Software": None})
 
 
-def head(figure: Figure, title: str, settings: dict[str, Any], paper: str = "aqa7") -> None:
-    """The title with what the figure's numbers are worth beneath it."""
-    colour = SYNTHETIC if is_synthetic(settings, paper) else "black"
-    figure.suptitle(f"{title}\n{scale_line(settings, paper)}", fontsize=10, color=colour)
+def head(figure: Figure, title: str, settings: dict[str, Any], videos: str | None) -> None:
+    """The title with what the figure's numbers are worth beneath it; `videos` is the setting of `sources` that tells."""
+    colour = SYNTHETIC if is_synthetic(settings, videos) else "black"
+    figure.suptitle(f"{title}\n{scale_line(settings, videos)}", fontsize=10, color=colour)
+
+
+def paper_head(figure: Figure, paper: Path, name: str, settings: dict[str, Any], more: str = "") -> None:
+    """The head of a figure that a paper declares by its name; `more` follows the title on a line of its own."""
+    declared = read_paper(paper)
+    head(figure, figure_title(declared, name) + (f"\n{more}" if more else ""), settings, declared.videos)
 
 
 def legend_below(figure: Figure, panel: Axes, title: str) -> None:
@@ -89,44 +92,45 @@ def legend_below(figure: Figure, panel: Axes, title: str) -> None:
     )
 
 
-def draw_curves(axes: Axes, curves: pd.DataFrame) -> None:
-    """One panel of Figure 3: mean rho against iteration with its interval, both starts."""
+def draw_curves(axes: Axes, curves: pd.DataFrame, series: Mapping[str, Mapping[str, str]]) -> None:
+    """One panel: mean rho against iteration with its interval, a line a row, as the paper colours and calls them."""
     for row, part in curves.groupby("row", sort=True):
-        part = part.sort_values("iteration")
-        axes.fill_between(
-            part["iteration"], part["low"], part["high"], color=COLOURS[str(row)], alpha=0.18, linewidth=0
-        )
-        axes.plot(part["iteration"], part["value"], color=COLOURS[str(row)], linewidth=1.6, label=LABELS[str(row)])
+        part, told = part.sort_values("iteration"), series.get(str(row), {})
+        colour, label = told.get("colour", LINE), told.get("label", str(row))
+        axes.fill_between(part["iteration"], part["low"], part["high"], color=colour, alpha=0.18, linewidth=0)
+        axes.plot(part["iteration"], part["value"], color=colour, linewidth=1.6, label=label)
     axes.axhline(0, color="0.6", linewidth=0.6)
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axes.tick_params(labelsize=8)
 
 
-def figure3(curves: Path, svg: Path, png: Path, settings: dict[str, Any]) -> None:
-    """Figure 3: rho on the test samples at every evaluated iteration of fine-tuning, a panel an action and training size.
+def score_curves(paper: Path, figure: str, curves: Path, svg: Path, png: Path, settings: dict[str, Any]) -> None:
+    """Rho on the test samples at every evaluated iteration, a panel a column.
 
     Args:
-        curves: what score_aqa7 writes for figure3.
+        paper: papers/<name>/paper.yaml, which declares the figure under `curves`.
+        figure: its name there.
+        curves: its scores (scoring.score_table).
         svg, png: outputs.
         settings: `scale`, `sources`.
     """
-    table = read_table(curves)
+    table, told = read_table(curves), read_paper(paper).curves[figure]
     names = list(dict.fromkeys(table["column"]))
     rows = -(-len(names) // 3)
-    with canvas(10, 1.75 * rows + 1.2, rows, 3, sharey=True) as (figure, axes):
+    with canvas(10, 1.75 * rows + 1.2, rows, 3, sharey=True) as (drawn, axes):
         for panel, name in zip(axes.flat, names, strict=False):
             part = table[table["column"] == name]
-            draw_curves(panel, part)
+            draw_curves(panel, part, told.get("series", {}))
             action, _, size = name.rpartition(" ")
             panel.set_title(f"{action}, {size} for training (test n = {part['n'].iloc[0]})", fontsize=8.5)
         for panel in axes.flat[len(names) :]:
             panel.set_axis_off()
         seeds = table["seeds"].max()
         below = f"against iterations; line: mean over {seeds} seeds; band: confidence interval"
-        legend_below(figure, axes[0, 0], below)
-        figure.supylabel("Spearman's rho", fontsize=9)
-        head(figure, FIGURES["figure3"], settings)
-        save(figure, svg, png)
+        legend_below(drawn, axes[0, 0], below)
+        drawn.supylabel("Spearman's rho", fontsize=9)
+        paper_head(drawn, paper, figure, settings)
+        save(drawn, svg, png)
 
 
 def read_network(path: Path) -> dict[str, Any]:
@@ -150,10 +154,11 @@ def read_network(path: Path) -> dict[str, Any]:
     return dict(network)
 
 
-def figure2(network: Path, svg: Path, png: Path, settings: dict[str, Any]) -> None:
+def figure2(paper: Path, network: Path, svg: Path, png: Path, settings: dict[str, Any]) -> None:
     """Figure 2: the network, a box a layer with its output's shape and its parameters, read off the module itself.
 
     Args:
+        paper: papers/<name>/paper.yaml.
         network: network.json.
         svg, png: outputs.
         settings: `scale`, `sources`.
@@ -174,7 +179,7 @@ def figure2(network: Path, svg: Path, png: Path, settings: dict[str, Any]) -> No
         panel.set(xlim=(-0.2, 10.2), ylim=(-len(layers) + 0.4, 1.1))
         panel.set_axis_off()
         total = sum(layer["parameters"] for layer in layers)
-        head(figure, f"Figure 2: {described['network']}, {total:,} parameters", settings)
+        head(figure, f"Figure 2: {described['network']}, {total:,} parameters", settings, read_paper(paper).videos)
         save(figure, svg, png)
 
 
@@ -213,16 +218,18 @@ def figure1(manifest: Path, png: Path, settings: dict[str, Any]) -> None:
     contact_sheet(videos, captions, png, 8)
 
 
-def forest(table: str, result: Path, svg: Path, png: Path, settings: dict[str, Any]) -> None:
+def forest(paper: Path, table: str, result: Path, svg: Path, png: Path, settings: dict[str, Any]) -> None:
     """Reported against recomputed: a panel a column, a line a row, the reported number as a diamond beside our intervals.
 
     Args:
-        table: a key of wording.TABLES that has a figure.
+        paper: papers/<name>/paper.yaml.
+        table: one of its tables.
         result: the results table.
         svg, png: outputs.
         settings: `scale`, `sources`.
     """
-    lines, told = read_result(result), TABLES[table]
+    declared = read_paper(paper)
+    lines, told = read_result(result), declared.table_of(table)
     lines = lines[lines["column"].isin(told.forest_columns)] if told.forest_columns else lines
     rows, columns = list(dict.fromkeys(lines["row"])), columns_of(lines)
     for name in ("reported", "reproduced", *INTERVALS):
@@ -233,7 +240,7 @@ def forest(table: str, result: Path, svg: Path, png: Path, settings: dict[str, A
     with canvas(11, down * (0.3 * len(rows) + 0.7) + 1.2, down, across, sharex=True, sharey=True) as (figure, axes):
         for panel, column in zip(axes.flat, columns, strict=False):
             part = lines[lines["column"] == column]
-            draw_forest(panel, part, rows)
+            draw_forest(panel, part, rows, told.row_labels)
             panel.set_title(" ".join([column, sample_counts(part)]), fontsize=8.5)
         for panel in axes.flat[len(columns) :]:
             panel.set_axis_off()
@@ -242,11 +249,11 @@ def forest(table: str, result: Path, svg: Path, png: Path, settings: dict[str, A
             axes.flat[0],
             f"{told.measure} on n test samples; bars: confidence intervals; ends: prediction intervals",
         )
-        head(figure, FIGURES[f"{table}_forest"], settings, told.paper)
+        head(figure, figure_title(declared, f"{table}_forest"), settings, told.videos)
         save(figure, svg, png)
 
 
-def draw_forest(panel: Axes, part: pd.DataFrame, rows: list[str]) -> None:
+def draw_forest(panel: Axes, part: pd.DataFrame, rows: list[str], labels: Mapping[str, str]) -> None:
     """One column of a results table as dots, intervals and diamonds."""
     height = part["row"].map(rows.index)
     for protocol, (offset, colour) in PROTOCOL_STYLES.items():
@@ -259,17 +266,18 @@ def draw_forest(panel: Axes, part: pd.DataFrame, rows: list[str]) -> None:
     # Hollow, so that it hides no dot of ours beneath it.
     panel.plot(part["reported"], height, "D", color="black", fillstyle="none", markersize=5, label="reported")
     panel.axvline(0, color="0.6", linewidth=0.6)
-    panel.set_yticks(range(len(rows)), [ROW_LABELS.get(row, row) for row in rows], fontsize=8.5)
+    panel.set_yticks(range(len(rows)), [labels.get(row, row) for row in rows], fontsize=8.5)
     panel.set_ylim(len(rows) - 0.5, -0.5)
     percent = bool((part[["reported", "reproduced"]].abs() > 1).any(axis=None))
     panel.xaxis.set_major_locator(MaxNLocator(5) if percent else MultipleLocator(0.5))
     panel.tick_params(axis="x", labelsize=8)
 
 
-def learning_curve(curve: Path, svg: Path, png: Path, settings: dict[str, Any]) -> None:
+def learning_curve(paper: Path, curve: Path, svg: Path, png: Path, settings: dict[str, Any]) -> None:
     """The backbone's pre-training: every measured column of curve.csv against its iteration.
 
     Args:
+        paper: papers/<name>/paper.yaml, which has the title.
         curve: CSV with `iteration` and measured columns (loss, accuracy); empty cells where one was not measured.
         svg, png: outputs.
         settings: `scale`, `sources`.
@@ -285,7 +293,7 @@ def learning_curve(curve: Path, svg: Path, png: Path, settings: dict[str, Any]) 
         for panel, name in zip(axes.flat, measured, strict=True):
             part = table[["iteration", name]].dropna()
             marker = "." if len(part) < 60 else None
-            panel.plot(part["iteration"], part[name], color=MULTI_ACTION, linewidth=1.4, marker=marker)
+            panel.plot(part["iteration"], part[name], color=LINE, linewidth=1.4, marker=marker)
             share = name.endswith("accuracy")
             panel.set_ylim(0, 1 if share else None)
             panel.set_title(name.replace("_", " "), fontsize=9)
@@ -294,5 +302,5 @@ def learning_curve(curve: Path, svg: Path, png: Path, settings: dict[str, Any]) 
             )
             panel.set_xlabel("iteration", fontsize=9)
         colour = SYNTHETIC if mark.startswith("SYNTHETIC") else "black"
-        figure.suptitle(f"{FIGURES['pretraining']} ({mark}, scale {settings['scale']})", fontsize=10, color=colour)
+        figure.suptitle(f"{figure_title(read_paper(paper), 'pretraining')} ({mark}, scale {settings['scale']})", fontsize=10, color=colour)
         save(figure, svg, png)

@@ -10,20 +10,20 @@ from matplotlib.axes import Axes
 from rescore.engine.errors import RescoreError
 from rescore.engine.storage import read_table
 from rescore.experiments.mtl_aqa_members import WHOLE
-from rescore.reporting.figures import canvas, head, legend_below
-from rescore.reporting.mtl_aqa_figures import PAPER, save_png, show_strip, strip
+from rescore.reporting.figures import canvas, legend_below, paper_head
+from rescore.reporting.mtl_aqa_figures import save_png, show_strip, strip
 from rescore.scoring.mtl_aqa_samples import SHARES
 
-TITLE = "Incremental labels: points that each clip adds, beside the mean training dive"
 MEMBER = f"c3d_lstm_incremental/{WHOLE}"
 
 
 def increments(
-    increments: Path, predictions: Path, rows: Path, clips: Path, png: Path, settings: dict[str, Any]
+    paper: Path, increments: Path, predictions: Path, rows: Path, clips: Path, png: Path, settings: dict[str, Any]
 ) -> None:
     """Four test dives, chosen as Table 6's are (by the rank of their absolute error): frames, and the points of each clip.
 
     Args:
+        paper: papers/<name>/paper.yaml, which has the title.
         increments: of `experiments.c3d_lstm_incremental`.
         predictions: of the same; they hold the true scores.
         rows: the clip store's table.
@@ -52,7 +52,7 @@ def increments(
             draw_points(axes[2 * number + 1, 0], growing[growing["sample"] == dive["sample"]].sort_values("clip"))
         axes[-1, 0].set_xlabel("clip")
         legend_below(figure, axes[1, 0], "what the network adds with each clip; above, the difference in points")
-        head(figure, TITLE, settings, PAPER)
+        paper_head(figure, paper, "increments", settings)
         save_png(figure, png)
 
 

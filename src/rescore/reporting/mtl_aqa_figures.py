@@ -14,12 +14,9 @@ from matplotlib.ticker import MaxNLocator
 
 from rescore.engine.errors import RescoreError
 from rescore.engine.storage import atomic_path, read_table
-from rescore.reporting.figures import canvas, head, read_network, save
-from rescore.reporting.wording import FIGURES
-from rescore.scoring.mtl_aqa import SUBTASKS, TASKS
-from rescore.scoring.mtl_aqa_samples import class_word
+from rescore.reporting.figures import canvas, paper_head, read_network, save
+from rescore.scoring.mtl_aqa_samples import SUBTASKS, class_word
 
-PAPER = "mtl_aqa"
 SHOWN_FRAMES = 10
 """Frames drawn of a dive, evenly spaced over its window."""
 CHARACTERS = 165
@@ -41,7 +38,13 @@ BODY_READERS = "Every head reads what the body gives."
 TRUNK_READERS = (
     "Score and class heads read the first column's last layer; the captioning head reads the clips before their mean."
 )
-TASK_TITLES = {tasks: title for title, tasks in TASKS.items()} | {"classes": "Cls alone (Nibali et al.)"}
+TASK_TITLES = {
+    "score": "AQA",
+    "score_classes": "+ Cls",
+    "score_caption": "+ Caps",
+    "score_classes_caption": "+ Cls + Caps",
+    "classes": "Cls alone (Nibali et al.)",
+}
 
 
 def read_samples(path: Path) -> list[dict[str, Any]]:
@@ -89,10 +92,11 @@ def show_text(panel: Axes, lines: list[str]) -> None:
     panel.text(0, 1, "\n".join(lines), va="top", fontsize=7.5, parse_math=False, transform=panel.transAxes)
 
 
-def table6_frames(samples: Path, clips: Path, png: Path, settings: dict[str, Any]) -> None:
+def table6_frames(paper: Path, samples: Path, clips: Path, png: Path, settings: dict[str, Any]) -> None:
     """The four dives of Table 6: frames as C3D-AVG sees them, and beneath them what is true and what it says.
 
     Args:
+        paper: papers/<name>/paper.yaml, which has the title.
         samples: JSON of `scoring.mtl_aqa_samples`.
         clips: the clip store that C3D-AVG reads.
         png: output.
@@ -115,11 +119,11 @@ def table6_frames(samples: Path, clips: Path, png: Path, settings: dict[str, Any
             title = f"Dive {number + 1}: {dive['sample']}, error {dive['error']:.2f} points, rank {dive['rank']} of {dive['of']}"
             show_strip(axes[2 * number, 0], strip(store, dive["place"], settings), title)
             show_text(axes[2 * number + 1, 0], lines)
-        head(figure, FIGURES["mtl_aqa_table6_frames"], settings, PAPER)
+        paper_head(figure, paper, "table6_frames", settings)
         save_png(figure, png)
 
 
-def figure1(samples: Path, clips: Path, png: Path, settings: dict[str, Any]) -> None:
+def figure1(paper: Path, samples: Path, clips: Path, png: Path, settings: dict[str, Any]) -> None:
     """Figure 1: one dive with the three outputs of C3D-AVG-MTL. Arguments as `table6_frames`."""
     dive, store = read_samples(samples)[FIGURE1_DIVE], np.load(clips, mmap_mode="r")
     with canvas(11, 4.2, 2, 1, gridspec_kw={"height_ratios": [1.1, 2.2]}) as (figure, axes):
@@ -141,7 +145,7 @@ def figure1(samples: Path, clips: Path, png: Path, settings: dict[str, Any]) -> 
             panel.add_patch(box)
             panel.text(left + 0.15, 1.9, title, va="top", fontsize=9, weight="bold")
             panel.text(left + 0.15, 1.6, "\n".join(lines), va="top", fontsize=7.5, parse_math=False)
-        head(figure, FIGURES["mtl_aqa_figure1"], settings, PAPER)
+        paper_head(figure, paper, "figure1", settings)
         save_png(figure, png)
 
 
@@ -172,15 +176,16 @@ def save_png(figure: Any, png: Path) -> None:
 
 
 def architecture(
-    network: Path, svg: Path, png: Path, settings: dict[str, Any], figure_name: str = "mtl_aqa_figure2"
+    paper: Path, figure_name: str, network: Path, svg: Path, png: Path, settings: dict[str, Any]
 ) -> None:
     """A network of several heads, a box a layer: body (and trunk) in the first column, then a column a head.
 
     Args:
+        paper: papers/<name>/paper.yaml, which has the title.
+        figure_name: of a figure that it declares.
         network: JSON of `experiments.mtl_aqa_network.describe`.
         svg, png: outputs.
         settings: `scale`, `sources`.
-        figure_name: a key of wording.FIGURES.
     """
     described = read_network(network)
     layers = described["layers"]
@@ -200,7 +205,7 @@ def architecture(
         total = sum(layer["parameters"] for layer in layers)
         read = TRUNK_READERS if any(layer["part"] == "Trunk" for layer in layers) else BODY_READERS
         note = f"{described['network']}, {total:,} parameters; outputs: channels × frames × height × width\n{read}"
-        head(figure, f"{FIGURES[figure_name]}\n{note}", settings, PAPER)
+        paper_head(figure, paper, figure_name, settings, note)
         save(figure, svg, png)
 
 
@@ -235,10 +240,11 @@ def read_curves(paths: list[Path]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def curves(curves: list[Path], svg: Path, png: Path, settings: dict[str, Any]) -> None:
+def curves(paper: Path, curves: list[Path], svg: Path, png: Path, settings: dict[str, Any]) -> None:
     """Learning curves: a row a network, a panel a measured column, a line a set of tasks (mean over seeds; band: their range).
 
     Args:
+        paper: papers/<name>/paper.yaml, which has the title.
         curves: curve.csv of members, `<network>/<tasks>/<training set>/<seed>/curve.csv`, of one training set.
         svg, png: outputs.
         settings: `scale`, `sources`.
@@ -268,7 +274,7 @@ def curves(curves: list[Path], svg: Path, png: Path, settings: dict[str, Any]) -
         figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=5, fontsize=8, frameon=False)
         for panel in axes[-1]:
             panel.set_xlabel("epoch", fontsize=8.5)
-        head(figure, FIGURES["mtl_aqa_curves"], settings, PAPER)
+        paper_head(figure, paper, "curves", settings)
         save(figure, svg, png)
 
 

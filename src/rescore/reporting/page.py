@@ -23,8 +23,6 @@ from rescore.reporting.error_table import error_lines
 from rescore.reporting.error_table import note as error_note
 from rescore.reporting.evidence import (
     NOT_RECORDED,
-    PAPERS,
-    SHORT_PAPERS,
     Provenance,
     behind,
     fingerprint_in_words,
@@ -32,12 +30,13 @@ from rescore.reporting.evidence import (
     recorded,
     split_stem,
 )
-from rescore.reporting.figure_view import drawn_plots, figure_title, picture, plot_view
-from rescore.reporting.table_view import link_view, protocol_title, short, table_key, table_section
+from rescore.reporting.figure_view import drawn_plots, picture, plot_view
+from rescore.reporting.table_view import link_view, protocol_title, short, table_of, table_section
 from rescore.reporting.tables import VERDICTS, read_result
 from rescore.reporting.tables import records as records_of
-from rescore.reporting.wording import TABLES, is_synthetic, scale_line
+from rescore.reporting.wording import figure_title, is_synthetic, scale_line
 from rescore.scoring.claims import RESULTS
+from rescore.scoring.papers import FOLDER, Paper, read_papers
 
 REPORTED = "in the paper's own numbers"
 SOURCES = {
@@ -46,7 +45,7 @@ SOURCES = {
     "best_iteration_on_test": "in ours, best iteration on test",
     "best_on_validation": "in ours, best on validation",
 }
-HEADINGS = {"open": "Real public data without video, recomputed"}
+Papers = Mapping[str, Paper]
 SEVERITIES = ("error", "notable", "note")
 SYMBOLS = {
     **dict(zip(VERDICTS, "✓≠⊘○◇", strict=True)),
@@ -66,13 +65,12 @@ def environment() -> Environment:
     )
 
 
-def verdict_line(path: Path, link: str) -> dict[str, Any]:
+def verdict_line(path: Path, link: str, papers: Papers) -> dict[str, Any]:
     """A table's name, paper, and how many comparisons ended in each verdict."""
-    result = read_result(path)
+    result, table = read_result(path), table_of(path.stem, papers)
     found = result.loc[result["reported"] != "", "verdict"].value_counts()
-    paper = split_stem(path.stem)[0]
     return {
-        "names": [short(TABLES[table_key(path.stem)].title), SHORT_PAPERS.get(paper, paper)],
+        "names": [short(table.title, papers), papers[table.paper].short],
         "numbers": [int(found.get(verdict, 0)) for verdict in VERDICTS],
         "link": f"{link}#{path.stem}",
         "synthetic": False,
@@ -121,13 +119,13 @@ def agreeing(ours: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
     return [("in ours, every protocol", *ours[0][1:])]
 
 
-def claim_counts(path: Path, link: str, synthetic: bool) -> list[dict[str, Any]]:
+def claim_counts(path: Path, link: str, synthetic: bool, papers: Papers) -> list[dict[str, Any]]:
     """How many of a paper's claims have each result in each source of numbers."""
     found = [(source, result) for claim in claim_lines(path) for source, result, _ in claim["findings"]]
-    paper = split_stem(path.stem)[0]
+    paper = split_stem(path.stem, papers)[0]
     return [
         {
-            "names": [source, SHORT_PAPERS.get(paper, paper)],
+            "names": [source, papers[paper].short],
             "numbers": [found.count((source, result)) for result in RESULTS],
             "link": f"{link}#{paper}-claims",
             "synthetic": synthetic and source != REPORTED,
@@ -139,7 +137,7 @@ def claim_counts(path: Path, link: str, synthetic: bool) -> list[dict[str, Any]]
 def comparison_lines(path: Path) -> list[dict[str, Any]]:
     """Pairs of cells held against each other, with numbers to four digits and the chosen protocol in words."""
     lines = records_of(read_result(path))
-    numbers = ("left", "right", "difference", "low", "high", "holm_p", "permutation_p")
+    numbers = ("left", "right", "difference", "low", "high", "holm_p")
     return [
         {
             **line,
@@ -245,15 +243,17 @@ def step_lines(provenance: Provenance) -> list[dict[str, str]]:
     ]
 
 
-def sections(papers: list[dict[str, Any]], shown: dict[str, Any]) -> list[tuple[str, str, list[tuple[str, str]]]]:
+def sections(
+    shown_papers: list[dict[str, Any]], shown: dict[str, Any], papers: Papers
+) -> list[tuple[str, str, list[tuple[str, str]]]]:
     """Identifier, title and inner sections of every section that the page has, in its order."""
     listed: list[tuple[str, str, list[tuple[str, str]]]] = [("made", "How it was made", [])]
-    for paper in papers:
-        inner = [(table["id"], short(table["title"])) for table in paper["tables"]]
+    for paper in shown_papers:
+        inner = [(table["id"], short(table["title"], papers)) for table in paper["tables"]]
         inner += [(f"{paper['id']}-figures", "Figures")] if paper["figures"] or paper["plots"] else []
         inner += [(f"{paper['id']}-comparisons", "Comparisons")] if paper["comparisons"] else []
         inner += [(f"{paper['id']}-claims", "Claims")] if paper["claims"] else []
-        listed.append((paper["id"], SHORT_PAPERS.get(paper["id"], paper["id"]), inner))
+        listed.append((paper["id"], papers[paper["id"]].short, inner))
     if shown["errors"]:
         listed.append(("errors", "Errors in points", []))
     inner = [("audit", "Audit")] if shown["audit"] else []
@@ -271,50 +271,56 @@ def paper_sections(
     claims: list[Path],
     comparisons: list[Path],
     drawn: list[tuple[str, plots.Plot]],
+    papers: Papers,
 ) -> list[dict[str, Any]]:
     """Everything that is shown of each paper, in the order of the tables."""
-    names = [table["paper"] for table in tables] + [split_stem(path.stem)[0] for path in [*figures, *claims]]
+
+    def of(path: Path) -> str:
+        return split_stem(path.stem, papers)[0]
+
+    names = [table["paper"] for table in tables] + [of(path) for path in [*figures, *claims]]
     results = [(word, word) for word in RESULTS]
     return [
         {
             "id": paper,
-            "title": PAPERS.get(paper, paper),
+            "title": papers[paper].title,
             "synthetic": any(table["synthetic"] for table in tables if table["paper"] == paper),
             "tables": [table for table in tables if table["paper"] == paper],
             "figures": [
                 {"id": f"figure-{path.stem}", "title": title, "picture": picture(path, title)}
                 for path in figures
-                if split_stem(path.stem)[0] == paper and (title := figure_title(path.stem))
+                if of(path) == paper
+                and (title := figure_title(papers[paper], split_stem(path.stem, papers)[1]))
             ],
             "plots": [plot_view(plot) for whose, plot in drawn if whose == paper],
-            "claims": [claim for path in claims if split_stem(path.stem)[0] == paper for claim in claim_lines(path)],
+            "claims": [claim for path in claims if of(path) == paper for claim in claim_lines(path)],
             "claim_results": results,
             "comparisons": [
-                line for path in comparisons if split_stem(path.stem)[0] == paper for line in comparison_lines(path)
+                line for path in comparisons if of(path) == paper for line in comparison_lines(path)
             ],
         }
         for paper in dict.fromkeys(names)
     ]
 
 
-def heading(settings: dict[str, Any], papers: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the page says of itself at its top."""
-    alone = f"{papers[0]['title']}, recomputed" if len(papers) == 1 else "The papers' numbers, recomputed"
+def heading(settings: dict[str, Any], names: list[str], papers: Papers) -> dict[str, Any]:
+    """What the page of some papers says of itself at its top; at a scale that has its name, a paper speaks for all."""
+    one = [settings["scale"]] if settings["scale"] in papers else names
+    alone = papers[one[0]].heading if len(one) == 1 else "The papers' numbers, recomputed"
     return {
         "scale": settings["scale"],
         "scale_line": scale_line(settings),
         "synthetic": is_synthetic(settings),
-        "heading": HEADINGS.get(settings["scale"], alone),
+        "heading": alone,
     }
 
 
-def summary(
-    tables: list[Path], views: list[dict[str, Any]], claims: list[Path], papers: list[dict[str, Any]]
-) -> dict[str, Any]:
+def summary(tables: list[Path], views: list[dict[str, Any]], claims: list[Path], papers: Papers) -> dict[str, Any]:
     """The numbers at the page's top: comparisons by verdict, and claims by result."""
-    fictitious = {paper["id"] for paper in papers if paper["synthetic"]}
+    fictitious = {view["paper"] for view in views if view["synthetic"]}
     counts = [
-        verdict_line(path, "") | {"synthetic": view["synthetic"]} for path, view in zip(tables, views, strict=True)
+        verdict_line(path, "", papers) | {"synthetic": view["synthetic"]}
+        for path, view in zip(tables, views, strict=True)
     ]
     return {
         "counts": counts,
@@ -322,7 +328,9 @@ def summary(
         "compared": sum(sum(line["numbers"]) for line in counts),
         "printed": printed_numbers(tables),
         "claim_counts": [
-            line for path in claims for line in claim_counts(path, "", split_stem(path.stem)[0] in fictitious)
+            line
+            for path in claims
+            for line in claim_counts(path, "", split_stem(path.stem, papers)[0] in fictitious, papers)
         ],
     }
 
@@ -374,6 +382,7 @@ def page(
     version: str = "",
     comparisons: list[Path] | None = None,
     errors: Path | None = None,
+    papers: Path = FOLDER,
 ) -> None:
     """Write the page of one scale.
 
@@ -396,6 +405,7 @@ def page(
         version: code version shown at the top; empty: what the steps recorded.
         comparisons: `<paper>_comparisons.csv` of scoring.comparisons: which rows are above which, and whether by chance.
         errors: `error_measures.csv` of reporting.error_table; shown folded.
+        papers: the folder of the papers' declarations.
 
     Raises:
         RescoreError: inputs are missing or not what they should be.
@@ -403,16 +413,17 @@ def page(
     claims, comparisons, curves = claims or [], comparisons or [], curves or []
     given = [*tables, *figures, *dropped, *claims, *comparisons, *curves, *filter(None, (audit, errors))]
     require(given)
+    declared = read_papers(papers)
     provenance = read_provenance(step_records, lock)
     fingerprint = fingerprint_in_words(provenance)
-    views = details_once([table_section(path, settings, provenance, runs is not None) for path in tables])
+    views = details_once([table_section(path, declared, settings, provenance, runs is not None) for path in tables])
     provenance = behind(
         provenance, [*names_of(given, runs), *(link["path"] for view in views for link in view["back"])]
     )
-    drawn = drawn_plots(tables, curves, runs)
+    drawn = drawn_plots(tables, curves, runs, declared)
     stems = {path.stem for path in curves}
     figures = [path for path in figures if path.stem not in stems]  # drawn from its numbers instead
-    papers = paper_sections(views, figures, claims, comparisons, drawn)
+    parts = paper_sections(views, figures, claims, comparisons, drawn, declared)
     contradictions = [line for path in findings or [] for line in records_of(read_result(path))]
     beside = {
         "audit": audit_view(audit) if audit else None,
@@ -426,10 +437,10 @@ def page(
     told = made(settings, provenance, version, most_seeds(tables), fingerprint)
     shown = {
         **beside,
-        **heading(settings, papers),
-        **summary(tables, views, claims, papers),
-        "papers": papers,
-        "sections": sections(papers, beside),
+        **heading(settings, [part["id"] for part in parts], declared),
+        **summary(tables, views, claims, declared),
+        "papers": parts,
+        "sections": sections(parts, beside, declared),
         "made": told,
         "data": data_behind(views),
         "steps": step_lines(provenance),
@@ -437,17 +448,18 @@ def page(
     write_text(output, render("page.html.j2", **shown))
 
 
-def scale_view(folder: Path) -> dict[str, Any] | None:
+def scale_view(folder: Path, papers: Papers) -> dict[str, Any] | None:
     """What the overview shows of results/<scale>; None where it has no tables."""
     found = sorted((folder / "tables").glob("*.csv"))
     claims = [path for path in found if path.stem.endswith("_claims")]
-    tables = [path for path in found if split_stem(path.stem)[1] in TABLES or path.stem in TABLES]
+    keys = {table.key for paper in papers.values() for table in paper.tables.values()}
+    tables = [path for path in found if path.stem in keys]
     if not tables:
         return None
     link = f"{folder.name}/index.html"
     reasons = pd.concat([read_result(path)["reason"] for path in tables])
     synthetic = bool(reasons.str.startswith("synthetic").any())
-    counts = [verdict_line(path, link) for path in tables]
+    counts = [verdict_line(path, link, papers) for path in tables]
     return {
         "name": folder.name,
         "link": link,
@@ -455,23 +467,25 @@ def scale_view(folder: Path) -> dict[str, Any] | None:
         "counts": counts,
         "printed": printed_numbers(tables),
         "compared": sum(sum(line["numbers"]) for line in counts),
-        "claims": [line for path in claims for line in claim_counts(path, link, synthetic)],
+        "claims": [line for path in claims for line in claim_counts(path, link, synthetic, papers)],
     }
 
 
-def overview(results: Path, output: Path, audit: Path | None = None) -> None:
+def overview(results: Path, output: Path, audit: Path | None = None, papers: Path = FOLDER) -> None:
     """Write the page that sums up every scale whose tables are there.
 
     Args:
         results: folder with a folder a scale.
         output: HTML file, beside the scales' folders, whose pages it links to.
         audit: results/audit.csv, shown whole.
+        papers: the folder of the papers' declarations.
 
     Raises:
         RescoreError: no scale has tables.
     """
     require([audit] if audit else [])
-    views = [scale_view(folder) for folder in sorted(results.iterdir()) if folder.is_dir()]
+    declared = read_papers(papers)
+    views = [scale_view(folder, declared) for folder in sorted(results.iterdir()) if folder.is_dir()]
     scales = sorted((view for view in views if view), key=lambda view: (view["synthetic"], view["name"]))
     if not scales:
         raise RescoreError(f"{results}: no scale has tables. Run the workflow, which writes them.")

@@ -19,7 +19,7 @@ import pyarrow  # type: ignore[import-untyped]
 
 from rescore.engine.errors import RescoreError
 from rescore.engine.storage import read_table
-from rescore.scoring.aqa7 import Cell
+from rescore.scoring.papers import Cell
 
 VEGA_LITE = "6.1"
 LIBRARY = f"Vega, Vega-Lite {VEGA_LITE} and Vega-Embed"

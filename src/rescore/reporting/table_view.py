@@ -14,7 +14,6 @@ import pandas as pd
 from rescore.engine.errors import RescoreError
 from rescore.reporting.cells import members_behind
 from rescore.reporting.evidence import (
-    SHORT_PAPERS,
     Link,
     Place,
     Provenance,
@@ -25,7 +24,8 @@ from rescore.reporting.evidence import (
     split_stem,
 )
 from rescore.reporting.tables import VERDICTS, layout, read_result, records, sample_counts
-from rescore.reporting.wording import PROTOCOLS, TABLES, Table, is_synthetic, note
+from rescore.reporting.wording import PROTOCOLS, is_synthetic, note
+from rescore.scoring.papers import Paper, Table
 from rescore.scoring.scores import INTERVALS
 
 WIDTH = 124.0
@@ -37,22 +37,23 @@ PARAMETERS = 6000
 """Characters shown of a checkpoint's header; `rescore explain` prints all of it."""
 
 
-def table_key(stem: str) -> str:
-    """The key of a results table in wording.TABLES: its whole name where that is one, else what follows the paper's.
+def table_of(stem: str, papers: Mapping[str, Paper]) -> Table:
+    """What is declared of a results table.
 
     Raises:
-        RescoreError: it is neither.
+        RescoreError: no paper declares it.
     """
-    for key in (stem, split_stem(stem)[1]):
-        if key in TABLES:
-            return key
-    raise RescoreError(f"{stem}.csv: results tables are named <paper>_<table>.csv, with {', '.join(TABLES)}")
+    paper, name = split_stem(stem, papers)
+    if paper not in papers or name not in papers[paper].tables:
+        known = [table.key for declared in papers.values() for table in declared.tables.values()]
+        raise RescoreError(f"{stem}.csv: results tables are named <paper>_<table>.csv: {', '.join(known)}")
+    return papers[paper].tables[name]
 
 
-def short(title: str) -> str:
+def short(title: str, papers: Mapping[str, Paper]) -> str:
     """`Table 4` of `MTL-AQA, Table 4: one task against several`."""
-    start = title.partition(":")[0]
-    return next((start.removeprefix(f"{paper}, ") for paper in SHORT_PAPERS.values() if start.startswith(paper)), start)
+    start, names = title.partition(":")[0], [paper.short for paper in papers.values()]
+    return next((start.removeprefix(f"{name}, ") for name in names if start.startswith(name)), start)
 
 
 def value_of(text: str) -> float:
@@ -143,22 +144,22 @@ def way_back(path: Path, place: Place, line: Mapping[str, Any]) -> dict[str, Any
 
 
 def table_section(
-    path: Path, settings: dict[str, Any], provenance: Provenance, with_runs: bool, numbers_alone: bool = False
+    path: Path, papers: Mapping[str, Paper], settings: dict[str, Any], provenance: Provenance, with_runs: bool
 ) -> dict[str, Any]:
     """What the template shows of one results table.
 
     Args:
         path: results table.
+        papers: what is declared.
         settings: `scale`, `sources`, `scoring`.
         provenance: what steps recorded.
         with_runs: whether the files behind the table are at hand (results and runs in one tree).
-        numbers_alone: leave out everything but the counts' needs.
     """
-    result, table = read_result(path), TABLES[table_key(path.stem)]
+    result, table = read_result(path), table_of(path.stem, papers)
     lines, reasons = records(result), reasons_of(result)
     numbered = {(reason["verdict"], reason["reason"]): number for number, reason in enumerate(reasons, 1)}
     axes = {} if table.characteristics else spans(lines)
-    place = place_of(path) if with_runs else None
+    place = place_of(path, papers) if with_runs else None
     # The way back stands once a cell, in its first line with a number: the page is as large as it may be.
     leading = {(line["row"], line["column"]): line for line in reversed(lines)}
     leading |= {(line["row"], line["column"]): line for line in reversed(lines) if line["reproduced"]}
@@ -176,11 +177,11 @@ def table_section(
     chain = links(place, provenance) if place else []
     return {
         "id": path.stem,
-        "paper": split_stem(path.stem)[0],
-        "synthetic": is_synthetic(settings, table.paper),
+        "paper": table.paper,
+        "synthetic": is_synthetic(settings, table.videos),
         "title": table.title,
-        "short": short(table.title),
-        "note": note(table_key(path.stem), list(result["row"]), settings),
+        "short": short(table.title, papers),
+        "note": note(table, list(result["row"]), settings),
         "lines": shown,
         "bars": bool(axes) and any(line["low"] for line in lines),
         "axis": axis_of(axes),

@@ -13,8 +13,9 @@ import pandas as pd
 from rescore.engine.errors import RescoreError, raise_together
 from rescore.engine.storage import read_table, remedy_of_damaged, write_table, write_text
 from rescore.manifests.summary import REPORTED_ONLY
-from rescore.reporting.wording import NOT_RUN, PROTOCOLS, TABLES, Table, not_comparable, note, scale_line
+from rescore.reporting.wording import NOT_RUN, PROTOCOLS, not_comparable, note, scale_line
 from rescore.scoring.estimates import NONE, NOTHING_TRAINED
+from rescore.scoring.papers import BEST, BEST_ON_TEST, LAST, Table, read_paper
 from rescore.scoring.scores import INTERVALS, RERUN
 
 COLUMNS = [
@@ -22,7 +23,7 @@ COLUMNS = [
     *("n", "seeds", "variance", "verdict", "reason"),
 ]
 VERDICTS = ("reproduced", "differs", "not comparable", "not run", "reported only")
-SCORES = ["row", "column", "statistic", "protocol", "value", *INTERVALS, *RERUN, "n", "seeds", "variance"]
+SCORES = ["row", "column", "statistic", "protocol", "value", *INTERVALS, *RERUN, "n", "seeds", "variance", "reason"]
 SUMMARY = ["row", "column", "value", "n", "reason"]
 ONE_TRAINING = "one training, and nothing says how others would vary: the interval is over test samples only"
 SAMPLES_ONLY = "†"
@@ -50,19 +51,19 @@ def verdict(table: Table, line: dict[str, str], settings: dict[str, Any]) -> tup
     if not line["reported"]:
         return "not comparable", line.get("missing") or table.own.get(line["column"], "the paper prints no such number")
     if not line["reproduced"] and not line["seeds"]:
-        why = line.get("missing") or table.not_run.get(line["row"], NOT_RUN)
+        why = line.get("missing") or table.why_absent(line["row"], line["column"]) or NOT_RUN
         only = why.startswith(REPORTED_ONLY)
         return ("reported only", why.removeprefix(REPORTED_ONLY)) if only else ("not run", why)
-    if reason := not_comparable(settings, table.paper) or table.other_input.get(line["row"]) or line.get("missing"):
+    if reason := not_comparable(settings, table.videos) or table.other_input.get(line["row"]) or line.get("missing"):
         return "not comparable", reason
     if not line["reproduced"]:
         return "not comparable", "undefined: constant predictions in some seed, or fewer than 4 samples"
     if table.characteristics:
         same = same_to_printed_digits(line["reported"], line["reproduced"])
         return ("reproduced", "equal to the printed digits") if same else ("differs", table.differs)
-    if line["protocol"] == "best_on_test":
+    if line["protocol"] == BEST_ON_TEST:
         return "not comparable", "chosen on test data; the paper does not say that it did so"
-    if table.prints_best_iteration and line["protocol"] == "last_iteration":
+    if table.prints == BEST and line["protocol"] == LAST:
         return "not comparable", "the paper prints the best of all iterations, this is the last"
     return verdict_by_interval(line)
 
@@ -109,7 +110,7 @@ def read_scores(table: Table, path: Path) -> pd.DataFrame:
     for name in ("n", "seeds"):
         lines[name] = scores[name].map(lambda count: "" if pd.isna(count) else str(int(count)))
     lines["variance"] = scores["variance"].astype(object).fillna("")
-    lines["missing"] = scores["reason"].astype(object).fillna("") if "reason" in scores else ""
+    lines["missing"] = scores["reason"].astype(object).fillna("")
     return lines.reset_index(drop=True)
 
 
@@ -206,10 +207,10 @@ def sample_counts(part: pd.DataFrame) -> str:
     return f"(n = {low})" if low == high else f"(n = {low} to {high})"
 
 
-def markdown(table: str, result: pd.DataFrame, settings: dict[str, Any]) -> str:
+def markdown(table: Table, result: pd.DataFrame, settings: dict[str, Any]) -> str:
     """The table in Markdown, with its title and what its numbers are worth."""
     columns, lines = layout(result)
-    text = [f"## {TABLES[table].title}", "", f"**{scale_line(settings, TABLES[table].paper)}**", ""]
+    text = [f"## {table.title}", "", f"**{scale_line(settings, table.videos)}**", ""]
     text += [note(table, list(result["row"]), settings), ""]
     text += ["| | | " + " | ".join(columns) + " |", "|---|---|" + "---:|" * len(columns)]
     text += [
@@ -222,12 +223,12 @@ def markdown(table: str, result: pd.DataFrame, settings: dict[str, Any]) -> str:
 LATEX_SPECIAL = str.maketrans({"#": r"\#", "%": r"\%", "&": r"\&", "_": r"\_", "`": "'", "†": r"\dag{}"})
 
 
-def latex(table: str, result: pd.DataFrame, settings: dict[str, Any]) -> str:
+def latex(table: Table, result: pd.DataFrame, settings: dict[str, Any]) -> str:
     r"""The table in LaTeX (booktabs), in a `table*` that is scaled to the text width by `\resizebox` of graphicx."""
     columns, lines = layout(result)
     head = " & ".join(["", "", *[column.translate(LATEX_SPECIAL) for column in columns]])
-    scale = scale_line(settings, TABLES[table].paper)
-    caption = f"{TABLES[table].title}. {scale} {note(table, list(result['row']), settings)}"
+    scale = scale_line(settings, table.videos)
+    caption = f"{table.title}. {scale} {note(table, list(result['row']), settings)}"
     text = [
         "% needs \\usepackage{booktabs,graphicx}",
         r"\begin{table*}",
@@ -247,8 +248,8 @@ def latex(table: str, result: pd.DataFrame, settings: dict[str, Any]) -> str:
 
 
 def make_table(
+    paper: Path,
     table: str,
-    reported: Path,
     csv: Path,
     markdown_file: Path,
     latex_file: Path,
@@ -258,22 +259,21 @@ def make_table(
     """Write one table of results in three forms.
 
     Args:
-        table: a key of `wording.TABLES`.
-        reported: the paper's numbers.
+        paper: papers/<name>/paper.yaml; the printed numbers lie beside it, in tables/<table>.csv.
+        table: one of its tables.
         csv, markdown_file, latex_file: outputs.
         settings: `scale`, `sources`, `scoring`.
-        scores: scores of the table, for Table 1 the summary of a manifest; None: nothing was run.
+        scores: scores of the table, of characteristics their summary; None: nothing was run.
 
     Raises:
         RescoreError: no such table, or a file that is not what it should be.
     """
-    if table not in TABLES:
-        raise RescoreError(f"no such table '{table}': {' | '.join(TABLES)}")
-    ours = None if scores is None else read_scores(TABLES[table], scores)
-    result = join(TABLES[table], read_reported(reported), ours, settings)
+    declared = read_paper(paper).table_of(table)
+    ours = None if scores is None else read_scores(declared, scores)
+    result = join(declared, read_reported(paper.parent / "tables" / f"{table}.csv"), ours, settings)
     write_table(csv, result)
-    write_text(markdown_file, markdown(table, result, settings))
-    write_text(latex_file, latex(table, result, settings))
+    write_text(markdown_file, markdown(declared, result, settings))
+    write_text(latex_file, latex(declared, result, settings))
 
 
 def collect_markdown(parts: list[Path], output: Path) -> None:

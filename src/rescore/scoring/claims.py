@@ -340,11 +340,11 @@ def evaluate_estimates(statement: Statement, numbers: pd.DataFrame, confidence: 
     return DECIDED[kind](content, lambda cells: select(cells, numbers), confidence) or plain
 
 
-def reported_numbers(directory: Path) -> pd.DataFrame:
-    """All reported tables of a paper as one long table, values as printed."""
-    paths = sorted(directory.glob("*.csv"))
+def reported_numbers(folder: Path) -> pd.DataFrame:
+    """All reported tables of a paper's folder as one long table, values as printed."""
+    paths = sorted((folder / "tables").glob("*.csv"))
     if not paths:
-        raise RescoreError(f"{directory}: no reported tables (*.csv)")
+        raise RescoreError(f"{folder}/tables: no reported tables (*.csv)")
     return pd.concat(
         [pd.read_csv(path, dtype=str, keep_default_na=False).assign(table=path.stem) for path in paths],
         ignore_index=True,
@@ -352,11 +352,11 @@ def reported_numbers(directory: Path) -> pd.DataFrame:
 
 
 def reproduced_numbers(
-    paper: str, tables: Sequence[Path], curves: Path | None, estimates: Sequence[Path] = ()
+    paper: str, tables: Sequence[Path], curves: Sequence[Path], estimates: Sequence[Path] = ()
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """Our numbers as long tables, one for each protocol, with the estimate behind each where it has one.
 
-    Figure 3's curve points are columns `Diving 25 at 100`.
+    Points of curves are columns `Diving 25 at 100`.
     """
     known = {
         (path.name.split(".")[0].removeprefix(f"{paper}_"), *key): estimate
@@ -368,10 +368,10 @@ def reproduced_numbers(
         for path in tables
     ]
     parts = [result.rename(columns={"reproduced": "value"}) for result in results]
-    if curves is not None:
-        points = read_table(curves)
+    for path in curves:
+        points = read_table(path)
         names = points["column"] + " at " + points["iteration"].astype(str)
-        parts.append(points.assign(table="figure3", column=names, protocol=""))
+        parts.append(points.assign(table=path.stem.removeprefix(f"{paper}_"), column=names, protocol=""))
     if not parts:
         return
     numbers = pd.concat(parts, ignore_index=True)
@@ -387,27 +387,26 @@ def reproduced_numbers(
 
 def evaluate_claims(
     claims: Path,
-    reported: Path,
     tables: list[Path],
     output: Path,
     settings: dict[str, Any],
-    curves: Path | None = None,
+    curves: list[Path] | None = None,
     estimates: list[Path] | None = None,
 ) -> None:
     """Evaluate every claim in the reported numbers themselves, and in ours by their confidence intervals.
 
     Args:
-        claims: reported/<paper>/claims.yaml.
-        reported: directory of the reported tables, named as the paper.
+        claims: papers/<paper>/claims.yaml; the folder names the paper, and its `tables` has the reported numbers.
         tables: results tables (`<paper>_<table>.csv`); a missing cell leaves a claim undecided.
         output: CSV: id, section, tables, quote (empty where a claim is read off a table), interpretation, source (reported or a
             protocol), result, plain (what the numbers say as they stand), found.
         settings: `scoring.confidence`.
-        curves: scores of figure 3.
-        estimates: `<paper>_<table>.estimates.parquet` of the same tables, figure 3's among them.
+        curves: scores by iteration, `<paper>_<figure>.csv`.
+        estimates: `<paper>_<table>.estimates.parquet` of the same tables and figures.
     """
-    ours = reproduced_numbers(reported.name, tables, curves, estimates or [])
-    sources, confidence = [(REPORTED, reported_numbers(reported)), *ours], settings["scoring"]["confidence"]
+    folder = claims.absolute().parent
+    ours = reproduced_numbers(folder.name, tables, curves or [], estimates or [])
+    sources, confidence = [(REPORTED, reported_numbers(folder)), *ours], settings["scoring"]["confidence"]
     rows = []
     for claim in read_claims(claims):
         for source, numbers in sources[:1] if claim.get("concerns") == "reported" else sources:

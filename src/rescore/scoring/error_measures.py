@@ -14,12 +14,11 @@ import pandas as pd
 
 from rescore.engine.errors import raise_together
 from rescore.engine.storage import read_table, write_table
-from rescore.scoring.aqa7 import LAST, Block, blocks_of
-from rescore.scoring.comparisons import relative_l2, root_mean_square_error
-from rescore.scoring.correlation import Estimate, Trained, estimate_statistic, spearman
+from rescore.scoring.correlation import Estimate, Trained, estimate_statistic, require_numbers, spearman
 from rescore.scoring.estimates import intervals_of
+from rescore.scoring.outputs import Predicted, blocks_of
+from rescore.scoring.papers import LAST, NOTHING_CHOSEN
 from rescore.scoring.predictions import KEY, read_columns, shown, target_problems, value_problems
-from rescore.scoring.scores import NOTHING_CHOSEN
 from rescore.scoring.training_variance import trained, with_variances
 
 COLUMNS = [
@@ -98,7 +97,7 @@ def uneven_problems(table: pd.DataFrame) -> Iterator[str]:
         yield f"seeds or iterations with unequal numbers of samples: {shown(uneven)}"
 
 
-def groups_of(table: pd.DataFrame) -> Iterator[tuple[str, str, str, str, Block]]:
+def groups_of(table: pd.DataFrame) -> Iterator[tuple[str, str, str, str, Predicted]]:
     """Experiment, member, data set, action and predictions, in alphabetical order."""
     for (experiment, dataset), part in table.groupby(["experiment", "dataset"]):
         for (member, action), block in blocks_of(part).items():
@@ -110,7 +109,7 @@ def error_lines(
     member: str,
     dataset: str,
     action: str,
-    block: Block,
+    block: Predicted,
     samples: pd.DataFrame,
     settings: Mapping[str, Any],
 ) -> Iterable[dict[str, Any]]:
@@ -153,3 +152,38 @@ def root_mean_square(
     points = np.array([root_mean_square_error(*pair) for pair in zip(target, predicted, strict=True)])
     draws = settings["scoring"]["bootstrap"], settings["seed"]
     return estimate_statistic(in_resamples, points, samples, whose, "log", draws)
+
+
+def root_mean_square_error(target: np.ndarray, predicted: np.ndarray) -> float:
+    """Root of the mean squared error, in the scores' unit; NaN without samples.
+
+    Raises:
+        RescoreError: a value is NaN or infinite.
+    """
+    names = [f"#{index}" for index in range(len(target))]
+    require_numbers(target, names, "targets")
+    require_numbers(predicted, names, "predictions")
+    return float(np.sqrt(np.mean((target - predicted) ** 2))) if len(target) else np.nan
+
+
+def relative_l2(
+    target: np.ndarray, predicted: np.ndarray, lowest: float | None = None, highest: float | None = None
+) -> float:
+    """Relative L2 distance: mean of (|s - s'| / (s_max - s_min))^2 (Yu et al., Group-aware Contrastive Regression for AQA,
+    ICCV 2021, Sec. 4.1, with the square of its released code; papers print 100 times it).
+
+    Args:
+        target, predicted: (samples,) scores.
+        lowest, highest: the action's score range; the targets' own where not given, as the released code has it.
+
+    Returns:
+        The distance, 0 or more; NaN where the range is empty or there are no samples.
+
+    Raises:
+        RescoreError: a value is NaN or infinite.
+    """
+    error = root_mean_square_error(target, predicted)
+    if not len(target):
+        return np.nan
+    span = (np.max(target) if highest is None else highest) - (np.min(target) if lowest is None else lowest)
+    return float((error / span) ** 2) if span > 0 else np.nan

@@ -15,9 +15,10 @@ from rescore.engine.storage import read_table, write_table
 from rescore.scoring.caption_metrics import METRICS, has_java
 from rescore.scoring.correlation import Estimate
 from rescore.scoring.error_measures import root_mean_square
-from rescore.scoring.mtl_aqa import SCORE, Cell, Choice, estimate_cell, statistics_of_captions, variance_name
-from rescore.scoring.mtl_aqa_outputs import CAPTION_COLUMNS, CLASS_COLUMNS, Outputs, outputs_of
+from rescore.scoring.outputs import CAPTION_COLUMNS, CLASS_COLUMNS, Outputs, outputs_of
+from rescore.scoring.papers import SCORE, Cell
 from rescore.scoring.predictions import COLUMNS, value_problems
+from rescore.scoring.score_table import Choice, estimate_cell, statistics_of_captions, variance_name
 from rescore.scoring.training_variance import COLUMNS as MEASURED
 from rescore.scoring.training_variance import family_of, pooled, trained
 
@@ -73,14 +74,16 @@ def estimates_of(member: str, outputs: Outputs, settings: Mapping[str, Any]) -> 
     choice = Choice(member, outputs.last(member))
     said = outputs.captions_at(member, choice.iterations)
     statistics = statistics_of_captions([choice], outputs) if said else {}
-    parts = [SCORE] if (member, "test") in outputs.scores else []
-    parts += list(outputs.labels[member, "test"].right) if (member, "test") in outputs.labels else []
-    parts += [metric for metric in METRICS if said and (metric != "M" or has_java())]
-    for part in parts:
-        estimate, _ = estimate_cell(Cell("", "", member, part), choice, statistics, outputs, settings)
+    actions = outputs.actions(member)
+    parts = [(SCORE, action) for action in actions]
+    parts += [(part, "") for part in outputs.labels[member, "test"].right] if (member, "test") in outputs.labels else []
+    parts += [(metric, "") for metric in METRICS if said and (metric != "M" or has_java())]
+    for part, action in parts:
+        cell = Cell("", "", member, action, part)
+        estimate, _ = estimate_cell(cell, choice, statistics, outputs, True, settings)
         if estimate is not None and np.isfinite(estimate.value):
             yield variance_name(part), estimate
-    if (member, "test") in outputs.scores and choice.iterations is not None:
-        samples, target, predicted = outputs.scores_at(member, choice.iterations)
+    for action in actions if choice.iterations is not None else ():
+        samples, target, predicted = outputs.scores_at(member, action, choice.iterations)
         whose = trained(member, outputs.numbers(member), "rmse", settings)
         yield "rmse", root_mean_square(target, predicted, samples, whose, settings)

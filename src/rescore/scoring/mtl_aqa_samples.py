@@ -6,6 +6,7 @@ second. The paper does not say how it chose its four.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,20 @@ import pandas as pd
 from rescore.engine.errors import RescoreError
 from rescore.engine.storage import read_table, write_json, write_table
 from rescore.experiments.mtl_aqa_members import MULTITASK, WHOLE
-from rescore.scoring.mtl_aqa import SUBTASKS
-from rescore.scoring.mtl_aqa_outputs import read_outputs
+from rescore.scoring.outputs import Files, read_outputs
+from rescore.scoring.papers import read_paper
 
 MEMBER = f"c3d_avg/{MULTITASK}/{WHOLE}"
+TABLE = "table5"
+"""Its cells name all that MEMBER says."""
+SUBTASKS = {
+    "Position": "position",
+    "Armstand": "armstand",
+    "Rotation type": "rotation_type",
+    "# Somersaults": "somersaults",
+    "# Twists": "twists",
+}
+"""Sub-actions by their titles."""
 SHARES = (1 / 8, 3 / 8, 5 / 8, 7 / 8)
 SHORT = {"somersaults": "# SS", "twists": "# TW"}
 """Table 6's own columns where they differ from Table 5's rows."""
@@ -26,6 +37,7 @@ WORDS = {"no": "No", "yes": "Yes", "backward": "Backwards", "forward": "Forwards
 
 
 def choose_samples(
+    paper: Path,
     predictions: list[Path],
     classes: list[Path],
     captions: list[Path],
@@ -38,6 +50,7 @@ def choose_samples(
     """Choose the dives and write what is true and what the network said of them.
 
     Args:
+        paper: papers/<name>/paper.yaml.
         predictions, classes, captions: files of the seeds of C3D-AVG with all tasks on the whole training set (`MEMBER`).
         rows: table of the clip store; a dive's place in it is its place in the store.
         splits: `training_set, sample, split`.
@@ -50,7 +63,9 @@ def choose_samples(
         RescoreError: the files are not what they should be, or there are fewer than four test dives.
     """
     table = read_table(rows)
-    read_outputs([MEMBER], predictions, classes, captions, table, read_table(splits), settings)  # refuses what is wrong
+    declared = read_paper(paper).table_of(TABLE)
+    blocks = [replace(block, cells=tuple(cell for cell in block.cells if cell.member == MEMBER)) for block in declared.blocks({})]
+    read_outputs(declared, blocks, Files(predictions, [rows], splits, classes, captions), settings)  # refuses what is wrong
     scored, labelled, spoken = (last_of_first_seed(paths) for paths in (predictions, classes, captions))
     if len(scored) < len(SHARES):
         raise RescoreError(f"{len(scored)} test dives: Table 6 shows {len(SHARES)}. Raise synthetic.dives.")

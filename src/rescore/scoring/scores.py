@@ -1,6 +1,7 @@
 """scores.csv: a row a statistic, with its intervals and what they rest on; the form that every table of scores has."""
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +28,19 @@ COLUMNS = [
     "n",
     "seeds",
     "variance",
+    "reason",
+    "cells",
+    "combined",
 ]
 """`seeds`: trainings (or repetitions of what has none); `variance`: where the variance over trainings is from
-(scoring.estimates)."""
-NOTHING_CHOSEN = ""
-"""Protocol of a number that no choice went into (no iterations, no grid): the same under every protocol, so given once."""
+(scoring.estimates); `reason`: why a cell is empty or not what it seems; `cells`: the members that fill it, a JSON list of [member,
+what it was scored on]; `combined`: how several are combined (an average's rule, or `difference`)."""
 
 
 def score_row(
-    row: str, column: str, statistic: str, protocol: str, estimate: Estimate, confidence: float
+    row: str, column: str, statistic: str, protocol: str, estimate: Estimate, confidence: float, reason: str = ""
 ) -> dict[str, Any]:
-    """One row, the experiment's name aside, with the estimate itself."""
+    """One row, what fills it aside, with the estimate itself."""
     found = intervals_of(estimate, confidence)
     return {
         "row": row,
@@ -49,6 +52,7 @@ def score_row(
         "n": estimate.n,
         "seeds": estimate.seeds,
         "variance": found.variance,
+        "reason": reason,
         "estimate": estimate,
     }
 
@@ -57,6 +61,17 @@ def empty_row(row: str, column: str, statistic: str, protocol: str, reason: str)
     """The row of a cell that has no number, with the reason alone."""
     nothing = dict.fromkeys(("value", *INTERVALS, *RERUN), np.nan) | {"n": None, "seeds": None, "variance": ""}
     return {"row": row, "column": column, "statistic": statistic, "protocol": protocol, "reason": reason, **nothing}
+
+
+def filled_by(named: Sequence[Sequence[str]], combined: str = "") -> dict[str, str]:
+    """What fills a row.
+
+    Args:
+        named: members, each with the action, sub-action or metric that it was scored on, and where only some samples count the
+            prefix of their names.
+        combined: how several are combined.
+    """
+    return {"cells": json.dumps(named) if named else "", "combined": combined}
 
 
 def write_scores(
@@ -69,13 +84,14 @@ def write_scores(
     """Write rows to 10 decimal places; undefined values stay empty.
 
     Args:
-        experiment: whose predictions were scored, but for rows that name another one under `experiment`.
+        experiment: whose predictions were scored: folders under runs/<scale>, joined by ", ".
         more: columns beyond the contract's.
         estimates: where the estimates behind the rows are written, for claims; a row of a curve is named `Diving 25 at 100`.
     """
-    lines = [{"experiment": experiment, **row} for row in rows]
-    table = pd.DataFrame([{name: value for name, value in line.items() if name != "estimate"} for line in lines])
-    write_table(path, table.astype({"n": "Int64", "seeds": "Int64"})[[*COLUMNS, *more]].round(10))
+    lines = [{"experiment": experiment, "cells": "", "combined": "", **row} for row in rows]
+    kept = [{name: value for name, value in line.items() if name != "estimate"} for line in lines]
+    table = pd.DataFrame(kept, columns=[*COLUMNS, *more])
+    write_table(path, table.astype({"n": "Int64", "seeds": "Int64"}).round(10))
     if estimates is not None:
         write_estimates(estimates, [(name_of(line), line["estimate"]) for line in lines if "estimate" in line])
 

@@ -1,6 +1,6 @@
 """The audit: the papers' numbers and the released data held against themselves and each other, without any training.
 
-    reported/<paper>/{*.csv, claims, facts, aggregates, comparisons}.yaml ─┐
+    papers/<paper>/{tables/*.csv, claims, facts, aggregates, comparisons}.yaml ─┐
     released lists, annotations, splits, sheets (where at hand) ───────────┴► checks ─► findings ─► results/audit.csv
 
 A file a family of checks: aggregates, text, differences (papers alone); counts, splits, windows, rule, predictors (released

@@ -1,4 +1,4 @@
-"""reported/<paper>/aggregates.yaml: which printed cells follow from which others, read and checked."""
+"""papers/<paper>/aggregates.yaml: which printed cells follow from which others, read and checked."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ SCHEMA = mapping({}, {name: {"type": "array", "items": item} for name, item in S
 @dataclass(frozen=True)
 class Paper:
     name: str
-    """Directory under reported/."""
+    """Directory under papers/."""
     numbers: pd.DataFrame
     """table, row, column, value (as printed), n."""
     claims: tuple[Entry, ...]
@@ -42,15 +42,15 @@ class Paper:
     """Section of aggregates.yaml -> its entries; every section is there."""
 
 
-def read_papers(reported: Path) -> list[Paper]:
-    """Every directory under `reported` that declares facts, by name.
+def read_papers(papers: Path) -> list[Paper]:
+    """Every directory under `papers` that declares facts, by name.
 
     Raises:
         RescoreError: none does, or a file is not what it should be.
     """
-    folders = sorted(path for path in reported.glob("*") if any((path / file).exists() for file in FILES))
+    folders = sorted(path for path in papers.glob("*") if any((path / file).exists() for file in FILES))
     if not folders:
-        raise RescoreError(f"{reported}: no paper with {', '.join(FILES)}. Run in the repository's root.")
+        raise RescoreError(f"{papers}: no paper with {', '.join(FILES)}. Run in the repository's root.")
     return [read_paper(folder) for folder in folders]
 
 

@@ -13,10 +13,10 @@ import numpy as np
 
 from rescore.scoring.audit.declared import Entry, Paper, printed
 from rescore.scoring.audit.findings import NOTABLE, NOTE, Finding, listed, number, slug
-from rescore.scoring.comparisons import (
+from rescore.scoring.comparisons import cell_pairs
+from rescore.scoring.dependent_correlations import (
     LEVEL,
     POWER,
-    cell_pairs,
     feasible_r12,
     minimum_detectable_difference,
     needed_r12,

@@ -18,7 +18,7 @@ HEADLINE = 320  # characters
 
 
 def write_audit(
-    reported: Path,
+    papers: Path,
     output: Path,
     settings: dict[str, Any],
     aqa7_lists: Path | None = None,
@@ -29,7 +29,7 @@ def write_audit(
     """Hold the papers' numbers and the released data against themselves and each other.
 
     Args:
-        reported: directory of the papers' directories.
+        papers: directory of the papers' directories.
         output: CSV `id, subject, statement, stated, found, severity, evidence, refutation`, sorted.
         settings: `scoring` (`confidence` of the intervals).
         aqa7_lists, mtl_aqa, unlv_dive, rhythmic_gymnastics: folders of the released files; without one its checks are not run.
@@ -38,22 +38,22 @@ def write_audit(
         RescoreError: declared facts have not their form, or released files are damaged.
     """
     folders = dict(zip(SOURCES, (aqa7_lists, mtl_aqa, unlv_dive, rhythmic_gymnastics), strict=True))
-    write_table(output, audit(reported, folders, settings))
+    write_table(output, audit(papers, folders, settings))
 
 
 def write_audit_at_hand(
-    reported: Path, output: Path, settings: Mapping[str, Any], root: Path, mirror: Path | None
+    papers: Path, output: Path, settings: Mapping[str, Any], root: Path, mirror: Path | None
 ) -> pd.DataFrame:
     """`write_audit` on whatever lies under `root`, fetched, or in the mirror; returns the findings."""
-    table = audit(reported, {name: found_folder(BY_NAME[name], root, mirror) for name in SOURCES}, settings)
+    table = audit(papers, {name: found_folder(BY_NAME[name], root, mirror) for name in SOURCES}, settings)
     write_table(output, table)
     return table
 
 
-def audit(reported: Path, folders: Mapping[str, Path | None], settings: Mapping[str, Any]) -> pd.DataFrame:
+def audit(papers: Path, folders: Mapping[str, Path | None], settings: Mapping[str, Any]) -> pd.DataFrame:
     """The findings as a table; `folders` maps every name of `SOURCES` to its folder or None. Raises as `write_audit`."""
     released = read_released(*(folders[name] for name in SOURCES))
-    return as_table([*all_findings(read_papers(reported), released, settings), *not_run(folders)])
+    return as_table([*all_findings(read_papers(papers), released, settings), *not_run(folders)])
 
 
 def all_findings(papers: list[Paper], released: Released, settings: Mapping[str, Any]) -> Iterator[Finding]:

@@ -39,7 +39,7 @@ def check(paper: Paper, data: pd.DataFrame) -> Iterator[Finding]:
 def contradiction(paper: Paper, source: str, entry: Entry, found: str) -> Finding:
     reading, kind = entry.get("interpretation", ""), next(iter(entry["statement"]))
     hard = kind in HARD and not reading
-    where = f"reported/{paper.name}/{source}.yaml, {entry['id']}"
+    where = f"papers/{paper.name}/{source}.yaml, {entry['id']}"
     return Finding(
         id=f"text/{paper.name}/{slug(entry['id'])}",
         subject=f"{paper.name}, Sec. {entry['section']}"
