@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rescore.engine import step_server
 
-STEPS = ("experiments.mtl_aqa.train_member", "scoring.mtl_aqa.score_mtl_aqa", "reporting.tables.make_table")
+STEPS = ("experiments.mtl_aqa.train_member", "scoring.score_table.score_table", "reporting.tables.make_table")
 
 
 def seconds(step: str, environment: dict[str, str]) -> float:

@@ -9,13 +9,13 @@ import pytest
 from rescore.scoring.claims import evaluate, read_claims, reported_numbers
 from rescore.scoring.correlation import arithmetic_mean, fisher_z_average
 
-REPORTED = Path(__file__).parents[1] / "reported" / "aqa7"
+REPORTED = Path(__file__).parents[1] / "papers" / "aqa7"
 ACTIONS = ["Diving", "Gymvault", "Skiing", "Snowboard", "Sync. Dive 3m", "Sync. Dive 10m"]
 TEST_SAMPLES = [70, 56, 55, 66, 28, 28]
 
 
 def read(table: str) -> pd.DataFrame:
-    return pd.read_csv(REPORTED / f"{table}.csv", dtype=str, keep_default_na=False)
+    return pd.read_csv(REPORTED / "tables" / f"{table}.csv", dtype=str, keep_default_na=False)
 
 
 def row(table: str, name: str) -> np.ndarray:

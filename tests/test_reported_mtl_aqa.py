@@ -11,8 +11,8 @@ from rescore.scoring.claims import evaluate, read_claims, reported_numbers
 from rescore.scoring.correlation import arithmetic_mean, fisher_z_average
 
 ROOT = Path(__file__).parents[1]
-REPORTED = ROOT / "reported" / "mtl_aqa"
-S4AQA = ROOT / "reported" / "s4aqa"
+REPORTED = ROOT / "papers" / "mtl_aqa"
+S4AQA = ROOT / "papers" / "s4aqa"
 PAGE = ROOT / "docs" / "reported.md"
 TWO_DIGITS = r"-?\d{2}\.\d{2}"
 
@@ -22,28 +22,33 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def cell(table: str, row: str, column: str) -> str:
-    lines = read(REPORTED / f"{table}.csv").set_index(["row", "column"])["value"]
+    lines = read(REPORTED / "tables" / f"{table}.csv").set_index(["row", "column"])["value"]
     return str(lines.loc[(row, column)])
 
 
 @pytest.mark.parametrize(
     ("path", "rows", "columns", "missing"),
     [
-        (REPORTED / "table1.csv", 3, 7, 0),
-        (REPORTED / "table2.csv", 1, 5, 0),
-        (REPORTED / "table3.csv", 9, 4, 10),  # 9 layers of the body, 6, 5 and 6 of the heads
-        (REPORTED / "table4.csv", 4, 2, 0),
-        (REPORTED / "table5.csv", 7, 10, 70 - 5 * 3 - 2 * 7),  # a block of five rows by three, one of two rows by seven
-        (REPORTED / "table6.csv", 8, 6, 0),
-        (REPORTED / "table7.csv", 9, 2, 2 + 3),
-        (REPORTED / "table8.csv", 2, 4, 0),
-        (REPORTED / "table9.csv", 3, 5, 0),
-        (REPORTED / "table10.csv", 3, 10, 0),
-        (S4AQA / "mtl_aqa.csv", 9, 2, 0),
-        (S4AQA / "rhythmic_gymnastics.csv", 7, 5, 0),
-        (S4AQA / "ablation.csv", 4, 3, 0),
+        (REPORTED / "tables" / "table1.csv", 3, 7, 0),
+        (REPORTED / "tables" / "table2.csv", 1, 5, 0),
+        (REPORTED / "tables" / "table3.csv", 9, 4, 10),  # 9 layers of the body, 6, 5 and 6 of the heads
+        (REPORTED / "tables" / "table4.csv", 4, 2, 0),
+        (
+            REPORTED / "tables" / "table5.csv",
+            7,
+            10,
+            70 - 5 * 3 - 2 * 7,
+        ),  # a block of five rows by three, one of two rows by seven
+        (REPORTED / "tables" / "table6.csv", 8, 6, 0),
+        (REPORTED / "tables" / "table7.csv", 9, 2, 2 + 3),
+        (REPORTED / "tables" / "table8.csv", 2, 4, 0),
+        (REPORTED / "tables" / "table9.csv", 3, 5, 0),
+        (REPORTED / "tables" / "table10.csv", 3, 10, 0),
+        (S4AQA / "tables" / "mtl_aqa.csv", 9, 2, 0),
+        (S4AQA / "tables" / "rhythmic_gymnastics.csv", 7, 5, 0),
+        (S4AQA / "tables" / "ablation.csv", 4, 3, 0),
     ],
-    ids=lambda value: "/".join(value.parts[-2:]) if isinstance(value, Path) else None,
+    ids=lambda value: "/".join(value.parts[-3:]) if isinstance(value, Path) else None,
 )
 def test_every_printed_cell_stands_once(path, rows, columns, missing):
     lines = read(path)
@@ -56,19 +61,23 @@ def test_every_printed_cell_stands_once(path, rows, columns, missing):
 
 
 def test_no_table_is_left_uncounted():
-    assert sorted(path.stem for path in REPORTED.glob("*.csv")) == sorted(
+    assert sorted(path.stem for path in (REPORTED / "tables").glob("*.csv")) == sorted(
         [*(f"table{number}" for number in range(1, 11)), "text"]
     )
-    assert sorted(path.stem for path in S4AQA.glob("*.csv")) == ["ablation", "mtl_aqa", "rhythmic_gymnastics"]
+    assert sorted(path.stem for path in (S4AQA / "tables").glob("*.csv")) == [
+        "ablation",
+        "mtl_aqa",
+        "rhythmic_gymnastics",
+    ]
 
 
 @pytest.mark.parametrize("table", ["table4", "table7", "table8", "table9", "table10"])
 def test_correlations_are_percent_with_the_printed_digits(table):
-    assert read(REPORTED / f"{table}.csv")["value"].str.fullmatch(TWO_DIGITS).all()
+    assert read(REPORTED / "tables" / f"{table}.csv")["value"].str.fullmatch(TWO_DIGITS).all()
 
 
 def test_table5_prints_accuracies_in_percent_and_caption_metrics_as_shares():
-    lines = read(REPORTED / "table5.csv")
+    lines = read(REPORTED / "tables" / "table5.csv")
     captions = lines["column"].isin(["B1", "B2", "B3", "B4", "M", "R", "C"])
     assert captions.sum() == 14
     assert lines.loc[captions, "value"].str.fullmatch(r"0\.\d{2}").all()
@@ -76,7 +85,7 @@ def test_table5_prints_accuracies_in_percent_and_caption_metrics_as_shares():
 
 
 def test_table5_accuracies_are_shares_of_353_dives_and_of_no_other_number():
-    lines = read(REPORTED / "table5.csv")
+    lines = read(REPORTED / "tables" / "table5.csv")
     accuracies = lines.loc[lines["value"].str.fullmatch(TWO_DIGITS), "value"].to_numpy(dtype=float)
     sizes = [
         n for n in range(50, 706) if (np.abs(np.rint(accuracies * n / 100) / n * 100 - accuracies) <= 0.00501).all()
@@ -86,19 +95,19 @@ def test_table5_accuracies_are_shares_of_353_dives_and_of_no_other_number():
 
 def test_samples_behind_cells():
     for table in ("table4", "table5", "table8", "table9"):
-        assert set(read(REPORTED / f"{table}.csv")["n"]) == {"353"}, table
+        assert set(read(REPORTED / "tables" / f"{table}.csv")["n"]) == {"353"}, table
     assert 1412 - 1059 == 353
-    table7 = read(REPORTED / "table7.csv")
+    table7 = read(REPORTED / "tables" / "table7.csv")
     assert table7.groupby("column")["n"].unique().map(list).to_dict() == {
         "Sp. Corr.": ["353"],
         "Sp. Corr., UNLV Dive": ["70"],
     }
-    assert set(read(REPORTED / "table10.csv")["n"]) == {"56"}
-    assert {n for path in S4AQA.glob("*.csv") for n in read(path)["n"]} == {""}
+    assert set(read(REPORTED / "tables" / "table10.csv")["n"]) == {"56"}
+    assert {n for path in (S4AQA / "tables").glob("*.csv") for n in read(path)["n"]} == {""}
 
 
 def test_missing_cells_stay_missing():
-    lines = read(REPORTED / "table7.csv")
+    lines = read(REPORTED / "tables" / "table7.csv")
     on_one = lines[~lines["row"].str.contains("-STL|-MTL")]
     assert dict(zip(on_one["row"], on_one["column"], strict=True)) == dict.fromkeys(
         ["Pose+DCT", "C3D-SVR", "C3D-LSTM"], "Sp. Corr."
@@ -122,7 +131,7 @@ def test_tables_agree_where_they_print_the_same_result(network, task, method):
 
 
 def test_running_text_agrees_with_the_tables():
-    text = read(REPORTED / "text.csv")
+    text = read(REPORTED / "tables" / "text.csv")
     assert list(text.columns) == ["row", "column", "value", "n"]
     assert not text.duplicated(["row", "column"]).any()
     said = text.groupby("column")["value"].unique().map(list).to_dict()
@@ -136,7 +145,7 @@ def test_running_text_agrees_with_the_tables():
 
 
 def test_table6_speaks_in_the_classes_of_table2():
-    lines = read(REPORTED / "table6.csv")
+    lines = read(REPORTED / "tables" / "table6.csv")
     for column in ("Position", "Armstand"):
         classes = set(cell("table2", "Dive", column).split(", "))
         assert set(lines.loc[lines["column"] == column, "value"]) <= classes
@@ -147,11 +156,11 @@ def test_table6_speaks_in_the_classes_of_table2():
 
 @pytest.mark.parametrize("table", ["mtl_aqa", "rhythmic_gymnastics", "ablation"])
 def test_s4aqa_has_three_digits(table):
-    assert read(S4AQA / f"{table}.csv")["value"].str.fullmatch(r"\.\d{3}").all()
+    assert read(S4AQA / "tables" / f"{table}.csv")["value"].str.fullmatch(r"\.\d{3}").all()
 
 
 def test_s4aqa_averages_by_fishers_z():
-    lines = read(S4AQA / "rhythmic_gymnastics.csv")
+    lines = read(S4AQA / "tables" / "rhythmic_gymnastics.csv")
     for name, group in lines.groupby("row", sort=False):
         *cells, printed = group["value"].to_numpy(dtype=float)
         assert round(float(fisher_z_average(np.array(cells))), 3) == printed, name
@@ -160,9 +169,9 @@ def test_s4aqa_averages_by_fishers_z():
 
 
 def test_s4aqa_tables_agree_on_the_whole_method():
-    ablation = read(S4AQA / "ablation.csv").set_index(["row", "column"])["value"]
-    whole = read(S4AQA / "mtl_aqa.csv").set_index(["row", "column"])["value"].loc["S4AQA"]
-    gymnastics = read(S4AQA / "rhythmic_gymnastics.csv").set_index(["row", "column"])["value"]
+    ablation = read(S4AQA / "tables" / "ablation.csv").set_index(["row", "column"])["value"]
+    whole = read(S4AQA / "tables" / "mtl_aqa.csv").set_index(["row", "column"])["value"].loc["S4AQA"]
+    gymnastics = read(S4AQA / "tables" / "rhythmic_gymnastics.csv").set_index(["row", "column"])["value"]
     assert list(ablation.loc["All"]) == [*whole, gymnastics.loc[("S4AQA", "Avg")]]
 
 
@@ -255,7 +264,7 @@ def test_claims_of_s4aqa_quote_the_abstract_or_say_which_table_they_are_read_off
 
 def claims_on_the_page(paper: str) -> str:
     """What docs/reported.md must say of a paper: counts, then each claim that its own numbers contradict or leave open."""
-    directory = ROOT / "reported" / paper
+    directory = ROOT / "papers" / paper
     numbers = reported_numbers(directory)
     findings = [(claim, evaluate(claim["statement"], numbers)) for claim in read_claims(directory / "claims.yaml")]
     results = [finding.result for _, finding in findings]

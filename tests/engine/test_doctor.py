@@ -69,10 +69,10 @@ def test_no_repository(tmp_path, monkeypatch):
 
 
 def test_turned_line_ends(tmp_path):
-    (tmp_path / "reported").mkdir()
-    (tmp_path / "reported/table.csv").write_bytes(b"a,b\r\n")
+    (tmp_path / "papers").mkdir()
+    (tmp_path / "papers/table.csv").write_bytes(b"a,b\r\n")
     found = one(doctor.line_ends, tmp_path, "line ends")
-    assert (found.state, "reported/table.csv" in found.statement) == (doctor.FAIL, True)
+    assert (found.state, "papers/table.csv" in found.statement) == (doctor.FAIL, True)
     assert "core.autocrlf false" in found.remedy
 
 

@@ -201,7 +201,7 @@ def test_what_is_versioned():
     assert not lock.is_versioned("data/demo/clips/aqa7.npy")
     assert not lock.is_versioned("data/demo/videos/aqa7.csv")
     assert not lock.is_versioned("data/raw/aqa7-lists/SOURCE.json")
-    assert not lock.is_versioned("reported/aqa7/table1.csv")
+    assert not lock.is_versioned("papers/aqa7/tables/table1.csv")
 
 
 def test_a_file_of_other_bytes_than_recorded_is_not_used(tmp_path, monkeypatch):

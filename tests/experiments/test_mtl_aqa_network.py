@@ -14,7 +14,7 @@ from rescore.models.captioner import PAPER_VOCABULARY
 from rescore.models.losses import TASKS
 from rescore.scoring.mtl_aqa_summary import summarise_table3
 
-REPORTED = Path(__file__).parents[2] / "reported" / "mtl_aqa" / "table3.csv"
+REPORTED = Path(__file__).parents[2] / "papers" / "mtl_aqa" / "tables" / "table3.csv"
 
 
 def described(folder, network, scale, words):

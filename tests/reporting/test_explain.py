@@ -11,7 +11,7 @@ import pytest
 from rescore.cli import main
 from rescore.engine.errors import RescoreError
 from rescore.engine.storage import save_arrays, sha256_file
-from rescore.reporting.cells import cells_behind, mean_of, members_behind, seeds_behind
+from rescore.reporting.cells import filled, mean_of, members_behind, seeds_behind
 from rescore.reporting.evidence import (
     Link,
     Provenance,
@@ -42,7 +42,7 @@ def test_the_whole_chain_of_one_number(demo_tree):
     text = explain(table_of(demo_tree, "table3"), "Multi-action", "Diving", "last_iteration")
     steps = [
         "results/demo/tables/aqa7_table3.csv",
-        "reported/aqa7/table3.csv",
+        "papers/aqa7/tables/table3.csv",
         "runs/demo/scores/aqa7_table3.csv",
         "runs/demo/zero_shot/predictions.parquet",
         "runs/demo/zero_shot/members.safetensors",
@@ -76,7 +76,10 @@ def test_the_whole_chain_of_one_number(demo_tree):
 
 def test_lines_of_the_files_are_named(demo_tree):
     text = explain(table_of(demo_tree, "table2"), "All-action C3D-LSTM", "Skiing", "best_iteration_on_test")
-    for name, column in (("reported/aqa7/table2.csv", "reported"), ("runs/demo/scores/aqa7_table2.csv", "reproduced")):
+    for name, column in (
+        ("papers/aqa7/tables/table2.csv", "reported"),
+        ("runs/demo/scores/aqa7_table2.csv", "reproduced"),
+    ):
         number = int(text[text.index(f"({name}, line ") :].split("line ")[1].split(")")[0])
         line = (demo_tree / name).read_text().splitlines()[number - 1]
         assert "All-action C3D-LSTM,Skiing" in line, column
@@ -101,10 +104,11 @@ def test_averages_and_yardsticks_say_what_they_are(demo_tree):
     text = explain(table_of(demo_tree, "table3"), "Diving", "Avg. Corr.", "last_iteration")
     assert "arithmetic mean of the 5 cells' means over seeds" in text
     text = explain(table_of(demo_tree, "table2"), "Perfect observer", "Diving")
-    assert "a yardstick, the column `observer`" in text
+    assert "a baseline, the column `observer`" in text
     place = place_of(table_of(demo_tree, "table2"))
     assert members_behind(place, "Perfect observer", "Diving") == []
-    assert [cell.action for cell in cells_behind(place, "All-action C3D-LSTM", "Snowboarding")] == ["snowboard"]
+    found = {part.what for line in filled(place, "All-action C3D-LSTM", "Snowboarding") for part in line.parts}
+    assert found == {"snowboard"}
 
 
 @pytest.mark.parametrize("table", ["table2", "table3"])
@@ -137,7 +141,7 @@ def test_an_average_that_predictions_do_not_give_is_called_so(tree):
 
 def test_records_and_the_lock_are_told(tree):
     name = "runs/demo/scores/aqa7_table2.csv"
-    write_record(tree, "demo", "aqa7_scores_table2", 12.34, outputs=[name], settings_sha256="cafe")
+    write_record(tree, "demo", "scores_aqa7_table2", 12.34, outputs=[name], settings_sha256="cafe")
     lock = tree / "workflow/provenance/demo.lock.jsonl"
     lock.parent.mkdir(parents=True)
     features = "data/demo/features/aqa7/0.npy"
@@ -145,7 +149,7 @@ def test_records_and_the_lock_are_told(tree):
     lock.write_text(json.dumps(entry) + "\n")
     text = explain(table_of(tree, "table2"), "All-action C3D-LSTM", "Diving")
     scores = text[text.index(f"scores: {name}") :].split("\n\n")[0]
-    assert "rule: aqa7_scores; log: logs/demo/aqa7_scores_table2.log" in scores
+    assert "rule: scores; log: logs/demo/scores_aqa7_table2.log" in scores
     for told in (
         "5ee7808, clean",
         "code hash 2a14148798645e9b",
@@ -164,7 +168,7 @@ def test_changed_files_are_named(tree):
     write_record(
         tree,
         "demo",
-        "aqa7_scores_table2",
+        "scores_aqa7_table2",
         1.0,
         outputs=["runs/demo/scores/aqa7_table2.csv"],
         inputs={predictions: "e" * 64},
@@ -223,24 +227,19 @@ def test_a_large_file_is_not_hashed_but_the_lock_has_its_hash(tree, monkeypatch)
     assert found["data/demo/clips/aqa7.npy"] == "a" * 64
 
 
-def test_scores_may_name_their_members(tree):
-    """A table of scores with a column `member` needs no rule here."""
-    scores = tree / "runs/demo/scores/s4aqa_ablation.csv"
-    table = pd.read_csv(tree / "runs/demo/scores/aqa7_table2.csv").query("row == 'All-action C3D-LSTM'")
-    table.assign(member="all", action="diving").to_csv(scores, index=False)
-    result = read_result(table_of(tree, "table2"))
-    copy = tree / "results/demo/tables/s4aqa_ablation.csv"
-    result[result["row"] == "All-action C3D-LSTM"].to_csv(copy, index=False)
-    text = explain(copy, "All-action C3D-LSTM", "Diving", "last_iteration")
-    assert "members: all" in text
-    assert "as in the table" in text
-    # Several are joined; an action that is left out is the only one that the member was tested on.
-    one = pd.read_csv(tree / "runs/demo/scores/aqa7_table2.csv").query("row == 'All-action C3D-LSTM'").iloc[:1]
-    one.assign(member="svr/diving|svr/skiing").to_csv(scores, index=False)
-    assert members_behind(place_of(copy), "All-action C3D-LSTM", "Diving") == ["svr/diving", "svr/skiing"]
-    text = explain(copy, "All-action C3D-LSTM", "Diving", "last_iteration")
+def test_scores_alone_say_which_members_fill_a_cell(tree):
+    """Nothing looks them up by the table's words: another list in the scores is another way back."""
+    path = tree / "runs/demo/scores/aqa7_table2.csv"
+    table = pd.read_csv(path)
+    cell = (table["row"] == "All-action C3D-LSTM") & (table["column"] == "Diving")
+    table.loc[cell, "cells"] = json.dumps([["svr/diving", "diving"], ["svr/skiing", "skiing"]])
+    table.loc[cell, "combined"] = "arithmetic_mean"
+    table.to_csv(path, index=False)
+    place = place_of(table_of(tree, "table2"))
+    assert members_behind(place, "All-action C3D-LSTM", "Diving") == ["svr/diving", "svr/skiing"]
+    text = explain(table_of(tree, "table2"), "All-action C3D-LSTM", "Diving", "last_iteration")
     assert "members: svr/diving, svr/skiing" in text
-    assert "the number is an average over 2 such cells" in text
+    assert "NOT what the table says" in text
 
 
 def test_bad_questions_are_answered_with_what_there_is(demo_tree, tmp_path, capsys):
@@ -255,6 +254,7 @@ def test_bad_questions_are_answered_with_what_there_is(demo_tree, tmp_path, caps
         explain(table.with_name("aqa7_table7.csv"), "a", "b")
     copy = shutil.copy(table, tmp_path / "copy.csv")
     (tmp_path / "results/demo/tables").mkdir(parents=True)
+    shutil.copytree(demo_tree / "papers", tmp_path / "papers")
     with pytest.raises(RescoreError, match="results tables are named"):
         explain(copy.rename(tmp_path / "results/demo/tables/aqa7_table99.csv"), "All-action C3D-LSTM", "Diving")
     claims = demo_tree / "results/demo/tables/aqa7_claims.csv"
@@ -319,4 +319,4 @@ def test_records_that_are_not_there_are_not_left_out_silently(demo_tree, capsys)
     ],
 )
 def test_names_of_tables(stem, parts):
-    assert split_stem(stem) == parts
+    assert split_stem(stem, ("aqa7", "mtl_aqa", "open")) == parts

@@ -1,6 +1,7 @@
 """`rescore explain` of MTL-AQA's Table 5: accuracies and captions are taken from what the networks wrote."""
 
 import copy
+import shutil
 
 import pandas as pd
 import pytest
@@ -13,7 +14,7 @@ from rescore.reporting.evidence import place_of
 from rescore.reporting.explain import explain
 from rescore.reporting.tables import make_table, read_result
 from rescore.scoring.caption_metrics import has_java
-from rescore.scoring.mtl_aqa import score_mtl_aqa
+from rescore.scoring.score_table import score_table
 from tests import mtl_aqa_files as dives
 from tests.reporting.test_page_mtl_aqa import MIXED
 from tests.reporting.tree import ROOT
@@ -43,9 +44,10 @@ def write_tree(root, separate=False):
     mtl_aqa_baselines.run(*paths, *baselines, settings)
     given = [[*written[kind], path] for kind, path in zip(KINDS, baselines, strict=True)]
     scores = runs / "scores/mtl_aqa_table5.csv"
-    score_mtl_aqa("table5", given[0], *paths, scores, settings, given[1], given[2])
+    paper = shutil.copytree(ROOT / "papers", root / "papers") / "mtl_aqa" / "paper.yaml"
+    score_table(paper, "table5", given[0], scores, settings, [paths[0]], paths[1], given[1], given[2])
     outputs = [(root / TABLE).with_suffix(suffix) for suffix in (".csv", ".md", ".tex")]
-    make_table("mtl_aqa_table5", ROOT / "reported/mtl_aqa/table5.csv", *outputs, MIXED, scores)
+    make_table(paper, "table5", *outputs, MIXED, scores)
     return root
 
 

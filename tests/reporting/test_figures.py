@@ -11,8 +11,10 @@ from PIL import Image
 
 from rescore.engine.errors import RescoreError
 from rescore.reporting.contact_sheet import BAND, GAP
-from rescore.reporting.figures import figure1, figure2, figure3, forest, learning_curve
+from rescore.reporting.figures import figure1, figure2, forest, learning_curve, score_curves
 from rescore.reporting.tables import make_table
+
+PAPER = Path(__file__).parents[2] / "papers" / "aqa7" / "paper.yaml"
 
 
 @pytest.fixture
@@ -33,23 +35,20 @@ def inputs(tmp_path, reported, scores, demo):
     pd.DataFrame({"iteration": [10, 20], "loss": [2.0, 1.0], "test_accuracy": [None, 0.5]}).to_csv(
         tmp_path / "curve.csv", index=False
     )
-    make_table(
-        "table3", reported / "table3.csv", *[tmp_path / f"t.{s}" for s in ("csv", "md", "tex")], demo, scores["table3"]
-    )
+    outputs = [tmp_path / f"t.{suffix}" for suffix in ("csv", "md", "tex")]
+    make_table(PAPER, "table3", *outputs, demo, scores["table3"])
     return tmp_path
 
 
 def draw(name, folder, settings, stem):
     svg, png = folder / f"{stem}.svg", folder / f"{stem}.png"
     if name == "forest":
-        forest("table3", folder / "t.csv", svg, png, settings)
+        forest(PAPER, "table3", folder / "t.csv", svg, png, settings)
+    elif name == "figure3":
+        score_curves(PAPER, "figure3", folder / "curves.csv", svg, png, settings)
     else:
-        function, source = {
-            "figure2": (figure2, "network.json"),
-            "figure3": (figure3, "curves.csv"),
-            "learning_curve": (learning_curve, "curve.csv"),
-        }[name]
-        function(folder / source, svg, png, settings)
+        function, source = {"figure2": (figure2, "network.json"), "learning_curve": (learning_curve, "curve.csv")}[name]
+        function(PAPER, folder / source, svg, png, settings)
     return svg, png
 
 

@@ -8,6 +8,7 @@ from PIL import Image
 from rescore.engine.errors import RescoreError
 from rescore.reporting.increments import MEMBER, increments
 
+PAPER = Path(__file__).parents[2] / "papers" / "mtl_aqa" / "paper.yaml"
 SETTINGS = {
     "scale": "demo",
     "sources": {"mtl_aqa_videos": "synthetic", "aqa7_videos": "synthetic", "pretraining_videos": "synthetic"},
@@ -40,16 +41,16 @@ def write_dives(folder: Path, dives: int) -> list[Path]:
 def test_four_dives_are_drawn_the_same_twice(tmp_path: Path) -> None:
     paths = write_dives(tmp_path, 8)
     for name in ("a.png", "b.png"):
-        increments(*paths, tmp_path / name, SETTINGS)
+        increments(PAPER, *paths, tmp_path / name, SETTINGS)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     with Image.open(tmp_path / "a.png") as picture:
         assert picture.height > picture.width / 2
     grown = pd.read_parquet(paths[0])
     grown.assign(predicted=grown["predicted"] + 5).to_parquet(paths[0])
-    increments(*paths, tmp_path / "c.png", SETTINGS)
+    increments(PAPER, *paths, tmp_path / "c.png", SETTINGS)
     assert (tmp_path / "c.png").read_bytes() != (tmp_path / "a.png").read_bytes()
 
 
 def test_too_few_dives_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RescoreError, match="3 test dives, 4 are shown"):
-        increments(*write_dives(tmp_path, 3), tmp_path / "a.png", SETTINGS)
+        increments(PAPER, *write_dives(tmp_path, 3), tmp_path / "a.png", SETTINGS)

@@ -1,5 +1,6 @@
 """Tables 9 and 10 as the page has them: printed beside ours, drawn, and led back to the activations."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,12 @@ from rescore.experiments.linear_probes import probe_vaults
 from rescore.reporting.explain import explain
 from rescore.reporting.figures import forest
 from rescore.reporting.tables import make_table, read_result
-from rescore.scoring.linear_probes import score_linear_probes
+from rescore.scoring.score_table import score_table
 from tests.linear_probe_files import SETTINGS, make_vaults, with_others, write_activations
 from tests.mtl_aqa_files import make_dives
 
-REPORTED = Path(__file__).parents[2] / "reported" / "mtl_aqa"
+REPORTED = Path(__file__).parents[2] / "papers" / "mtl_aqa"
+PAPER = REPORTED / "paper.yaml"
 
 
 def sources(aqa7: str) -> dict:
@@ -29,12 +31,13 @@ def tree(tmp_path_factory) -> Path:
     rows, predictions = root / "rows.parquet", runs / "linear_probes/vaults/predictions.parquet"
     with_others(make_vaults()).to_parquet(rows)
     probe_vaults(paths, rows, predictions, predictions.with_name("choice.json"), SETTINGS)
-    score_linear_probes("table10", predictions, rows, runs / "scores/mtl_aqa_table10.csv", SETTINGS)
+    shutil.copytree(REPORTED.parent, root / "papers")
+    score_table(PAPER, "table10", [predictions], runs / "scores/mtl_aqa_table10.csv", SETTINGS, [rows])
     for name in ("backbone/0", "mtl_aqa/c3d_avg/classes/1059/0", "mtl_aqa/c3d_avg/score_classes_caption/1059/0"):
         (runs / name).mkdir(parents=True)
         save_arrays(runs / name / "weights.safetensors", {}, {"what": name})
     make_table(
-        *("mtl_aqa_table10", REPORTED / "table10.csv"),
+        *(PAPER, "table10"),
         *(tables / f"mtl_aqa_table10.{suffix}" for suffix in ("csv", "md", "tex")),
         *(sources("synthetic"), runs / "scores/mtl_aqa_table10.csv"),
     )
@@ -48,7 +51,7 @@ def test_vaults_alone_being_synthetic_make_the_table_so(tree):
     official = tree / "official.csv"
     scores = tree / "runs/demo/scores/mtl_aqa_table10.csv"
     files = (official, tree / "official.md", tree / "official.tex")
-    make_table("mtl_aqa_table10", REPORTED / "table10.csv", *files, sources("official"), scores)
+    make_table(PAPER, "table10", *files, sources("official"), scores)
     assert {"reproduced", "differs"} & set(read_result(official)["verdict"])
 
 
@@ -73,5 +76,5 @@ def test_a_number_leads_back_to_its_activations_and_network(tree):
 def test_the_forest_shows_every_column(tree):
     figure = tree / "forest.svg"
     table = tree / "results/demo/tables/mtl_aqa_table10.csv"
-    forest("mtl_aqa_table10", table, figure, tree / "forest.png", sources("synthetic"))
+    forest(PAPER, "table10", table, figure, tree / "forest.png", sources("synthetic"))
     assert figure.stat().st_size > 1000

@@ -12,15 +12,18 @@ from rescore.engine.errors import RescoreError
 from rescore.reporting import mtl_aqa_figures as figures
 from rescore.reporting.figures import forest
 from rescore.reporting.tables import make_table, read_result
-from rescore.reporting.wording import FIGURES, scale_line
+from rescore.reporting.wording import figure_title, scale_line
 from rescore.scoring.claims import CANNOT_TELL, evaluate_claims
-from rescore.scoring.mtl_aqa import SUBTASKS, YARDSTICKS, score_mtl_aqa
-from rescore.scoring.mtl_aqa_samples import MEMBER, choose_samples
+from rescore.scoring.mtl_aqa_samples import MEMBER, SUBTASKS, choose_samples
 from rescore.scoring.mtl_aqa_summary import summarise_data, summarise_table1, summarise_table2
+from rescore.scoring.papers import read_paper
+from rescore.scoring.score_table import score_table
 from rescore.scoring.scores import INTERVALS
 from tests.mtl_aqa_files import SETTINGS, files_of, write_files
+from tests.scoring.test_outputs import systems_of
 
-REPORTED = Path(__file__).parents[2] / "reported" / "mtl_aqa"
+REPORTED = Path(__file__).parents[2] / "papers" / "mtl_aqa"
+DECLARED = REPORTED / "paper.yaml"
 SYNTHETIC = {"aqa7_videos": "official", "mtl_aqa_videos": "synthetic", "pretraining_videos": "official"}
 DEMO = {
     "scale": "demo",
@@ -39,19 +42,21 @@ def made(tmp_path_factory):
     predictions = [*files.predictions, files.baselines["predictions"]]
     for table in ("table4", "table7", "table8"):
         outputs = {"scores": folder / f"{table}.csv", "estimates": folder / f"mtl_aqa_{table}.estimates.parquet"}
-        score_mtl_aqa(table, predictions, files.rows, files.splits, settings=SETTINGS, **outputs)
+        given = [*predictions, *(systems_of(files, folder) if table == "table7" else [])]
+        inputs = {"rows": [files.rows], "splits": files.splits}
+        score_table(DECLARED, table, given, settings=SETTINGS, **inputs, **outputs)
     summarise_table1(files.manifest, files.splits, folder / "table1.csv")
     summarise_table2(files.manifest, folder / "table2.csv")
     summarise_data(files.manifest, files.splits, files.vocabulary, folder / "mtl_aqa_data.csv")
     parts = [files_of(files, kind, MEMBER) for kind in ("predictions", "classes", "captions")]
-    choose_samples(*parts, files.rows, files.splits, folder / "table6.csv", folder / "samples.json", SETTINGS)
+    choose_samples(DECLARED, *parts, files.rows, files.splits, folder / "table6.csv", folder / "samples.json", SETTINGS)
     np.save(folder / "clips.npy", np.random.default_rng(0).integers(0, 255, (70, 109, 24, 24, 3), dtype=np.uint8))
     return folder
 
 
 def table(made, name, settings, folder):
     outputs = [folder / f"mtl_aqa_{name}.{suffix}" for suffix in ("csv", "md", "tex")]
-    make_table(f"mtl_aqa_{name}", REPORTED / f"{name}.csv", *outputs, settings, made / f"{name}.csv")
+    make_table(DECLARED, name, *outputs, settings, made / f"{name}.csv")
     return read_result(outputs[0]), outputs
 
 
@@ -59,8 +64,8 @@ def table(made, name, settings, folder):
 def test_synthetic_dives_are_never_compared(made, tmp_path, name):
     result, paths = table(made, name, DEMO, tmp_path)
     assert set(result["verdict"]) <= {"not comparable", "not run", "reported only"}
-    assert ("not run" in set(result["verdict"])) == (name == "table7")
-    printed = pd.read_csv(REPORTED / f"{name}.csv", dtype=str)
+    assert "not run" not in set(result["verdict"])
+    printed = pd.read_csv(REPORTED / "tables" / f"{name}.csv", dtype=str)
     assert set(zip(printed["row"], printed["column"], strict=True)) <= set(
         zip(result["row"], result["column"], strict=True)
     )
@@ -74,7 +79,7 @@ def test_percentages_have_the_papers_digits_and_all_three_protocols(made, tmp_pa
     assert ours["reproduced"].str.fullmatch(r"-?\d{1,3}\.\d{2}").all()
     assert set(ours["reported"]) == {"83.52"}
     assert set(ours["verdict"]) <= {"reproduced", "differs"}
-    assert set(YARDSTICKS) | {"MTL less STL"} <= set(result["row"])
+    assert {"Label only", "Commentary only", "Perfect observer"} | {"MTL less STL"} <= set(result["row"])
     text = paths[1].read_text()
     assert "in percent" in text
     assert all(f"{row}: " in text for row in ("Label only", "MTL less STL"))
@@ -95,7 +100,7 @@ def test_a_reason_of_the_scores_is_the_reason_of_the_table(made, tmp_path):
 
 
 def test_characteristics_need_equal_words_beside_equal_numbers(made, tmp_path):
-    summary = pd.read_csv(REPORTED / "table3.csv", dtype=str).assign(reason="")
+    summary = pd.read_csv(REPORTED / "tables" / "table3.csv", dtype=str).assign(reason="")
     changed = (summary["column"] == "AQA Score Head") & (summary["row"] == "6")
     summary.loc[changed, "value"] = "MP(2,11,11)"
     summary.to_csv(tmp_path / "table3.csv", index=False)
@@ -112,15 +117,15 @@ def test_table6_shows_other_dives_than_the_papers(made, tmp_path):
 
 
 def test_each_paper_is_marked_by_its_own_videos():
-    assert scale_line({"scale": "paper", "sources": SYNTHETIC}, "mtl_aqa").startswith("SYNTHETIC")
-    assert scale_line({"scale": "paper", "sources": SYNTHETIC}, "aqa7") == "Scale paper: real data."
+    assert scale_line({"scale": "paper", "sources": SYNTHETIC}, "mtl_aqa_videos").startswith("SYNTHETIC")
+    assert scale_line({"scale": "paper", "sources": SYNTHETIC}, "aqa7_videos") == "Scale paper: real data."
     assert scale_line({"scale": "paper", "sources": SYNTHETIC}).startswith("SYNTHETIC")
 
 
 def test_claims_are_checked_in_our_numbers_under_every_protocol(made, tmp_path):
     tables = [table(made, name, DEMO, tmp_path)[1][0] for name in ("table1", "table2", "table4", "table7", "table8")]
     estimates = [made / f"mtl_aqa_{name}.estimates.parquet" for name in ("table4", "table7", "table8")]
-    files = REPORTED / "claims.yaml", REPORTED, [*tables, made / "mtl_aqa_data.csv"], tmp_path / "claims.csv"
+    files = REPORTED / "claims.yaml", [*tables, made / "mtl_aqa_data.csv"], tmp_path / "claims.csv"
     evaluate_claims(*files, SETTINGS, estimates=estimates)
     found = read_result(tmp_path / "claims.csv").set_index(["id", "source"])
     protocols = {"last_iteration", "best_on_validation", "best_iteration_on_test"}
@@ -137,7 +142,7 @@ def test_claims_are_checked_in_our_numbers_under_every_protocol(made, tmp_path):
 def test_forests(made, tmp_path, name):
     _, paths = table(made, name, DEMO, tmp_path)
     for stem in ("a", "b"):
-        forest(f"mtl_aqa_{name}", paths[0], tmp_path / f"{stem}.svg", tmp_path / f"{stem}.png", DEMO)
+        forest(DECLARED, name, paths[0], tmp_path / f"{stem}.svg", tmp_path / f"{stem}.png", DEMO)
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
     text = (tmp_path / "a.svg").read_text()
     assert "in percent" in text
@@ -148,7 +153,7 @@ def test_forests(made, tmp_path, name):
 @pytest.mark.parametrize("draw", [figures.table6_frames, figures.figure1])
 def test_frames_with_what_was_said(made, tmp_path, draw):
     for stem in ("a", "b"):
-        draw(made / "samples.json", made / "clips.npy", tmp_path / f"{stem}.png", DEMO)
+        draw(DECLARED, made / "samples.json", made / "clips.npy", tmp_path / f"{stem}.png", DEMO)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     picture = np.array(Image.open(tmp_path / "a.png").convert("RGB"))
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 1000  # the frames' colours
@@ -176,7 +181,7 @@ def test_architecture_and_curves(tmp_path):
         {"name": "score_head", "kind": "fully connected", "output": [1], "parameters": 9, "part": "AQA Score Head"},
     ]
     (tmp_path / "network.json").write_text(json.dumps({"network": "C3D-AVG-MTL", "layers": layers}))
-    figures.architecture(tmp_path / "network.json", tmp_path / "a.svg", tmp_path / "a.png", DEMO)
+    figures.architecture(DECLARED, "figure2", tmp_path / "network.json", tmp_path / "a.svg", tmp_path / "a.png", DEMO)
     text = (tmp_path / "a.svg").read_text()
     assert all(word in text for word in ("SYNTHETIC", "conv1", "8 × 16 × 56 × 56", "665 parameters", "Captioning Head"))
     paths = []
@@ -188,36 +193,28 @@ def test_architecture_and_curves(tmp_path):
             pd.DataFrame({"epoch": [1, 2], "test_correlation": correlation, "score_loss": [2.0, 1.0]}).to_csv(
                 paths[-1], index=False
             )
-    figures.curves(paths, tmp_path / "c.svg", tmp_path / "c.png", DEMO)
+    figures.curves(DECLARED, paths, tmp_path / "c.svg", tmp_path / "c.png", DEMO)
     text = (tmp_path / "c.svg").read_text()
     assert all(word in text for word in ("MSCADC: rho, test dives", "Cls alone (Nibali et al.)", "epoch"))
     pd.DataFrame({"loss": [1.0]}).to_csv(paths[0], index=False)
     with pytest.raises(RescoreError, match="not a learning curve"):
-        figures.curves(paths, tmp_path / "c.svg", tmp_path / "c.png", DEMO)
+        figures.curves(DECLARED, paths, tmp_path / "c.svg", tmp_path / "c.png", DEMO)
 
 
 def test_damaged_choices_are_named(made, tmp_path):
     (tmp_path / "samples.json").write_text("[]")
     with pytest.raises(RescoreError, match="not a list of chosen dives"):
-        figures.figure1(tmp_path / "samples.json", made / "clips.npy", tmp_path / "a.png", DEMO)
+        figures.figure1(DECLARED, tmp_path / "samples.json", made / "clips.npy", tmp_path / "a.png", DEMO)
     with pytest.raises(RescoreError, match="not a list of chosen dives"):
-        figures.figure1(tmp_path / "absent.json", made / "clips.npy", tmp_path / "a.png", DEMO)
+        figures.figure1(DECLARED, tmp_path / "absent.json", made / "clips.npy", tmp_path / "a.png", DEMO)
 
 
 def test_table5_without_java_says_which_cells_that_costs(tmp_path, monkeypatch):
     files = write_files(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     parts = {kind: [*getattr(files, kind), files.baselines[kind]] for kind in ("predictions", "classes", "captions")}
-    score_mtl_aqa(
-        "table5",
-        parts["predictions"],
-        files.rows,
-        files.splits,
-        tmp_path / "table5.csv",
-        SETTINGS,
-        parts["classes"],
-        parts["captions"],
-    )
+    inputs = {"rows": [files.rows], "splits": files.splits, **parts}
+    score_table(DECLARED, "table5", scores=tmp_path / "table5.csv", settings=SETTINGS, **inputs)
     result, paths = table(tmp_path, "table5", PAPER, tmp_path)
     last = result[result["protocol"] == "last_iteration"].set_index(["row", "column"])
     assert last.loc[("MSCADC", "M"), "verdict"] == "not run"
@@ -235,9 +232,10 @@ def test_table5_without_java_says_which_cells_that_costs(tmp_path, monkeypatch):
         *("B1", "B2", "B3", "B4", "M", "R", "C"),
         "Majority class",
     ]
-    forest("mtl_aqa_table5", paths[0], tmp_path / "a.svg", tmp_path / "a.png", PAPER)
+    forest(DECLARED, "table5", paths[0], tmp_path / "a.svg", tmp_path / "a.png", PAPER)
     text = (tmp_path / "a.svg").read_text()
     assert "Accuracy in percent" in text
     assert "Majority class (n = 20)" in text
     assert "Random caption" not in text
-    assert {f"mtl_aqa_{name}_forest" for name in ("table4", "table5", "table7", "table8")} <= set(FIGURES)
+    titles = [figure_title(read_paper(DECLARED), f"{name}_forest") for name in ("table4", "table5")]
+    assert [title.rpartition(": ")[2] for title in titles] == ["Spearman's rho in percent", "Accuracy in percent"]

@@ -19,7 +19,7 @@ from rescore.reporting.page import agreeing, overview, page
 from rescore.reporting.tables import VERDICTS, make_table, read_result
 from rescore.scoring.claims import RESULTS
 from rescore.scoring.scores import COLUMNS
-from tests.reporting.tree import TABLES, make_page, make_tree, settings_of, write_record
+from tests.reporting.tree import ROOT, TABLES, make_page, make_tree, settings_of, write_record
 
 SMALL = {"tables": ("table2",), "curves": []}
 """What a page is built from where its plots are not the point."""
@@ -255,7 +255,7 @@ def test_the_way_back_names_files_hashes_and_members(demo_tree, demo_page):
 def test_equal_bytes_and_what_was_measured_is_marked(demo_tree, tmp_path):
     tree = tmp_path / "tree"
     shutil.copytree(demo_tree, tree)
-    write_record(tree, "demo", "aqa7_scores_table2", 12.3, outputs=["runs/demo/scores/aqa7_table2.csv"])
+    write_record(tree, "demo", "scores_aqa7_table2", 12.3, outputs=["runs/demo/scores/aqa7_table2.csv"])
     fingerprint = tree / "runs/demo/records/fingerprint.json"
     fingerprint.write_text(json.dumps({"operations": {"sum": "a", "GRU": "b"}, "differs": ["GRU"]}))
     first = make_page(tree, output=tmp_path / "a.html", **SMALL).read_text(encoding="utf-8")
@@ -267,10 +267,10 @@ def test_equal_bytes_and_what_was_measured_is_marked(demo_tree, tmp_path):
         "portable: torch AVX2, OpenBLAS Haswell, 1 thread",
         "2 operations tried, 1 with other bytes than on the machine that made the reference: GRU",
         "12 s, the sum of 1 recorded steps",
-        "logs/demo/aqa7_scores_table2.log",
+        "logs/demo/scores_aqa7_table2.log",
     ):
         assert told in first
-    write_record(tree, "demo", "aqa7_scores_table2", 99.9, outputs=["runs/demo/scores/aqa7_table2.csv"])
+    write_record(tree, "demo", "scores_aqa7_table2", 99.9, outputs=["runs/demo/scores/aqa7_table2.csv"])
     second = make_page(tree, output=tmp_path / "c.html", **SMALL).read_text(encoding="utf-8")
     assert second != first
     assert without_measured(second) == without_measured(first)
@@ -283,11 +283,11 @@ def test_a_page_that_is_built_again_has_the_same_bytes(demo_tree, tmp_path):
     table, scores = "results/demo/tables/aqa7_table2.csv", "runs/demo/scores/aqa7_table2.csv"
     predictions = {"runs/demo/all_action/predictions.parquet": ""}
     write_record(tree, "demo", "aqa7_table2", 1.0, outputs=[table], inputs={scores: ""})
-    write_record(tree, "demo", "aqa7_scores_table2", 1.0, outputs=[scores], inputs=predictions)
+    write_record(tree, "demo", "scores_aqa7_table2", 1.0, outputs=[scores], inputs=predictions)
     write_record(tree, "demo", "all_action", 1.0, outputs=list(predictions), inputs={"runs/demo/stages.csv": ""})
     write_record(tree, "demo", "stages", 1.0, outputs=["runs/demo/stages.csv"])  # only records say that it is needed
     first = make_page(tree, **SMALL).read_bytes()
-    for name in ("aqa7_table2", "aqa7_scores_table2", "all_action", "stages"):
+    for name in ("aqa7_table2", "scores_aqa7_table2", "all_action", "stages"):
         assert f"logs/demo/{name}.log".encode() in first
     write_record(tree, "demo", "page", 33.2, rule="page", outputs=[output], inputs={table: "", scores: ""})
     write_record(
@@ -310,15 +310,34 @@ def open_page(tmp_path):
     """A page of real data: one table, no figures, claims or clips, and nothing but the results at hand."""
     settings = {"scale": "open", "sources": {}, "scoring": {"confidence": 0.95}}
     pd.DataFrame(columns=["row", "column", "value", "n"]).to_csv(tmp_path / "reported.csv", index=False)
-    judge = ["x", "Judge 1", "Sp. Corr.", "spearman", "", 0.97, 0.96, 0.98, *[None] * 4, 1410, 1, "nothing trained"]
+    judge = [
+        "x",
+        "Judge 1",
+        "Sp. Corr.",
+        "spearman",
+        "",
+        0.97,
+        0.96,
+        0.98,
+        *[None] * 4,
+        1410,
+        1,
+        "nothing trained",
+        "",
+        "",
+        "",
+    ]
     pd.DataFrame([judge], columns=COLUMNS).to_csv(tmp_path / "scores.csv", index=False)
     table = tmp_path / "open_human_ceiling.csv"
     outputs = [table, tmp_path / "t.md", tmp_path / "t.tex"]
-    make_table("human_ceiling", tmp_path / "reported.csv", *outputs, settings, tmp_path / "scores.csv")
+    paper = shutil.copytree(ROOT / "papers", tmp_path / "papers") / "open" / "paper.yaml"
+    shutil.copy(tmp_path / "reported.csv", paper.parent / "tables" / "human_ceiling.csv")
+    make_table(paper, "human_ceiling", *outputs, settings, tmp_path / "scores.csv")
     (tmp_path / "real_dive").mkdir()
     (tmp_path / "real_dive" / "record.json").write_text('{"frames": [103, 112, 112, 3], "weights": "random"}')
     (tmp_path / "findings.csv").write_text("source,finding\nsheet 04,mark 45 is outside 0 to 10\n")
     given = {"findings": [tmp_path / "findings.csv"], "records": [tmp_path / "real_dive" / "record.json"]}
+    given["papers"] = tmp_path / "papers"
     page([table], [], tmp_path / "open.html", [], settings, **given)
     return tmp_path / "open.html"
 
@@ -342,7 +361,7 @@ def test_comparisons_are_shown(demo_tree, tmp_path):
         "right_cell": "Single-action C3D-LSTM / Diving",
         "protocol": "last_iteration",
         **{"left": 0.61234567, "right": 0.5, "difference": 0.11234567, "low": -0.1, "high": 0.3, "n": 12, "seeds": 2},
-        **{"permutation_p": 0.03, "holm_p": 0.06, "decision": "undecided", "reason": ""},
+        **{"holm_p": 0.06, "decision": "undecided", "reason": ""},
     }
     undefined = line | {"left": "", "difference": "", "low": "", "high": "", "reason": "constant predictions"}
     pd.DataFrame([line, undefined]).to_csv(tmp_path / "aqa7_comparisons.csv", index=False)

@@ -1,5 +1,7 @@
 """The page, `explain` and the overview with MTL-AQA's tables: a file a member, percent, protocols of its own."""
 
+import shutil
+
 import pandas as pd
 import pytest
 
@@ -9,10 +11,11 @@ from rescore.reporting.evidence import place_of
 from rescore.reporting.explain import explain
 from rescore.reporting.page import overview, page
 from rescore.reporting.tables import make_table, read_result
-from rescore.scoring.mtl_aqa import score_mtl_aqa
+from rescore.scoring.score_table import score_table
 from tests.mtl_aqa_files import SETTINGS, write_files
 from tests.reporting.test_page import parse
 from tests.reporting.tree import ROOT
+from tests.scoring.test_outputs import systems_of
 
 TABLES = ("table4", "table7", "table8")
 MIXED = {
@@ -29,18 +32,22 @@ def tree(tmp_path_factory):
     runs, results = root / "runs/paper", root / "results/paper"
     (runs / "mtl_aqa").mkdir(parents=True)
     files = write_files(runs / "mtl_aqa")
-    write_table(runs / "mtl_aqa/baselines/predictions.parquet", pd.read_parquet(files.baselines["predictions"]))
+    paper = shutil.copytree(ROOT / "papers", root / "papers") / "mtl_aqa" / "paper.yaml"
+    write_table(runs / "mtl_aqa_baselines/predictions.parquet", pd.read_parquet(files.baselines["predictions"]))
     for path in files.predictions:
         header = {"member": path.parent.parent.name, "parameters": {"epochs": 4}}
         save_arrays(path.parent / "weights.safetensors", {"w": pd.Series([0.0]).to_numpy()}, header)
         curve = pd.DataFrame({"epoch": [1, 2], "score_loss": [2.0, 1.0], "samples_per_second": [3.0, 4.0]})
         write_table(path.parent / "curve.csv", curve)
-    predictions = [*files.predictions, runs / "mtl_aqa/baselines/predictions.parquet"]
+    predictions = [*files.predictions, runs / "mtl_aqa_baselines/predictions.parquet"]
+    (runs / "li").mkdir()
+    systems = systems_of(files, runs / "li")
     for table in TABLES:
         scores = runs / f"scores/mtl_aqa_{table}.csv"
-        score_mtl_aqa(table, predictions, files.rows, files.splits, scores, SETTINGS)
+        given = [*predictions, *(systems if table == "table7" else [])]
+        score_table(paper, table, given, scores, SETTINGS, [files.rows], files.splits)
         outputs = [results / f"tables/mtl_aqa_{table}.{suffix}" for suffix in ("csv", "md", "tex")]
-        make_table(f"mtl_aqa_{table}", ROOT / f"reported/mtl_aqa/{table}.csv", *outputs, MIXED, scores)
+        make_table(paper, table, *outputs, MIXED, scores)
     return root
 
 

@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 
 from rescore.engine.errors import RescoreError
 from rescore.reporting import plots
-from rescore.scoring.aqa7 import Cell
+from rescore.scoring.papers import Cell
 
 CELLS = [Cell("All-action", "Diving", "all", "diving"), Cell("All-action", "Skiing", "all", "skiing")]
 

@@ -1,5 +1,7 @@
 """S4AQA's section: tables, the page, and the way back of cells and of averages over apparatus."""
 
+import shutil
+
 import pytest
 
 from rescore.reporting.cells import mean_of, members_behind, seeds_behind
@@ -8,30 +10,30 @@ from rescore.reporting.explain import explain
 from rescore.reporting.figures import forest
 from rescore.reporting.page import page
 from rescore.reporting.tables import make_table, read_result
-from rescore.scoring import s4aqa
+from rescore.scoring.score_table import score_table
 from tests.reporting.test_page import parse
 from tests.reporting.tree import ROOT
+from tests.scoring.test_s4aqa import APPARATUS, TABLES, write
 from tests.scoring.test_s4aqa import SETTINGS as SCORING
-from tests.scoring.test_s4aqa import TABLES, write
 
 SOURCES = {"aqa7_videos": "official", "mtl_aqa_videos": "official", "pretraining_videos": "official"}
 SETTINGS = {"scale": "paper", "sources": SOURCES, "scoring": {"confidence": 0.95}}
 
 
-def make_tree(root, datasets, sources):
+def make_tree(root, datasets, sources, tables=TABLES):
     """Predictions, scores, tables and forests as the workflow leaves them."""
     files = {dataset: write(root / "runs/paper", dataset) for dataset in datasets}
-    for table in TABLES:
+    for table in tables:
         mine = [pair for dataset, pair in files.items() if table in ("ablation", dataset)]
         scores = root / f"runs/paper/scores/s4aqa_{table}.csv"
-        s4aqa.score_s4aqa(
-            table, [path for pair in mine for path in pair[0]], [pair[1] for pair in mine], scores, SCORING
-        )
+        paper = shutil.copytree(ROOT / "papers", root / "papers", dirs_exist_ok=True) / "s4aqa" / "paper.yaml"
+        predictions, rows = [path for pair in mine for path in pair[0]], [pair[1] for pair in mine]
+        score_table(paper, table, predictions, scores, SCORING, rows)
         outputs = [root / f"results/paper/tables/s4aqa_{table}.{suffix}" for suffix in ("csv", "md", "tex")]
         settings = SETTINGS | {"sources": SOURCES | sources}
-        make_table(f"s4aqa_{table}", ROOT / f"reported/s4aqa/{table}.csv", *outputs, settings, scores)
+        make_table(paper, table, *outputs, settings, scores)
         pictures = [root / f"results/paper/figures/s4aqa_{table}_forest.{suffix}" for suffix in ("svg", "png")]
-        forest(f"s4aqa_{table}", outputs[0], *pictures, settings)
+        forest(paper, table, outputs[0], *pictures, settings)
     return root
 
 
@@ -75,12 +77,13 @@ def test_an_average_names_its_four_members(tree):
         ("ablation", "All", "s4aqa"),
     ):
         place = place_of(tree / f"results/paper/tables/s4aqa_{table}.csv")
-        found = members_behind(place, row, s4aqa.average_of(table))
-        assert found == [f"{system}/rhythmic_gymnastics/40/{name}" for name in s4aqa.APPARATUS.values()]
+        column = "Avg" if table == "rhythmic_gymnastics" else "Rhythmic Gymnastics Avg"
+        found = members_behind(place, row, column)
+        assert found == [f"{system}/rhythmic_gymnastics/40/{name}" for name in APPARATUS.values()]
 
 
 def test_action_nets_way_back_names_its_second_stream(tmp_path):
-    make_tree(tmp_path, ["rhythmic_gymnastics"], {})
+    make_tree(tmp_path, ["rhythmic_gymnastics"], {}, ["rhythmic_gymnastics"])
     place = place_of(tmp_path / "results/paper/tables/s4aqa_rhythmic_gymnastics.csv")
     second = tmp_path / "data/paper/features/rhythmic_gymnastics_static.npy"
     second.parent.mkdir(parents=True)

@@ -1,18 +1,20 @@
 """Result tables: verdicts, reasons, and the same numbers in CSV, Markdown and LaTeX."""
 
+import shutil
+
 import pandas as pd
 import pytest
 
 from rescore.engine.errors import RescoreError
 from rescore.reporting.tables import collect_markdown, make_table, read_result, same_to_printed_digits
-from rescore.reporting.wording import PROTOCOLS, YARDSTICKS
-from rescore.scoring.aqa7 import YARDSTICKS as KNOWN_YARDSTICKS
+from rescore.reporting.wording import PROTOCOLS
+from rescore.scoring.papers import read_paper
 from rescore.scoring.scores import INTERVALS
 
 
 def make(tmp_path, reported, table, scores, settings, name="aqa7"):
     paths = [tmp_path / f"{name}_{table}.{suffix}" for suffix in ("csv", "md", "tex")]
-    make_table(table, reported / f"{table}.csv", *paths, settings, scores)
+    make_table(reported / "paper.yaml", table, *paths, settings, scores)
     return read_result(paths[0]), paths
 
 
@@ -88,7 +90,7 @@ def test_every_number_of_the_csv_stands_in_markdown_and_latex(tmp_path, reported
 
 
 def test_table1_from_a_summary(tmp_path, reported, paper):
-    summary = pd.read_csv(reported / "table1.csv", dtype=str).query("row != 'Trampoline'").assign(reason="")
+    summary = pd.read_csv(reported / "tables" / "table1.csv", dtype=str).query("row != 'Trampoline'").assign(reason="")
     summary.loc[(summary["row"] == "Big Air Skiing") & (summary["column"] == "# Samples"), "value"] = "174"
     judged = summary["column"] == "View Variation"
     summary.loc[judged, ["value", "reason"]] = ["", "reported only: the paper's own judgement"]
@@ -107,17 +109,18 @@ def test_table1_from_a_summary(tmp_path, reported, paper):
 
 
 def test_a_reported_file_says_which_cells_name_no_experiment(tmp_path, reported, scores, paper):
-    table = pd.read_csv(reported / "table2.csv", dtype=str).assign(reason="")
+    mine = shutil.copytree(reported, tmp_path / "aqa7")
+    table = pd.read_csv(reported / "tables" / "table2.csv", dtype=str).assign(reason="")
     table.loc[table["row"].isin(["Pose+DCT", "All-action C3D-LSTM"]), "reason"] = "reported only: nobody's system"
-    table.to_csv(tmp_path / "table2.csv", index=False)
-    result, _ = make(tmp_path, tmp_path, "table2", scores["table2"], paper)
+    table.to_csv(mine / "tables" / "table2.csv", index=False)
+    result, _ = make(tmp_path, mine, "table2", scores["table2"], paper)
     alone = result[result["verdict"] == "reported only"]
     assert set(alone["row"]) == {"Pose+DCT"}  # what is there is judged, whatever the file says
     assert set(alone["reason"]) == {"nobody's system"}
     pd.read_csv(scores["table2"]).assign(reason=["", *[None] * (len(pd.read_csv(scores["table2"])) - 1)]).to_csv(
         tmp_path / "scores.csv", index=False
     )
-    again, _ = make(tmp_path, tmp_path, "table2", tmp_path / "scores.csv", paper)
+    again, _ = make(tmp_path, mine, "table2", tmp_path / "scores.csv", paper)
     assert again.equals(result)
 
 
@@ -169,22 +172,25 @@ def test_rows_and_columns_of_our_own_keep_the_order_of_the_scores(tmp_path, repo
     result, paths = make(tmp_path, reported, "table2", scores["table2"], demo)
     assert list(dict.fromkeys(result["row"]))[-2:] == ["Perfect observer", "Difficulty alone"]
     assert list(dict.fromkeys(result["column"]))[-1] == "A column"
-    assert set(YARDSTICKS) == set(KNOWN_YARDSTICKS)
-    assert all(f"{row}: " in path.read_text() for row in YARDSTICKS for path in paths[1:])
+    known = read_paper(reported / "paper.yaml").tables["table2"].known
+    assert list(known) == ["Perfect observer", "Difficulty alone"]
+    assert all(f"{row}: " in path.read_text() for row in known for path in paths[1:])
 
 
 def test_bad_input_is_named(tmp_path, reported, scores, demo):
-    with pytest.raises(RescoreError, match="no such table 'table7'"):
+    with pytest.raises(RescoreError, match="no scores are declared for 'table7'"):
         make(tmp_path, reported, "table7", scores["table2"], demo)
+    mine = shutil.copytree(reported, tmp_path / "aqa7")
+    (mine / "tables" / "table2.csv").unlink()
     with pytest.raises(RescoreError, match="no such file of reported numbers"):
-        make(tmp_path, tmp_path, "table2", scores["table2"], demo)
+        make(tmp_path, mine, "table2", scores["table2"], demo)
     pd.read_csv(scores["table2"]).drop(columns="protocol").to_csv(scores["table2"], index=False)
     with pytest.raises(RescoreError, match="no column 'protocol'"):
         make(tmp_path, reported, "table2", scores["table2"], demo)
-    table = pd.read_csv(reported / "table2.csv", dtype=str)
-    pd.concat([table, table.iloc[[0]]]).to_csv(tmp_path / "table2.csv", index=False)
+    table = pd.read_csv(reported / "tables" / "table2.csv", dtype=str)
+    pd.concat([table, table.iloc[[0]]]).to_csv(mine / "tables" / "table2.csv", index=False)
     with pytest.raises(RescoreError, match=r"Pose\+DCT / Diving stands twice"):
-        make(tmp_path, tmp_path, "table2", None, demo)
+        make(tmp_path, mine, "table2", None, demo)
 
 
 def test_an_interval_over_samples_only_is_marked_and_every_table_says_which_it_shows(tmp_path, reported, scores, paper):

@@ -5,7 +5,8 @@ import itertools
 import pytest
 
 from rescore.reporting.tables import verdict
-from rescore.reporting.wording import PROTOCOLS, TABLES, VIDEOS
+from rescore.reporting.wording import PROTOCOLS
+from tests.reporting.test_wording import TABLES
 
 SOURCES = ("aqa7_videos", "mtl_aqa_videos", "pretraining_videos")
 OFFICIAL = dict.fromkeys(SOURCES, "official")
@@ -39,7 +40,7 @@ def test_synthetic_never_earns_a_verdict(table):
 @pytest.mark.parametrize("table", [name for name, table in TABLES.items() if not table.characteristics])
 def test_one_synthetic_source_of_its_own_is_enough(table):
     assert "reproduced" in judged(table, {"scale": "paper", "sources": OFFICIAL})
-    mine = VIDEOS.get(TABLES[table].paper, "aqa7_videos")
+    mine = TABLES[table].videos or "aqa7_videos"
     for source in (mine, "pretraining_videos"):
         found = judged(table, {"scale": "paper", "sources": OFFICIAL | {source: "synthetic"}})
         assert not found & {"reproduced", "differs"}
@@ -55,7 +56,7 @@ def by(confidence, prediction, variance="trainings"):
         "protocol": "last_iteration",
         "variance": variance,
     }
-    return verdict(TABLES["table2"], {**EQUAL, **line}, PAPER)
+    return verdict(TABLES["aqa7_table2"], {**EQUAL, **line}, PAPER)
 
 
 def test_a_printed_number_is_judged_by_the_prediction_interval_and_by_it_alone():

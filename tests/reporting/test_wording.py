@@ -1,9 +1,14 @@
 """Titles, notes and labels: what a scale is worth, and yardsticks explained where they are shown."""
 
+from pathlib import Path
+
 import pytest
 
-from rescore.reporting.wording import FIGURES, TABLES, is_synthetic, not_comparable, note, scale_line
+from rescore.reporting.wording import figure_title, is_synthetic, not_comparable, note, scale_line
+from rescore.scoring.papers import read_papers
 
+PAPERS = read_papers(Path(__file__).parents[2] / "papers")
+TABLES = {table.key: table for paper in PAPERS.values() for table in paper.tables.values()}
 OFFICIAL = {"aqa7_videos": "official", "pretraining_videos": "official"}
 
 
@@ -31,17 +36,17 @@ def test_what_a_scale_is_worth(scale, sources, line, reason):
 
 @pytest.mark.parametrize("table", list(TABLES))
 def test_notes_name_the_level_of_the_intervals(table):
-    text = note(table, ["Diving"], {"scoring": {"confidence": 0.9}})
+    text = note(TABLES[table], ["Diving"], {"scoring": {"confidence": 0.9}})
     assert ("90%" in text) is not TABLES[table].characteristics
     assert "{" not in text
     assert "Difficulty alone" not in text
 
 
 def test_yardsticks_are_explained_where_they_are_shown():
-    text = note("table2", ["Diving", "Difficulty alone"], {"scoring": {"confidence": 0.95}})
+    text = note(TABLES["aqa7_table2"], ["Diving", "Difficulty alone"], {"scoring": {"confidence": 0.95}})
     assert text.endswith("Difficulty alone: the announced difficulty, without a look at the video.")
     assert "Perfect observer" not in text
 
 
 def test_forests_carry_the_titles_of_their_tables():
-    assert FIGURES["table3_forest"].startswith(TABLES["table3"].title)
+    assert figure_title(PAPERS["aqa7"], "table3_forest").startswith(TABLES["aqa7_table3"].title)

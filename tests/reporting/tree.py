@@ -12,8 +12,8 @@ from rescore.engine.storage import save_arrays, sha256_file, write_table
 from rescore.reporting.figures import forest
 from rescore.reporting.page import page
 from rescore.reporting.tables import make_table
-from rescore.scoring.aqa7 import score_aqa7
 from rescore.scoring.claims import evaluate_claims
+from rescore.scoring.score_table import score_table
 from tests.scoring.conftest import SETTINGS, make_samples, members
 
 ROOT = Path(__file__).parents[2]
@@ -90,30 +90,30 @@ def write_runs(root: Path, scale: str, hashes: dict[str, Any]) -> None:
         files = [runs / experiment / "predictions.parquet" for experiment in experiments]
         rows = root / "data" / scale / "features/aqa7/0.parquet"
         scores = runs / "scores" / f"aqa7_{table}.csv"
-        score_aqa7(table, files, rows, scores, SETTINGS, scores.with_suffix(".estimates.parquet"))
+        paper = root / "papers" / "aqa7" / "paper.yaml"
+        score_table(paper, table, files, scores, SETTINGS, [rows], estimates=scores.with_suffix(".estimates.parquet"))
 
 
 def write_results(root: Path, scale: str) -> None:
     """Tables, claims, a figure and an audit."""
-    results, runs = root / "results" / scale, root / "runs" / scale
+    results, runs, paper = root / "results" / scale, root / "runs" / scale, root / "papers" / "aqa7" / "paper.yaml"
     for table in TABLES:
         outputs = [results / "tables" / f"aqa7_{table}.{suffix}" for suffix in ("csv", "md", "tex")]
-        reported = root / "reported" / "aqa7" / f"{table}.csv"
-        make_table(table, reported, *outputs, settings_of(scale), runs / "scores" / f"aqa7_{table}.csv")
+        make_table(paper, table, *outputs, settings_of(scale), runs / "scores" / f"aqa7_{table}.csv")
     tables = [results / "tables" / f"aqa7_{table}.csv" for table in TABLES]
-    claims = root / "reported" / "aqa7" / "claims.yaml"
+    claims = root / "papers" / "aqa7" / "claims.yaml"
     estimates = [runs / "scores" / f"aqa7_{table}.estimates.parquet" for table in TABLES]
     output = results / "tables" / "aqa7_claims.csv"
-    evaluate_claims(claims, claims.parent, tables, output, settings_of(scale), estimates=estimates)
+    evaluate_claims(claims, tables, output, settings_of(scale), estimates=estimates)
     pictures = [results / "figures" / name for name in PICTURES]
-    forest("table2", tables[0], *pictures, settings_of(scale))
+    forest(paper, "table2", tables[0], *pictures, settings_of(scale))
     columns = ["id", "subject", "statement", "stated", "found", "severity", "evidence", "refutation"]
     write_table(root / "results" / "audit.csv", pd.DataFrame(FINDINGS, columns=columns))
 
 
 def make_tree(root: Path, scale: str = "demo") -> Path:
     """Everything from samples to tables under a folder, as the workflow leaves it."""
-    shutil.copytree(ROOT / "reported", root / "reported", dirs_exist_ok=True)
+    shutil.copytree(ROOT / "papers", root / "papers", dirs_exist_ok=True)
     write_runs(root, scale, write_data(root, scale))
     write_results(root, scale)
     return root
@@ -134,6 +134,7 @@ def make_page(
         "audit": root / "results" / "audit.csv",
         "runs": runs,
         "step_records": runs / "records",
+        "papers": root / "papers",
         **more,
     }
     page(
@@ -148,8 +149,8 @@ def make_page(
 
 
 RECORD = {
-    "rule": "aqa7_scores",
-    "function": "scoring.aqa7.score_aqa7",
+    "rule": "scores",
+    "function": "scoring.score_table.score_table",
     "code": {"commit": "5ee7808", "dirty": False, "hash": "2a14148798645e9b"},
     "versions": {"numpy": "2.4.6", "python": "3.11.7"},
     "hardware": {

@@ -8,6 +8,7 @@ import pytest
 
 from rescore.actions import EXPERIMENT_ACTIONS
 
+PAPERS = Path(__file__).parents[2] / "papers"
 SETTINGS = {
     "seed": 0,
     "first_training": 0,

@@ -20,7 +20,7 @@ from rescore.scoring.claims_on_estimates import counted
 from rescore.scoring.correlation import Estimate, Trained
 
 SETTINGS = {"scoring": {"confidence": 0.95}}
-REPORTED = Path(__file__).parents[2] / "reported" / "aqa7"
+REPORTED = Path(__file__).parents[2] / "papers" / "aqa7"
 PAPERS = [REPORTED.parent / name for name in ("aqa7", "mtl_aqa", "s4aqa")]
 NUMBERS = pd.DataFrame(
     [
@@ -217,12 +217,12 @@ def test_every_claim_can_fail(paper):
 
 
 def test_claims_in_ours_follow_our_numbers(tmp_path):
-    reported = pd.read_csv(REPORTED / "table4.csv", dtype=str)
+    reported = pd.read_csv(REPORTED / "tables" / "table4.csv", dtype=str)
     ours = reported.rename(columns={"value": "reproduced"}).assign(protocol="last_iteration")
     ours.loc[ours["row"] == "AA", "reproduced"] = "0.9999"
     ours.to_csv(tmp_path / "aqa7_table4.csv", index=False)
     for name in ("a.csv", "b.csv"):
-        evaluate_claims(REPORTED / "claims.yaml", REPORTED, [tmp_path / "aqa7_table4.csv"], tmp_path / name, SETTINGS)
+        evaluate_claims(REPORTED / "claims.yaml", [tmp_path / "aqa7_table4.csv"], tmp_path / name, SETTINGS)
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
     table = pd.read_csv(tmp_path / "a.csv").set_index(["id", "source"])
     assert table.loc[("sixteen_of_eighteen", "reported"), "result"] == HOLDS
@@ -235,18 +235,17 @@ def test_claims_in_ours_follow_our_numbers(tmp_path):
 def test_figure3_is_read_from_curves(tmp_path):
     points = [("AA", "Diving 25", i, 0.5) for i in (0, 100)] + [("RI", "Diving 25", i, 0.1) for i in (0, 100)]
     pd.DataFrame(points, columns=["row", "column", "iteration", "value"]).assign(n=50).to_csv(
-        tmp_path / "curves.csv", index=False
+        tmp_path / "aqa7_figure3.csv", index=False
     )
     pd.DataFrame(
         [("AA", "Diving 25", "last_iteration", "0.5", "50")], columns=["row", "column", "protocol", "reproduced", "n"]
     ).to_csv(tmp_path / "aqa7_table4.csv", index=False)
     evaluate_claims(
         REPORTED / "claims.yaml",
-        REPORTED,
         [tmp_path / "aqa7_table4.csv"],
         tmp_path / "claims.csv",
         SETTINGS,
-        tmp_path / "curves.csv",
+        [tmp_path / "aqa7_figure3.csv"],
     )
     table = pd.read_csv(tmp_path / "claims.csv").set_index(["id", "source"])
     assert table.loc[("blue_above_red", "last_iteration"), "result"] == HOLDS
@@ -257,7 +256,7 @@ def s4aqa_results(folder: Path, **edited: str) -> list[Path]:
     """S4AQA's printed numbers as ours, under the protocols that its systems have, a cell of S4AQA's at 10% edited."""
     paths = []
     for name in ("mtl_aqa", "rhythmic_gymnastics", "ablation"):
-        table = pd.read_csv(REPORTED.parent / "s4aqa" / f"{name}.csv", dtype=str, keep_default_na=False)
+        table = pd.read_csv(REPORTED.parent / "s4aqa" / "tables" / f"{name}.csv", dtype=str, keep_default_na=False)
         once = {"SVR": "training_set", "COREG": ""}
         parts = [
             table.assign(protocol=table["row"].map(once).fillna(protocol))
@@ -275,13 +274,13 @@ def s4aqa_results(folder: Path, **edited: str) -> list[Path]:
 
 def test_an_edited_number_of_s4aqa_flips_a_claim_and_systems_without_iterations_count(tmp_path):
     paper = REPORTED.parent / "s4aqa"
-    evaluate_claims(paper / "claims.yaml", paper, s4aqa_results(tmp_path), tmp_path / "a.csv", SETTINGS)
+    evaluate_claims(paper / "claims.yaml", s4aqa_results(tmp_path), tmp_path / "a.csv", SETTINGS)
     table = pd.read_csv(tmp_path / "a.csv", keep_default_na=False).set_index(["id", "source"])
     assert set(table.index.get_level_values("source")) == {"reported", "last_iteration", "best_iteration_on_test"}
     both = table.drop(index="averages_by_fishers_z", level="id")["result"].unstack()
     assert (both["last_iteration"] == both["reported"]).all()  # SVR, chosen in training, and COREG stand there too
     edited = s4aqa_results(tmp_path, last_iteration=".634")  # VAT has .635
-    evaluate_claims(paper / "claims.yaml", paper, edited, tmp_path / "b.csv", SETTINGS)
+    evaluate_claims(paper / "claims.yaml", edited, tmp_path / "b.csv", SETTINGS)
     after = pd.read_csv(tmp_path / "b.csv", keep_default_na=False).set_index(["id", "source"])["result"].unstack()
     flipped = after.index[after["last_iteration"] != after["reported"]]
     assert {"state_of_the_art", "lead_is_larger_with_fewer_labels"} == {*flipped} - {"averages_by_fishers_z"}
@@ -373,10 +372,10 @@ def test_what_needs_no_chance_is_as_it_stands_and_a_missing_number_undecided():
 
 
 def test_a_scored_number_whose_estimate_is_not_at_hand_is_not_exact(tmp_path):
-    table = pd.read_csv(REPORTED / "table4.csv", dtype=str).rename(columns={"value": "reproduced"})
+    table = pd.read_csv(REPORTED / "tables" / "table4.csv", dtype=str).rename(columns={"value": "reproduced"})
     table = table.assign(protocol="last_iteration", seeds="3")
     table.to_csv(tmp_path / "aqa7_table4.csv", index=False)
-    files = REPORTED / "claims.yaml", REPORTED, [tmp_path / "aqa7_table4.csv"], tmp_path / "claims.csv"
+    files = REPORTED / "claims.yaml", [tmp_path / "aqa7_table4.csv"], tmp_path / "claims.csv"
     evaluate_claims(*files, SETTINGS)
     found = pd.read_csv(tmp_path / "claims.csv").set_index(["id", "source"])
     assert found.loc[("sixteen_of_eighteen", "reported"), ["result", "plain"]].tolist() == [HOLDS, HOLDS]

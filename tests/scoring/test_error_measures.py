@@ -8,7 +8,13 @@ from sklearn.metrics import root_mean_squared_error
 
 from rescore.engine.errors import RescoreError
 from rescore.scoring.correlation import Trained
-from rescore.scoring.error_measures import COLUMNS, measure_errors, root_mean_square
+from rescore.scoring.error_measures import (
+    COLUMNS,
+    measure_errors,
+    relative_l2,
+    root_mean_square,
+    root_mean_square_error,
+)
 from tests.scoring.conftest import SETTINGS
 
 
@@ -110,3 +116,14 @@ def test_what_is_wrong_is_named_together(inputs, tables, tmp_path):
     tables["all_action"].assign(target=tables["all_action"]["target"] / 100).to_parquet(paths[0])
     with pytest.raises(RescoreError, match="targets differ from the samples' scores"):
         measure_errors(paths[:1], rows, tmp_path / "bad.csv", SETTINGS)
+
+
+def test_errors_by_hand():
+    target, predicted = np.array([0.0, 10, 20]), np.array([0.0, 13, 16])
+    assert root_mean_square_error(target, predicted) == pytest.approx(np.sqrt(25 / 3))
+    assert relative_l2(target, predicted) == pytest.approx((25 / 3) / 400)
+    assert relative_l2(target, predicted, 0, 100) == pytest.approx((25 / 3) / 10000)
+    assert np.isnan(relative_l2(np.ones(3), predicted))
+    assert np.isnan(root_mean_square_error(np.array([]), np.array([])))
+    with pytest.raises(RescoreError, match="#1"):
+        relative_l2(np.array([1, np.inf]), np.array([1.0, 2.0]))

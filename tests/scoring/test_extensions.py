@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ from scipy.stats import spearmanr
 
 from rescore.engine.errors import RescoreError
 from rescore.reporting.tables import make_table
-from rescore.scoring.extensions import score_extensions
+from rescore.scoring.score_table import score_table
 
+PAPER = Path(__file__).parents[2] / "papers" / "extensions" / "paper.yaml"
 ONE = {
     "name": "attention",
     "row": "C3D + attention",
@@ -66,14 +68,15 @@ def write(directory: Path) -> dict[str, Any]:
     pd.concat(yardsticks).to_parquet(paths[-1])
     return {
         "predictions": paths,
-        **{name: directory / f"{name}.parquet" for name in ("rows", "splits")},
+        "rows": [directory / "rows.parquet"],
+        "splits": directory / "splits.parquet",
         "scores": directory / "scores.csv",
     }
 
 
 def test_every_protocol_is_what_scipy_says(tmp_path: Path) -> None:
     files = write(tmp_path)
-    score_extensions(**files, settings=SETTINGS)
+    score_table(PAPER, "table", **files, settings=SETTINGS)
     scores = pd.read_csv(files["scores"], keep_default_na=False).set_index(["row", "column", "protocol"])
     assert list(dict.fromkeys(scores.index.get_level_values("row"))) == [
         *("C3D-AVG-STL", "C3D + attention", "USDL", "Label only", "Perfect observer")
@@ -102,7 +105,7 @@ def test_every_protocol_is_what_scipy_says(tmp_path: Path) -> None:
         ours, beaten = value("attention/1059"), value("c3d_avg/1059")
         found = scores.loc[("C3D + attention", "Sp. Corr.", protocol)]
         assert float(found["value"]) == pytest.approx(ours, abs=1e-6)
-        assert found["member"] == "attention/1059"
+        assert json.loads(found["cells"]) == [["attention/1059", "diving"]]
         assert int(found["n"]) == 20
         difference = scores.loc[("C3D + attention", "Less C3D-AVG-STL", protocol)]
         assert float(difference["value"]) == pytest.approx(ours - beaten, abs=1e-6)
@@ -113,12 +116,12 @@ def test_every_protocol_is_what_scipy_says(tmp_path: Path) -> None:
 
 def test_the_table_has_reported_only_rows_with_their_reason(tmp_path: Path) -> None:
     files = write(tmp_path)
-    score_extensions(**files, settings=SETTINGS)
-    reported = Path(__file__).parents[2] / "reported" / "extensions" / "table.csv"
+    score_table(PAPER, "table", **files, settings=SETTINGS)
+    reported = Path(__file__).parents[2] / "papers" / "extensions" / "tables" / "table.csv"
     outputs = {"csv": tmp_path / "t.csv", "markdown_file": tmp_path / "t.md", "latex_file": tmp_path / "t.tex"}
     sources = {"mtl_aqa_videos": "synthetic", "aqa7_videos": "synthetic", "pretraining_videos": "synthetic"}
     settings = {"scale": "demo", "sources": sources, "scoring": SETTINGS["scoring"]}
-    make_table("extensions_table", reported, scores=files["scores"], settings=settings, **outputs)
+    make_table(PAPER, "table", scores=files["scores"], settings=settings, **outputs)
     table = pd.read_csv(outputs["csv"], dtype=str, keep_default_na=False).set_index(["row", "column", "protocol"])
     assert table.loc[("TPT", "Sp. Corr.", ""), "verdict"] == "reported only"
     assert "its authors published" in table.loc[("TPT", "Sp. Corr.", ""), "reason"]
@@ -127,7 +130,7 @@ def test_the_table_has_reported_only_rows_with_their_reason(tmp_path: Path) -> N
     assert table.loc[("USDL", "Sp. Corr.", "last_iteration"), "reported"] == "90.66"
     assert table.loc[("USDL", "Sp. Corr.", "last_iteration"), "verdict"] == "not comparable"
     real = {**settings, "scale": "paper", "sources": dict.fromkeys(sources, "official")}
-    make_table("extensions_table", reported, scores=files["scores"], settings=real, **outputs)
+    make_table(PAPER, "table", scores=files["scores"], settings=real, **outputs)
     table = pd.read_csv(outputs["csv"], dtype=str, keep_default_na=False).set_index(["row", "column", "protocol"])
     assert "I3D" in table.loc[("USDL", "Sp. Corr.", "last_iteration"), "reason"]
 
@@ -137,8 +140,11 @@ def test_what_is_wrong_is_named_together(tmp_path: Path) -> None:
     table = pd.read_parquet(files["predictions"][0])
     table[table["sample"] != "01/015"].to_parquet(files["predictions"][0])
     with pytest.raises(RescoreError) as caught:
-        score_extensions(
-            **{**files, "predictions": [*files["predictions"][:3], files["predictions"][-1]]}, settings=SETTINGS
+        score_table(
+            PAPER,
+            "table",
+            **{**files, "predictions": [*files["predictions"][:3], files["predictions"][-1]]},
+            settings=SETTINGS,
         )
     message = str(caught.value)
     for words in ("usdl/1059: no predictions", "attention/1059: 1 seeds", "01/015"):

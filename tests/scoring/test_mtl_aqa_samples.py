@@ -8,6 +8,9 @@ import pytest
 from rescore.engine.errors import RescoreError
 from rescore.scoring.mtl_aqa_samples import MEMBER, choose_samples
 from tests.mtl_aqa_files import SETTINGS, files_of, write_files
+from tests.scoring.conftest import PAPERS
+
+PAPER = PAPERS / "mtl_aqa" / "paper.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +20,7 @@ def written(tmp_path_factory):
 
 def choose(written, folder, rows=None):
     parts = [files_of(written, kind, MEMBER) for kind in ("predictions", "classes", "captions")]
-    choose_samples(*parts, rows or written.rows, written.splits, folder / "t.csv", folder / "s.json", SETTINGS)
+    choose_samples(PAPER, *parts, rows or written.rows, written.splits, folder / "t.csv", folder / "s.json", SETTINGS)
     return json.loads((folder / "s.json").read_text()), pd.read_csv(folder / "t.csv", dtype=str, keep_default_na=False)
 
 
@@ -49,6 +52,7 @@ def test_bad_files_are_refused(written, tmp_path):
     other = [path for path in written.predictions if f"{MEMBER}/1" in str(path)]
     with pytest.raises(RescoreError, match="predicted values are NaN"):
         choose_samples(
+            PAPER,
             [tmp_path / "bad.parquet", *other],
             *parts,
             written.rows,

@@ -51,7 +51,7 @@ def test_table1(paths):
     ]
     absent = found.loc["MIT Dive"]
     assert absent["reason"].str.startswith(REPORTED_ONLY).all()
-    printed = pd.read_csv(ROOT / "reported/mtl_aqa/table1.csv")
+    printed = pd.read_csv(ROOT / "papers/mtl_aqa/tables/table1.csv")
     assert set(absent.index) == set(printed["column"])
 
 

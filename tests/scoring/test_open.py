@@ -12,14 +12,14 @@ from scipy.stats import spearmanr
 
 from rescore.engine.errors import RescoreError
 from rescore.scoring import open as open_scores
+from rescore.scoring.papers import read_paper
+from rescore.scoring.score_table import score_table
+from rescore.scoring.scores import COLUMNS as CONTRACT
 
 MIRROR = os.environ.get("RESCORE_MIRROR")
-REPORTED = Path(__file__).parents[2] / "reported" / "aqa7" / "table1.csv"
+REPORTED = Path(__file__).parents[2] / "papers" / "aqa7" / "tables" / "table1.csv"
 SETTINGS: dict[str, Any] = {"seed": 0, "scoring": {"bootstrap": 200, "confidence": 0.95}}
-CONTRACT = [
-    *("experiment", "row", "column", "statistic", "protocol", "value"),
-    *("low", "high", "prediction_low", "prediction_high", "rerun_low", "rerun_high", "n", "seeds", "variance"),
-]
+PAPER = Path(__file__).parents[2] / "papers" / "open" / "paper.yaml"
 
 
 def predictions(members: dict[str, float], count: int = 60) -> pd.DataFrame:
@@ -47,9 +47,13 @@ def predictions(members: dict[str, float], count: int = 60) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def scored(tmp_path: Path, step: Callable[..., None], table: pd.DataFrame) -> pd.DataFrame:
-    table.to_parquet(tmp_path / "predictions.parquet")
-    step(tmp_path / "predictions.parquet", tmp_path / "scores.csv", SETTINGS)
+def scored(tmp_path: Path, name: str, table: pd.DataFrame) -> pd.DataFrame:
+    path, scores = tmp_path / "predictions.parquet", tmp_path / "scores.csv"
+    table.to_parquet(path)
+    if name == "human_ceiling":
+        open_scores.score_human_ceiling(path, scores, SETTINGS)
+    else:
+        score_table(PAPER, name, [path], scores, SETTINGS)
     return pd.read_csv(tmp_path / "scores.csv", dtype={"protocol": str}).fillna({"protocol": ""})
 
 
@@ -74,7 +78,7 @@ S3D = {"chosen": 0.6, "plain/linear/100/8": 0.5, "authors/stage_mean": 0.5, "gri
 
 def test_the_best_on_test_is_beside_the_honest_figure_and_says_so(tmp_path: Path) -> None:
     table = predictions(S3D)
-    scores = scored(tmp_path, open_scores.score_unlv_dive_s3d, table)
+    scores = scored(tmp_path, "unlv_dive_s3d", table)
     assert list(scores) == CONTRACT
     s3d = scores[scores["row"] == "S3D"].set_index("protocol")["value"]
     for protocol, member in (("training_set", "chosen"), ("best_on_test", "grid/b")):
@@ -89,14 +93,15 @@ def test_the_best_on_test_is_beside_the_honest_figure_and_says_so(tmp_path: Path
 
 
 def test_every_label_has_a_row(tmp_path: Path) -> None:
-    members = dict.fromkeys(open_scores.LABEL_ROWS, 1.0)
-    scores = scored(tmp_path, open_scores.score_mtl_aqa_labels, predictions(members))
-    assert list(scores["row"]) == list(open_scores.LABEL_ROWS.values())
+    cells = read_paper(PAPER).tables["mtl_aqa_labels"].cells({})
+    members = dict.fromkeys([cell.member for cell in cells], 1.0)
+    scores = scored(tmp_path, "mtl_aqa_labels", predictions(members))
+    assert list(scores["row"]) == [cell.row for cell in cells]
 
 
 def test_judges_are_scored_together_alone_and_by_event(tmp_path: Path) -> None:
     members = {f"{kind}/{seat}": 0.3 for kind in ("judge", "execution") for seat in (1, 2, 10)}
-    scores = scored(tmp_path, open_scores.score_human_ceiling, predictions(members))
+    scores = scored(tmp_path, "human_ceiling", predictions(members))
     assert list(scores["column"].unique()) == ["Sp. Corr.", "Execution alone", "Event 01", "Event 02"]
     assert set(scores["protocol"]) == {""}
     assert list(scores["row"][:4]) == ["Human expert", "Judge 1", "Judge 2", "Judge 10"]
@@ -110,7 +115,7 @@ def test_judges_are_scored_together_alone_and_by_event(tmp_path: Path) -> None:
 
 def test_synchronised_panels_have_their_own_rows(tmp_path: Path) -> None:
     members = {f"{prefix}{kind}/1": 0.3 for prefix in ("", "synchronised/") for kind in ("judge", "execution")}
-    scores = scored(tmp_path, open_scores.score_human_ceiling, predictions(members))
+    scores = scored(tmp_path, "human_ceiling", predictions(members))
     assert {"Human expert, synchronised", "Judge 1, synchronised"} < set(scores["row"])
     assert scores["row"].str.contains("synchronised").sum() == len(scores) / 2
 
@@ -119,7 +124,7 @@ def test_synchronised_panels_have_their_own_rows(tmp_path: Path) -> None:
     ("edit", "text"),
     [
         (lambda table: table.drop(columns="unit"), "no column 'unit'"),
-        (lambda table: table[table["member"] != "chosen"], "no predictions of chosen"),
+        (lambda table: table[table["member"] != "chosen"], "chosen: no predictions"),
         (lambda table: table.assign(predicted=table["predicted"].where(table.index != 3)), "NaN or infinite"),
         (lambda table: table.assign(target=np.inf), "NaN or infinite"),
         (lambda table: pd.concat([table, table[:2]]), "duplicate"),
@@ -128,34 +133,39 @@ def test_synchronised_panels_have_their_own_rows(tmp_path: Path) -> None:
 )
 def test_bad_predictions_are_refused(tmp_path: Path, edit: Callable[[pd.DataFrame], pd.DataFrame], text: str) -> None:
     with pytest.raises(RescoreError, match=text):
-        scored(tmp_path, open_scores.score_unlv_dive_s3d, edit(predictions(S3D)))
+        scored(tmp_path, "unlv_dive_s3d", edit(predictions(S3D)))
     assert not (tmp_path / "scores.csv").exists()
 
 
 def test_constant_predictions_leave_the_value_empty(tmp_path: Path) -> None:
     table = predictions(S3D)
     table.loc[table["member"] == "authors/stage_mean", "predicted"] = 60.0
-    scores = scored(tmp_path, open_scores.score_unlv_dive_s3d, table).set_index("row")
+    scores = scored(tmp_path, "unlv_dive_s3d", table).set_index("row")
     assert np.isnan(scores.loc["Mean of the stage scores", "value"])
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(RescoreError, match="no such file"):
-        open_scores.score_unlv_dive_s3d(tmp_path / "none.parquet", tmp_path / "scores.csv", SETTINGS)
+        score_table(PAPER, "unlv_dive_s3d", [tmp_path / "none.parquet"], tmp_path / "scores.csv", SETTINGS)
 
 
 def test_semi_supervised_systems_are_scored_at_their_last_iteration(tmp_path: Path) -> None:
-    members = {f"{system}/unlv_dive/{percent}": 1.0 for system in ("svr", "s4aqa", "coreg") for percent in ("10", "40")}
+    members = dict.fromkeys([cell.member for cell in read_paper(PAPER).tables["s4aqa"].cells({})], 1.0)
+    networks = tuple(name for name in members if not name.startswith(("svr", "coreg")))
     parts = []
     for seed in range(2):
         for iteration in (5, 10):
             table = predictions(members).assign(seed=seed, iteration=iteration)
             noise = np.random.default_rng(seed + iteration).normal(0, 5, len(table))
-            networks = table["member"].str.startswith("s4aqa")
-            parts.append(table[networks | (iteration == 10)].assign(predicted=table["predicted"] + noise))
+            mine = table["member"].isin(networks) | (iteration == 10)
+            parts.append(table[mine].assign(predicted=table["predicted"] + noise))
     table = pd.concat(parts, ignore_index=True)
-    table.loc[~table["member"].str.startswith("s4aqa"), "iteration"] = 0
-    scores = scored(tmp_path, open_scores.score_s4aqa, table).set_index(["row", "column"])
+    table.loc[~table["member"].isin(networks), "iteration"] = 0
+    settings = {**SETTINGS, "first_training": 0, "semi_supervised": {"label_draws": 2}}
+    table.to_parquet(tmp_path / "predictions.parquet")
+    score_table(PAPER, "s4aqa", [tmp_path / "predictions.parquet"], tmp_path / "scores.csv", settings)
+    scores = pd.read_csv(tmp_path / "scores.csv", dtype={"protocol": str}).fillna({"protocol": ""})
+    scores = scores.set_index(["row", "column"])
     last = table[(table["member"] == "s4aqa/unlv_dive/40") & (table["iteration"] == 10)]
     wanted = [spearmanr(part["target"], part["predicted"])[0] for _, part in last.groupby("seed")]
     assert scores.loc[("S4AQA", "40%"), "value"] == pytest.approx(np.mean(wanted))
@@ -164,3 +174,4 @@ def test_semi_supervised_systems_are_scored_at_their_last_iteration(tmp_path: Pa
     assert scores.loc[("SVR", "10%"), "protocol"] == "training_set"
     assert scores.loc[("COREG", "10%"), "protocol"] == ""
     assert ("S4AQA", "100%") not in scores.index
+    assert ("USDL", "100%") in scores.index

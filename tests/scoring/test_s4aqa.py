@@ -8,7 +8,8 @@ import pytest
 from scipy.stats import spearmanr
 
 from rescore.engine.errors import RescoreError
-from rescore.scoring import s4aqa
+from rescore.scoring.papers import read_paper
+from rescore.scoring.score_table import score_table
 
 SETTINGS = {
     "seed": 0,
@@ -17,18 +18,21 @@ SETTINGS = {
     "semi_supervised": {"label_draws": 2},
 }
 ROOT = Path(__file__).parents[2]
-TABLES = ("mtl_aqa", "rhythmic_gymnastics", "ablation")
+PAPER = ROOT / "papers" / "s4aqa" / "paper.yaml"
+DECLARED = read_paper(PAPER).tables
+TABLES = tuple(DECLARED)
+APPARATUS = {"Ball": "ball", "Clubs": "clubs", "Hoop": "hoop", "Ribbon": "ribbon"}
 
 
 def write(folder: Path, dataset: str, draws: int = 2) -> tuple[list[Path], Path]:
     """Predictions of every member of a data set with noise of its own, ACTION-NET's in a file of its own, and the rows."""
     random = np.random.default_rng(1)
-    actions = ["diving"] if dataset == "mtl_aqa" else list(s4aqa.APPARATUS.values())
+    actions = ["diving"] if dataset == "mtl_aqa" else list(APPARATUS.values())
     rows = pd.DataFrame(
         [(dataset, f"{action}/{number}", action, "test") for action in actions for number in range(20)],
         columns=["dataset", "sample", "action", "split"],
     ).assign(score=random.normal(60, 10, 20 * len(actions)))
-    cells = {(cell.member, cell.action) for table in TABLES for cell in s4aqa.cells_of(table)}
+    cells = {(cell.member, cell.action or "diving") for table in DECLARED.values() for cell in table.cells({})}
     parts = []
     for member, action in sorted(cell for cell in cells if cell[0].split("/")[1] == dataset):
         mine = rows[rows["action"] == action]
@@ -59,7 +63,8 @@ def write(folder: Path, dataset: str, draws: int = 2) -> tuple[list[Path], Path]
 
 
 def scored(table: str, files: list[tuple[list[Path], Path]], out: Path) -> pd.DataFrame:
-    s4aqa.score_s4aqa(table, [path for file in files for path in file[0]], [file[1] for file in files], out, SETTINGS)
+    predictions = [path for file in files for path in file[0]]
+    score_table(PAPER, table, predictions, out, SETTINGS, [file[1] for file in files])
     return pd.read_csv(out, dtype={"protocol": str, "reason": str}).fillna({"protocol": "", "reason": ""})
 
 
@@ -78,7 +83,7 @@ def test_every_reported_cell_that_can_be_run_is_scored(files, tmp_path):
     for table in TABLES:
         mine = [pair for dataset, pair in files.items() if table in ("ablation", dataset)]
         found = scored(table, mine, tmp_path / f"{table}.csv")
-        reported = pd.read_csv(ROOT / f"reported/s4aqa/{table}.csv", dtype=str)
+        reported = pd.read_csv(ROOT / f"papers/s4aqa/tables/{table}.csv", dtype=str)
         wanted = set(zip(reported["row"], reported["column"], strict=True))
         assert wanted <= set(zip(found["row"], found["column"], strict=True))
         assert found["value"].notna().all()
@@ -102,42 +107,39 @@ def test_a_cell_is_the_mean_of_its_draws(files, tmp_path):
 def test_averages_over_apparatus_are_fishers(files, tmp_path):
     found = scored("rhythmic_gymnastics", [files["rhythmic_gymnastics"]], tmp_path / "s.csv")
     lines = found[(found["row"] == "VAT") & (found["protocol"] == "last_iteration")].set_index("column")["value"]
-    four = lines[list(s4aqa.APPARATUS)].to_numpy()
+    four = lines[list(APPARATUS)].to_numpy()
     assert lines["Avg"] == pytest.approx(np.tanh(np.arctanh(four).mean()))
     ablation = scored("ablation", list(files.values()), tmp_path / "a.csv")
     assert set(ablation["column"]) == {"MTL-AQA 10%", "MTL-AQA 40%", "Rhythmic Gymnastics Avg"}
 
 
 def test_the_printed_averages_are_fishers_too():
-    reported = pd.read_csv(ROOT / "reported/s4aqa/rhythmic_gymnastics.csv").set_index(["row", "column"])["value"]
+    reported = pd.read_csv(ROOT / "papers/s4aqa/tables/rhythmic_gymnastics.csv").set_index(["row", "column"])["value"]
     for row in reported.index.unique("row"):
-        four = np.array([reported[row, column] for column in s4aqa.APPARATUS])
+        four = np.array([reported[row, column] for column in APPARATUS])
         assert np.tanh(np.arctanh(four).mean()) == pytest.approx(reported[row, "Avg"], abs=0.0011), row
 
 
-def test_without_gymnastics_its_cells_say_why(files, tmp_path):
+def test_without_gymnastics_its_cells_are_left_out_and_the_paper_says_why(files, tmp_path):
     found = scored("rhythmic_gymnastics", [], tmp_path / "s.csv")
-    assert len(found) == 35  # seven systems, four apparatus and the average
-    assert found["value"].isna().all()
-    assert found["reason"].str.contains("not part of this project").all()
+    assert found.empty
+    why = {DECLARED["rhythmic_gymnastics"].why_absent(row, "Avg") for row in ("SVR", "S4AQA", "VAT")}
+    assert len(why) == 1
+    assert "not part of this project" in why.pop()
     ablation = scored("ablation", [files["mtl_aqa"]], tmp_path / "a.csv")
-    empty = ablation[ablation["value"].isna()]
-    assert set(empty["column"]) == {"Rhythmic Gymnastics Avg"}
-    assert len(empty) == 4
+    assert set(ablation["column"]) == {"MTL-AQA 10%", "MTL-AQA 40%"}
+    assert "not part of this project" in DECLARED["ablation"].why_absent("AA", "Rhythmic Gymnastics Avg")
 
 
 def test_without_the_static_stream_action_net_says_why_and_the_others_are_scored(files, tmp_path):
     paths, rows = files["rhythmic_gymnastics"]
     found = scored("rhythmic_gymnastics", [(paths[:1], rows)], tmp_path / "s.csv")
-    own = found["row"] == "ACTION-NET"
-    assert set(found.loc[own, "column"]) == {*s4aqa.APPARATUS, "Avg"}
-    assert found.loc[own, "value"].isna().all()
-    assert found.loc[own, "reason"].str.contains("single moments.*action_net.static.directory").all()
-    assert found.loc[~own, "value"].notna().all()
+    assert "ACTION-NET" not in set(found["row"])
+    assert "action_net.static.directory" in DECLARED["rhythmic_gymnastics"].why_absent("ACTION-NET", "Ball")
+    assert found["value"].notna().all()
     whole = scored("rhythmic_gymnastics", [(paths, rows)], tmp_path / "w.csv")
-    others = [table[table["row"] != "ACTION-NET"].drop(columns="experiment") for table in (found, whole)]
-    # No row reads another's; empty cells make counts floating point numbers.
-    pd.testing.assert_frame_equal(*(table.reset_index(drop=True) for table in others), check_dtype=False)
+    # No row reads another's.
+    pd.testing.assert_frame_equal(found, whole[whole["row"] != "ACTION-NET"].reset_index(drop=True))
     scored_own = whole[whole["row"] == "ACTION-NET"].set_index(["column", "protocol"])["value"]
     table = pd.read_parquet(paths[1])
     last = np.mean([rho(table, "action_net/rhythmic_gymnastics/40/ball", 10, seed) for seed in (0, 1)])
@@ -156,5 +158,5 @@ def test_what_is_wrong_is_said_together(files, tmp_path):
         RescoreError, match=r"(?s)s4l/mtl_aqa/40: no predictions.*vat/mtl_aqa/10: 1 seeds.*targets differ"
     ):
         scored("mtl_aqa", [([path], files["mtl_aqa"][1])], tmp_path / "s.csv")
-    with pytest.raises(RescoreError, match="no scores are defined"):
+    with pytest.raises(RescoreError, match="no scores are declared"):
         scored("table9", [], tmp_path / "s.csv")

@@ -5,7 +5,8 @@ import pandas as pd
 
 from rescore.scoring.correlation import Estimate, Trained
 from rescore.scoring.estimates import read_estimates
-from rescore.scoring.scores import COLUMNS, NOTHING_CHOSEN, empty_row, score_row, write_scores
+from rescore.scoring.papers import NOTHING_CHOSEN
+from rescore.scoring.scores import COLUMNS, empty_row, score_row, write_scores
 
 
 def estimate(values: list[float], n: int = 28, reason: str = "") -> Estimate:
@@ -19,7 +20,7 @@ def estimate(values: list[float], n: int = 28, reason: str = "") -> Estimate:
 def test_rows_are_written_as_the_contract_has_them(tmp_path):
     rows = [
         score_row("AA", "Diving 25", "spearman", "last_iteration", estimate([0.3, 0.3, 0.4]), 0.95),
-        score_row("RI", "Diving 25", "spearman", NOTHING_CHOSEN, estimate([np.nan], reason="few"), 0.95),
+        score_row("RI", "Diving 25", "spearman", NOTHING_CHOSEN, estimate([np.nan]), 0.95, "few"),
         empty_row("S3D", "Diving 25", "spearman", NOTHING_CHOSEN, "not run"),
     ]
     write_scores(tmp_path / "scores.csv", "fine_tuning", iter(rows))
@@ -34,8 +35,8 @@ def test_rows_are_written_as_the_contract_has_them(tmp_path):
     assert bounds[0] < 0.3333 < bounds[3]
     assert bounds[1] < 0.3333 < bounds[2]
     assert rest == [
-        "fine_tuning,RI,Diving 25,spearman,,,,,,,,,28,1,none",
-        "fine_tuning,S3D,Diving 25,spearman,,,,,,,,,,,",
+        "fine_tuning,RI,Diving 25,spearman,,,,,,,,,28,1,none,few,,",
+        "fine_tuning,S3D,Diving 25,spearman,,,,,,,,,,,,not run,,",
     ]
 
 
@@ -45,7 +46,7 @@ def test_more_columns_stand_last_and_a_curves_estimates_are_named_by_iteration(t
     write_scores(files[0], "fine_tuning", [row | {"iteration": 100}], ("iteration",), files[1])
     head, line = files[0].read_text().splitlines()
     assert head.endswith(",iteration")
-    assert line.endswith(",50,2,trainings,100")
+    assert line.endswith(",50,2,trainings,,,,100")
     assert [*read_estimates(files[1])] == [("AA", "Diving 25 at 100", "")]
 
 

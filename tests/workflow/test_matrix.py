@@ -36,8 +36,8 @@ def cases(cache: str, first: str) -> list[tuple[str, str]]:
     return [(cache, first)]
 
 
-AFTER_EDITS = {"aqa7_scores", "aqa7_table"}
-AFTER_CHECKPOINT = {"zero_shot", "aqa7_scores", "aqa7_table"}
+AFTER_EDITS = {"scores", "table"}
+AFTER_CHECKPOINT = {"zero_shot", "scores", "table"}
 
 
 def call(folder: Path, *command: str, succeed: bool = True) -> str:
@@ -92,25 +92,26 @@ def replace(path: Path, old: str, new: str) -> None:
 
 def edit_parameter(folder: Path) -> set[str]:
     replace(folder / "params.yaml", "scoring: {bootstrap: 100}", "scoring: {bootstrap: 120}")
-    return {"aqa7_scores", "aqa7_table"}
+    return {"scores", "table"}
 
 
 def edit_module(folder: Path) -> set[str]:
     path = folder / "src/rescore/scoring/correlation.py"
     path.write_text(path.read_text() + "\nA_LINE = 1\n")
-    return {"aqa7_scores", "aqa7_table"}
+    return {"scores", "table"}
 
 
 def edit_rule(folder: Path) -> set[str]:
-    replace(folder / "workflow/rules/report.smk", " --scores {input.scores} --csv", "  --scores {input.scores} --csv")
-    return {"aqa7_table"}
+    step = "reporting.tables.make_table --table {params.table}"
+    replace(folder / "workflow/rules/papers.smk", step, step.replace(" --table", "  --table"))
+    return {"table"}
 
 
 def edit_reported(folder: Path) -> set[str]:
-    path = folder / "reported/aqa7/table3.csv"
+    path = folder / "papers/aqa7/tables/table3.csv"
     first, row, *rest = path.read_text().splitlines()
     path.write_text("\n".join([first, row.replace("0.0590", "0.0591"), *rest]) + "\n")
-    return {"aqa7_table"}
+    return {"table"}
 
 
 EDITS = [edit_parameter, edit_module, edit_rule, edit_reported]
@@ -307,7 +308,7 @@ def test_data_of_another_revision_is_not_taken_for_this_ones(origin, tmp_path, c
     call(folder, "git", "checkout", "--quiet", "first", "--", "dvc.lock")
     call(folder, "dvc", "pull", "--force")
     assert not verified(folder).startswith("clean")
-    assert run(folder, first) == {"aqa7_scores"}  # the table lies in git, and is this revision's
+    assert run(folder, first) == {"scores"}  # the table lies in git, and is this revision's
     assert run(folder, other(first)) == set()
     assert_is(folder, origin, "second")
 

@@ -14,6 +14,7 @@ import pytest
 from rescore.engine import parameters
 from rescore.engine.measured import without_measured
 from rescore.experiments import trainings
+from rescore.scoring.papers import read_papers
 from tests.workflow.conftest import environment, make_clone, snakemake
 
 pytestmark = pytest.mark.slow
@@ -40,13 +41,11 @@ def planned(clone: Path, *arguments: str) -> set[str]:
 
 def test_every_table_and_figure_comes_out_and_says_synthetic(finished):
     tables = finished / "results/smoke/tables"
-    printed = [("aqa7", f"table{number}") for number in range(1, 5)]
-    printed += [("mtl_aqa", f"table{number}") for number in range(1, 11)]
-    printed += [("s4aqa", stem) for stem in ("mtl_aqa", "rhythmic_gymnastics", "ablation")] + [("extensions", "table")]
-    for paper, stem in printed:
-        name = f"{paper}_{stem}"
+    declared = [table for paper in read_papers().values() if not paper.real for table in paper.tables.values()]
+    assert len(declared) >= 18
+    for paper, stem, name in ((table.paper, table.name, table.key) for table in declared):
         table = pd.read_csv(tables / f"{name}.csv", dtype=str)
-        reported = pd.read_csv(f"reported/{paper}/{stem}.csv", dtype=str)
+        reported = pd.read_csv(f"papers/{paper}/tables/{stem}.csv", dtype=str)
         cells = set(zip(table["row"], table["column"], strict=True))
         assert set(zip(reported["row"], reported["column"], strict=True)) <= cells
         assert set(table["verdict"]) <= {"not comparable", "not run", "reported only"}
@@ -114,7 +113,7 @@ def test_every_member_that_is_written_is_declared_with_its_trainings(finished):
             "scoring",
             "scoring: {bootstrap: 100}",
             "scoring: {bootstrap: 120}",
-            {"aqa7_scores"},
+            {"scores"},
             {"all_action", "aqa7_features"},
         ),
         (
@@ -170,12 +169,12 @@ def test_a_changed_parameter_reruns_what_it_touches(edited, section, old, new, r
     [
         (
             "reporting/figures.py",
-            {"aqa7_figure2", "aqa7_figure3", "aqa7_forest"},
-            {"aqa7_scores", "all_action", "aqa7_clips"},
+            {"aqa7_figure2", "score_curves", "forest"},
+            {"scores", "all_action", "aqa7_clips"},
         ),
         ("training/members.py", {"all_action", "zero_shot", "fine_tuning"}, {"pretrain", "aqa7_features"}),
         ("training/multitask.py", {"mtl_aqa_member"}, {"pretrain", "all_action", "mtl_aqa_clips"}),
-        ("scoring/correlation.py", {"aqa7_scores", "mtl_aqa_scores"}, {"all_action", "pretrain"}),
+        ("scoring/correlation.py", {"scores"}, {"all_action", "pretrain"}),
     ],
 )
 def test_a_changed_line_reruns_what_can_reach_it(edited, module, reruns, keeps):
@@ -197,8 +196,8 @@ def test_a_comment_reruns_nothing(edited):
         "all_action",
         "mtl_aqa_member",
         "aqa7_clips",
-        "aqa7_scores",
-        "aqa7_forest",
+        "scores",
+        "forest",
     }
 
 

@@ -229,7 +229,11 @@ def predicts(experiment, folders=None, weights=None, measured=True):
 def folders_of(experiment):
     """All folders of an experiment's predictions."""
     known = PREDICTED[experiment]
-    return [folder for part in known.values() for folder in part] if isinstance(known, dict) else known
+    return (
+        [folder for part in known.values() for folder in part]
+        if isinstance(known, dict)
+        else known
+    )
 
 
 # What papers' tables are held against: the samples of each data set.

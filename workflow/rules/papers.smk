@@ -42,9 +42,7 @@ def name_of(key):
 def predicted(wildcards, name="predictions.parquet"):
     """Files of one name of the members that fill a table, their twins without the validation samples included."""
     table, cells = (TABLES | CURVES)[wildcards.table], CELLS[wildcards.table]
-    members = {
-        member for cell in cells for member in (cell.member, *cell.alternatives)
-    }
+    members = {member for cell in cells for member in (cell.member, *cell.alternatives)}
     members |= {member + VALIDATED for member in members}
     folders = []
     for experiment in table.experiments:
@@ -209,7 +207,9 @@ rule claims:
         estimates=lambda wildcards: expand(
             f"{RUNS}/scores/{{key}}.estimates.parquet",
             key=[
-                key for key in keys_of([wildcards.paper], TABLES | CURVES) if key in CELLS
+                key
+                for key in keys_of([wildcards.paper], TABLES | CURVES)
+                if key in CELLS
             ],
         ),
     output:

@@ -410,7 +410,9 @@ rule page:
         tables=RESULT_TABLES,
         claims=CLAIMS,
         comparisons=COMPARISONS,
-        figures=[figure for figure in FIGURES if Path(figure).stem != "aqa7_pretraining"],
+        figures=[
+            figure for figure in FIGURES if Path(figure).stem != "aqa7_pretraining"
+        ],
         # Scores by iteration under the name of the paper's figure, and training curves below runs/<scale>.
         curves=CURVE_SCORES
         + ([BACKBONE_CURVE] if PRETRAINED else [])

@@ -24,7 +24,7 @@ GIB = 2**30
 LEAST_DISK, LITTLE_DISK = 1.0, 5.0  # GiB; demo's outputs and records are 2
 LITTLE_MEMORY = 4.0  # GiB; the largest steps at demo stay below
 SKEW = 2.0  # seconds that a file server's clock may differ before times mislead
-READ_BY_BYTES = ("params.yaml", "Snakefile", "reported", "workflow", "results", "src", "profiles")
+READ_BY_BYTES = ("params.yaml", "Snakefile", "papers", "workflow", "results", "src", "profiles")
 PROBE = """
 import importlib, json, sys
 found = {}

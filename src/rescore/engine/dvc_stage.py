@@ -27,7 +27,7 @@ DEPENDENCIES = (
     "workflow/schemas",
     "profiles",
     "src",
-    "reported",
+    "papers",
 )
 HEADER = """\
 # Written by `rescore dvc-yaml` from the Snakefile, which alone says what depends on what: do not edit. One stage runs the

@@ -18,7 +18,7 @@ PACKAGE = "rescore"
 ROOT = Path(__file__).parents[1]
 BY_VERSION = ("synthetic_athlete",)
 """Packages beside this one that count by the version in their `__init__.py`, not by their code."""
-WORKFLOW = ("Snakefile", "params.yaml", "workflow/rules", "workflow/schemas", "profiles", "reported", "src")
+WORKFLOW = ("Snakefile", "params.yaml", "workflow/rules", "workflow/schemas", "profiles", "papers", "src")
 """What decides what a run makes, in the repository."""
 IGNORED = {"__pycache__", ".pyc", ".swp"}
 WRITES = ("errors", "measured", "parameters", "storage")

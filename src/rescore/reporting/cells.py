@@ -90,15 +90,11 @@ def read_lines(path: Path, changed: int, size: int) -> tuple[Filled, ...]:
     texts = table[["row", "column", "protocol", "statistic", "cells", "combined", "reason"]].fillna("").astype(str)
     return tuple(
         Filled(
-            row=line.row,
-            column=line.column,
-            protocol=line.protocol,
-            parts=tuple(Part(*part) for part in json.loads(line.cells or "[]")),
-            combined=line.combined,
-            unit=100.0 if line.statistic.endswith("_percent") else 1.0,
-            reason=line.reason,
+            **{name: line[name] for name in ("row", "column", "protocol", "combined", "reason")},
+            parts=tuple(Part(*part) for part in json.loads(line["cells"] or "[]")),
+            unit=100.0 if line["statistic"].endswith("_percent") else 1.0,
         )
-        for line in texts.itertuples(index=False)
+        for line in texts.to_dict("records")
     )
 
 
@@ -162,9 +158,7 @@ def seeds_behind(place: Place, row: str, column: str, protocol: str) -> list[See
         sign = -1 if line.combined == DIFFERENCE and number else 1
         numbers = outputs.numbers(choice.member)
         for seed, iteration, value in zip(numbers, choice.iterations, values, strict=True):
-            found.append(
-                Seed(choice.member, part.what, seed, int(iteration), n, value, measure, line.unit, sign)
-            )
+            found.append(Seed(choice.member, part.what, seed, int(iteration), n, value, measure, line.unit, sign))
     return found
 
 

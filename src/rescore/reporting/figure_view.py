@@ -132,7 +132,9 @@ def owner_of(experiment: str, tables: list[Path], papers: Mapping[str, Paper]) -
     mine = [
         name
         for name in shown
-        if any(folder == known.partition("/")[0] for table in papers[name].tables.values() for known in table.experiments)
+        if any(
+            folder == known.partition("/")[0] for table in papers[name].tables.values() for known in table.experiments
+        )
     ]
     return (mine or shown)[0]
 

@@ -302,5 +302,9 @@ def learning_curve(paper: Path, curve: Path, svg: Path, png: Path, settings: dic
             )
             panel.set_xlabel("iteration", fontsize=9)
         colour = SYNTHETIC if mark.startswith("SYNTHETIC") else "black"
-        figure.suptitle(f"{figure_title(read_paper(paper), 'pretraining')} ({mark}, scale {settings['scale']})", fontsize=10, color=colour)
+        figure.suptitle(
+            f"{figure_title(read_paper(paper), 'pretraining')} ({mark}, scale {settings['scale']})",
+            fontsize=10,
+            color=colour,
+        )
         save(figure, svg, png)

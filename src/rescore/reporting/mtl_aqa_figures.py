@@ -175,9 +175,7 @@ def save_png(figure: Any, png: Path) -> None:
         figure.savefig(temporary, format="png", metadata={"Software": None})
 
 
-def architecture(
-    paper: Path, figure_name: str, network: Path, svg: Path, png: Path, settings: dict[str, Any]
-) -> None:
+def architecture(paper: Path, figure_name: str, network: Path, svg: Path, png: Path, settings: dict[str, Any]) -> None:
     """A network of several heads, a box a layer: body (and trunk) in the first column, then a column a head.
 
     Args:

@@ -289,15 +289,12 @@ def paper_sections(
             "figures": [
                 {"id": f"figure-{path.stem}", "title": title, "picture": picture(path, title)}
                 for path in figures
-                if of(path) == paper
-                and (title := figure_title(papers[paper], split_stem(path.stem, papers)[1]))
+                if of(path) == paper and (title := figure_title(papers[paper], split_stem(path.stem, papers)[1]))
             ],
             "plots": [plot_view(plot) for whose, plot in drawn if whose == paper],
             "claims": [claim for path in claims if of(path) == paper for claim in claim_lines(path)],
             "claim_results": results,
-            "comparisons": [
-                line for path in comparisons if of(path) == paper for line in comparison_lines(path)
-            ],
+            "comparisons": [line for path in comparisons if of(path) == paper for line in comparison_lines(path)],
         }
         for paper in dict.fromkeys(names)
     ]

@@ -1,4 +1,4 @@
-"""What tables, figures and the page say in the same words: how numbers are to be read, whose they are, and what a scale is worth."""
+"""What tables, figures and the page say in the same words: how to read numbers, whose they are, what a scale is worth."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -135,7 +135,11 @@ def entry_rows(entry: Mapping[str, Any], known: Estimates, confidence: float) ->
         for pair in pairs:
             found = [estimate_of(cell, rule, known) for cell in pair]
             names = dict(zip(("left_cell", "right_cell"), map(" / ".join, pair), strict=True))
-            row = dict.fromkeys(COLUMNS, np.nan) | {"comparison": entry["id"], "table": entry["table"], "protocol": rule}
+            row = dict.fromkeys(COLUMNS, np.nan) | {
+                "comparison": entry["id"],
+                "table": entry["table"],
+                "protocol": rule,
+            }
             yield row | names | {"variance": "", "reason": ""} | compare_pair(pair, found, confidence)
 
 

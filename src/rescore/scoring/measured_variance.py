@@ -83,7 +83,7 @@ def estimates_of(member: str, outputs: Outputs, settings: Mapping[str, Any]) -> 
         estimate, _ = estimate_cell(cell, choice, statistics, outputs, True, settings)
         if estimate is not None and np.isfinite(estimate.value):
             yield variance_name(part), estimate
-    for action in actions if choice.iterations is not None else ():
-        samples, target, predicted = outputs.scores_at(member, action, choice.iterations)
+    for action in actions:
+        samples, target, predicted = outputs.scores_at(member, action, outputs.last(member))
         whose = trained(member, outputs.numbers(member), "rmse", settings)
         yield "rmse", root_mean_square(target, predicted, samples, whose, settings)

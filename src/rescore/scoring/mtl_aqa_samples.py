@@ -64,8 +64,13 @@ def choose_samples(
     """
     table = read_table(rows)
     declared = read_paper(paper).table_of(TABLE)
-    blocks = [replace(block, cells=tuple(cell for cell in block.cells if cell.member == MEMBER)) for block in declared.blocks({})]
-    read_outputs(declared, blocks, Files(predictions, [rows], splits, classes, captions), settings)  # refuses what is wrong
+    blocks = [
+        replace(block, cells=tuple(cell for cell in block.cells if cell.member == MEMBER))
+        for block in declared.blocks({})
+    ]
+    read_outputs(
+        declared, blocks, Files(predictions, [rows], splits, classes, captions), settings
+    )  # refuses what is wrong
     scored, labelled, spoken = (last_of_first_seed(paths) for paths in (predictions, classes, captions))
     if len(scored) < len(SHARES):
         raise RescoreError(f"{len(scored)} test dives: Table 6 shows {len(SHARES)}. Raise synthetic.dives.")

@@ -183,7 +183,9 @@ class Files:
     captions: Sequence[Path] = ()
 
 
-def read_outputs(table: Table, blocks: Sequence[Block], files: Files, settings: Settings) -> tuple[Outputs, list[Block]]:
+def read_outputs(
+    table: Table, blocks: Sequence[Block], files: Files, settings: Settings
+) -> tuple[Outputs, list[Block]]:
     """Read and check what fills a table.
 
     Args:

@@ -87,7 +87,12 @@ TABLE = mapping(
     },
 )
 SCHEMA = mapping(
-    {"title": TEXT, "short": TEXT, "videos": {"type": "string"}, "tables": {"type": "object", "additionalProperties": TABLE}},
+    {
+        "title": TEXT,
+        "short": TEXT,
+        "videos": {"type": "string"},
+        "tables": {"type": "object", "additionalProperties": TABLE},
+    },
     {
         **dict.fromkeys(("authors", "venue", "heading"), TEXT),
         "year": {"type": "integer"},
@@ -258,7 +263,9 @@ class Table:
     @property
     def known(self) -> dict[str, str]:
         """Rows that no model fills, and the column of the samples that does."""
-        return {row: column for block in self.declared.get("blocks", ()) for row, column in block.get("known", {}).items()}
+        return {
+            row: column for block in self.declared.get("blocks", ()) for row, column in block.get("known", {}).items()
+        }
 
     @property
     def parts(self) -> set[str]:
@@ -284,7 +291,9 @@ class Table:
             RescoreError: no scores are declared for it, or a template names a field that a cell has not.
         """
         if "blocks" not in self.declared:
-            raise RescoreError(f"no scores are declared for '{self.key}'. papers/{self.paper}/paper.yaml declares them.")
+            raise RescoreError(
+                f"no scores are declared for '{self.key}'. papers/{self.paper}/paper.yaml declares them."
+            )
         return [block_of(block, self.key, settings) for block in self.declared["blocks"]]
 
     def cells(self, settings: Settings) -> list[Cell]:
@@ -350,7 +359,8 @@ def read_paper(path: Path) -> Paper:
         table: Table(name, table, declared.get("videos", content["videos"]), declared, texts, rows)
         for table, declared in content["tables"].items()
     }
-    lost = [f"curves.{figure}: no table '{curve['of']}'" for figure, curve in content.get("curves", {}).items() if curve["of"] not in tables]
+    curves = content.get("curves", {})
+    lost = [f"curves.{figure}: no table '{told['of']}'" for figure, told in curves.items() if told["of"] not in tables]
     raise_together(f"{path}: bad paper", lost, "name one of its tables.")
     return Paper(
         name=name,
@@ -359,7 +369,7 @@ def read_paper(path: Path) -> Paper:
         year=content.get("year"),
         heading=content.get("heading", f"{content['title']}, recomputed"),
         tables=tables,
-        curves=content.get("curves", {}),
+        curves=curves,
         figures=content.get(FIGURES, {}),
         videos=content["videos"],
         segments=content.get("segments", {}),
@@ -391,7 +401,9 @@ def setting_of(settings: Settings, name: str) -> Any:
     value: Any = settings
     for part in name.split("."):
         if not isinstance(value, Mapping) or part not in value:
-            raise RescoreError(f"no setting '{name}', which a paper.yaml names. Mend it there or add it to params.yaml.")
+            raise RescoreError(
+                f"no setting '{name}', which a paper.yaml names. Mend it there or add it to params.yaml."
+            )
         value = value[part]
     return value
 
@@ -422,7 +434,7 @@ def filled(template: str, fields: Mapping[str, Any]) -> str:
 
 def block_of(declared: Mapping[str, Any], table: str, settings: Settings) -> Block:
     """A declared block with its cells, row by row."""
-    inherited = {name: value for name, value in declared.items() if isinstance(value, str | list) and name not in ("rows", "columns")}
+    inherited = {name: value for name, value in declared.items() if isinstance(value, str | list)}
     columns = list(entries_of(declared["columns"], settings))
     cells = []
     for row, of_row in entries_of(declared["rows"], settings):
@@ -430,7 +442,8 @@ def block_of(declared: Mapping[str, Any], table: str, settings: Settings) -> Blo
     return Block(
         cells=tuple(cells),
         averages=tuple(
-            Average(column, average["rule"], average.get("without", "")) for column, average in declared.get("averages", {}).items()
+            Average(column, average["rule"], average.get("without", ""))
+            for column, average in declared.get("averages", {}).items()
         ),
         averages_alone=declared.get("averages_alone", False),
         known=declared.get("known", {}),
@@ -448,7 +461,9 @@ def cell_of(row: str, column: str, fields: Mapping[str, Any], table: str) -> Cel
     try:
         members = [filled(name, fields) for name in ([templates] if isinstance(templates, str) else templates)]
     except KeyError as error:
-        raise RescoreError(f"{table}: {row} / {column}: its member names {error}, which neither declares. Mend paper.yaml.") from error
+        raise RescoreError(
+            f"{table}: {row} / {column}: its member names the field {error}, which it has not. Mend paper.yaml."
+        ) from error
     if not members:
         raise RescoreError(f"{table}: {row} / {column} has no member. Mend paper.yaml.")
     return Cell(

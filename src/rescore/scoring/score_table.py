@@ -1,7 +1,7 @@
 """Scores of a paper's table, cell by cell, from what its members wrote; paper.yaml says which member fills which cell.
 
-    predictions, classes, captions ─► checked ─► one iteration a seed, by selection rule ─► rho, accuracy, caption metrics ─►
-    intervals ─► averages, differences ─► scores.csv, estimates.parquet
+predictions, classes, captions ─► checked ─► one iteration a seed, by selection rule ─► rho, accuracy, caption metrics ─►
+intervals ─► averages, differences ─► scores.csv, estimates.parquet
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -121,7 +121,9 @@ def score_table(
     if table in declaration.curves:
         write_scores(scores, experiment, curve_lines(wanted, blocks, outputs, settings), ("iteration",), estimates)
     else:
-        samples = pd.concat([read_table(path) for path in files.rows], ignore_index=True) if files.rows else pd.DataFrame()
+        samples = (
+            pd.concat([read_table(path) for path in files.rows], ignore_index=True) if files.rows else pd.DataFrame()
+        )
         blocks = [with_known(block, outputs, samples) for block in blocks]
         write_scores(scores, experiment, score_lines(wanted, blocks, outputs, settings), estimates=estimates)
 
@@ -188,7 +190,9 @@ def choose(member: str, actions: Sequence[str], rule: str, outputs: Outputs) -> 
     return Choice(source, iterations[np.argmax(np.where(np.isnan(values), -np.inf, values), axis=1)])
 
 
-def choices(blocks: Sequence[Block], rule: str, table: Table, outputs: Outputs, settings: Settings) -> dict[Cell, Choice]:
+def choices(
+    blocks: Sequence[Block], rule: str, table: Table, outputs: Outputs, settings: Settings
+) -> dict[Cell, Choice]:
     """Where each cell is scored under a rule: a member is chosen once for all cells that it fills in a row."""
     found: dict[Cell, Choice] = {}
     cells = [cell for block in blocks for cell in block.cells if rule in rules_of(cell, table, settings)]
@@ -211,9 +215,7 @@ def best_of_grid(prefix: str, actions: Sequence[str], outputs: Outputs) -> Choic
     return Choice(best, outputs.last(best))
 
 
-def score_lines(
-    table: Table, blocks: Sequence[Block], outputs: Outputs, settings: Settings
-) -> list[dict[str, Any]]:
+def score_lines(table: Table, blocks: Sequence[Block], outputs: Outputs, settings: Settings) -> list[dict[str, Any]]:
     """Score rows in the order that the table declares: every cell, the averages of its row, rows and columns of differences."""
     by_rule = {rule: choices(blocks, rule, table, outputs, settings) for rule in RULES}
     spoken = {chosen[cell].key: chosen[cell] for chosen in by_rule.values() for cell in chosen if cell.part in METRICS}
@@ -279,14 +281,18 @@ def difference_lines(
 ) -> Iterator[dict[str, Any]]:
     """One row less another, column by column, and each learned row less the one that is to be beaten, drawn in pairs."""
     for title, (minuend, subtrahend) in table.differences.items():
-        for left in (cell for cell in found if cell.row == minuend):
-            if right := [cell for cell in found if (cell.row, cell.column) == (subtrahend, left.column)]:
-                yield difference_line(title, left.column, rule, (left, right[0]), chosen, found, settings)
+        for pair in pairs_of(found, minuend, subtrahend):
+            yield difference_line(title, pair[0].column, rule, pair, chosen, found, settings)
     if (beyond := table.beyond) is not None:
-        for right in (cell for cell in found if cell.row == beyond["row"]):
-            for left in (cell for cell in found if cell.row != beyond["row"] and cell.column == right.column):
-                pair = (left, right)
-                yield difference_line(left.row, beyond["column"], rule, pair, chosen, found, settings)
+        for row in dict.fromkeys(cell.row for cell in found if cell.row != beyond["row"]):
+            for pair in pairs_of(found, row, beyond["row"]):
+                yield difference_line(row, beyond["column"], rule, pair, chosen, found, settings)
+
+
+def pairs_of(found: Iterable[Cell], minuend: str, subtrahend: str) -> Iterator[tuple[Cell, Cell]]:
+    """The cells of two rows, column by column."""
+    below = {cell.column: cell for cell in found if cell.row == subtrahend}
+    yield from ((cell, below[cell.column]) for cell in found if cell.row == minuend and cell.column in below)
 
 
 def difference_line(
@@ -327,7 +333,9 @@ def line_of(
     """A score row, its members aside; without an estimate, the reason alone."""
     if estimate is None:
         return empty_row(row, column, statistic, rule, reason)
-    return score_row(row, column, statistic, rule, estimate, settings["scoring"]["confidence"], reason or estimate.reason)
+    return score_row(
+        row, column, statistic, rule, estimate, settings["scoring"]["confidence"], reason or estimate.reason
+    )
 
 
 def estimate_cell(

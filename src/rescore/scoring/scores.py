@@ -33,8 +33,8 @@ COLUMNS = [
     "combined",
 ]
 """`seeds`: trainings (or repetitions of what has none); `variance`: where the variance over trainings is from
-(scoring.estimates); `reason`: why a cell is empty or not what it seems; `cells`: the members that fill it, a JSON list of [member,
-what it was scored on]; `combined`: how several are combined (an average's rule, or `difference`)."""
+(scoring.estimates); `reason`: why a cell is empty or not what it seems; `cells`: the members that fill it, a JSON list of
+[member, what it was scored on]; `combined`: how several are combined (an average's rule, or `difference`)."""
 
 
 def score_row(

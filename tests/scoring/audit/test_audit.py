@@ -21,7 +21,7 @@ from rescore.scoring.audit.released import SOURCES
 from rescore.sources.pickles import load_pickle
 
 ROOT = Path(__file__).parents[3]
-REPORTED = ROOT / "reported"
+REPORTED = ROOT / "papers"
 SETTINGS = {"scoring": {"confidence": 0.95}}
 FOLDERS = dict(zip(SOURCES, ("aqa7", "mtl_aqa", "unlv_dive_s3d", "rhythmic_gymnastics"), strict=True))
 NOTHING = dict.fromkeys(SOURCES)
@@ -51,7 +51,7 @@ def test_without_data_the_papers_are_audited_alone(tmp_path):
 
 
 def test_the_command_needs_no_data_and_no_framework(tmp_path):
-    for name in ("reported", "workflow/schemas"):
+    for name in ("papers", "workflow/schemas"):
         shutil.copytree(ROOT / name, tmp_path / name)
     for name in ("params.yaml", "Snakefile"):
         shutil.copy(ROOT / name, tmp_path)
@@ -113,15 +113,21 @@ def key_of(annotations, event, dive):
 
 
 def plant_in_reported(reported: Path) -> None:
-    edit(reported / "aqa7/table2.csv", "All-action C3D-LSTM,Avg. Corr.,0.6478", "All-action C3D-LSTM,Avg. Corr.,0.6578")
-    edit(reported / "aqa7/table4.csv", "AA,Diving 125,0.7443", "AA,Diving 125,0.6443")
-    edit(reported / "aqa7/table1.csv", "Big Air Skiing,# Samples,175", "Big Air Skiing,# Samples,176")
-    edit(reported / "aqa7/table3.csv", "Multi-action,Avg. Corr.,0.2037,303", "Multi-action,Avg. Corr.,0.2037,300")
-    edit(reported / "mtl_aqa/table8.csv", "STL,1059,89.60", "STL,1059,89.06")
-    edit(reported / "mtl_aqa/table5.csv", "Position,C3D-AVG,96.32", "Position,C3D-AVG,96.40")
-    edit(reported / "mtl_aqa/table2.csv", "0 to 4.5", "0 to 5")
-    edit(reported / "s4aqa/ablation.csv", "All,MTL-AQA 40%,.746", "All,MTL-AQA 40%,.764")
-    edit(reported / "s4aqa/rhythmic_gymnastics.csv", "VAT,Avg,.301", "VAT,Avg,.310")
+    edit(
+        reported / "aqa7/tables/table2.csv",
+        "All-action C3D-LSTM,Avg. Corr.,0.6478",
+        "All-action C3D-LSTM,Avg. Corr.,0.6578",
+    )
+    edit(reported / "aqa7/tables/table4.csv", "AA,Diving 125,0.7443", "AA,Diving 125,0.6443")
+    edit(reported / "aqa7/tables/table1.csv", "Big Air Skiing,# Samples,175", "Big Air Skiing,# Samples,176")
+    edit(
+        reported / "aqa7/tables/table3.csv", "Multi-action,Avg. Corr.,0.2037,303", "Multi-action,Avg. Corr.,0.2037,300"
+    )
+    edit(reported / "mtl_aqa/tables/table8.csv", "STL,1059,89.60", "STL,1059,89.06")
+    edit(reported / "mtl_aqa/tables/table5.csv", "Position,C3D-AVG,96.32", "Position,C3D-AVG,96.40")
+    edit(reported / "mtl_aqa/tables/table2.csv", "0 to 4.5", "0 to 5")
+    edit(reported / "s4aqa/tables/ablation.csv", "All,MTL-AQA 40%,.746", "All,MTL-AQA 40%,.764")
+    edit(reported / "s4aqa/tables/rhythmic_gymnastics.csv", "VAT,Avg,.301", "VAT,Avg,.310")
 
 
 def plant_in_lists(folder: Path) -> None:
@@ -224,15 +230,15 @@ FOLLOWS = re.compile(
 
 
 def test_planted_contradictions_are_found_and_nothing_else(baseline, mirror, tmp_path):
-    shutil.copytree(REPORTED, tmp_path / "reported")
+    shutil.copytree(REPORTED, tmp_path / "papers")
     folders = {name: Path(shutil.copytree(mirror / folder, tmp_path / folder)) for name, folder in FOLDERS.items()}
     for path in tmp_path.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
-    plant_in_reported(tmp_path / "reported")
+    plant_in_reported(tmp_path / "papers")
     for name, plant in zip(SOURCES, (plant_in_lists, plant_in_mtl, plant_in_unlv, plant_in_gymnastics), strict=True):
         plant(folders[name])
     before = {row.id: row for row in baseline.itertuples(index=False)}
-    after = {row.id: row for row in run.audit(tmp_path / "reported", folders, SETTINGS).itertuples(index=False)}
+    after = {row.id: row for row in run.audit(tmp_path / "papers", folders, SETTINGS).itertuples(index=False)}
     changed = {name for name in before | after if before.get(name) != after.get(name)}
     graver = {name for name in changed if name in after and after[name].severity != NOTE}
     # S4AQA's paper is not at hand: no rule is stated, so a wrong average changes a note.

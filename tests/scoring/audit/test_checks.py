@@ -16,8 +16,8 @@ HEADER = "row,column,value,n\n"
 
 
 def paper(folder: Path, table: str, cells: str, **files: str) -> declared.Paper:
-    folder.mkdir()
-    (folder / f"{table}.csv").write_text(HEADER + cells)
+    (folder / "tables").mkdir(parents=True)
+    (folder / "tables" / f"{table}.csv").write_text(HEADER + cells)
     for name, content in files.items():
         (folder / f"{name}.yaml").write_text(content)
     return declared.read_paper(folder)

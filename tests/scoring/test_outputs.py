@@ -10,15 +10,20 @@ import pytest
 from scipy.stats import spearmanr
 
 from rescore.engine.errors import RescoreError
-from rescore.experiments.mtl_aqa_members import members
+from rescore.experiments.mtl_aqa_members import is_member, members
 from rescore.scoring.caption_metrics import has_java
-from rescore.scoring.mtl_aqa import DIFFERENCES, PROTOCOLS, cells_of, members_of, score_mtl_aqa
+from rescore.scoring.papers import BEST, LAST, VALIDATION, read_paper
+from rescore.scoring.score_table import score_table
 from rescore.scoring.scores import COLUMNS
 from tests.mtl_aqa_files import SETTINGS, Files, write_files
 
 EPOCH = {"last_iteration": 4, "best_iteration_on_test": 2, "best_on_validation": 3}
-REPORTED = Path(__file__).parents[2] / "reported" / "mtl_aqa"
+REPORTED = Path(__file__).parents[2] / "papers" / "mtl_aqa"
+PAPER = REPORTED / "paper.yaml"
+TABLES = read_paper(PAPER).tables
+PROTOCOLS = (LAST, BEST, VALIDATION)
 SCORE_TABLES = ("table4", "table7", "table8")
+SYSTEMS = ("pose_dct", "pose_apen", "c3d_svr", "c3d_lstm", "c3d_lstm_svr", "c3d_lstm_incremental", "s3d", "li")
 
 
 @pytest.fixture(scope="module")
@@ -26,14 +31,29 @@ def written(tmp_path_factory) -> Files:
     return write_files(tmp_path_factory.mktemp("members"))
 
 
+def systems_of(files: Files, folder: Path) -> list[Path]:
+    """Predictions of Table 7's other systems, as good as C3D-AVG-STL's."""
+    paths = []
+    for path in files.predictions:
+        table = pd.read_parquet(path)
+        for system in (
+            SYSTEMS if table["member"].str.startswith(("c3d_avg/score/1059", "c3d_avg/score/unlv")).all() else ()
+        ):
+            paths.append(folder / f"{len(paths)}_{system}.parquet")
+            named = table["member"].str.replace("c3d_avg/score", system)
+            table.assign(member=named, experiment=system).to_parquet(paths[-1])
+    return paths
+
+
 def score(files: Files, table, path, settings=SETTINGS):
     more = {}
     if table == "table5":
         more = {"classes": [*files.classes, files.baselines["classes"]]}
         more["captions"] = [*files.captions, files.baselines["captions"]]
-    score_mtl_aqa(
-        table, [*files.predictions, files.baselines["predictions"]], files.rows, files.splits, path, settings, **more
-    )
+    predictions = [*files.predictions, files.baselines["predictions"]]
+    if table == "table7":
+        predictions += systems_of(files, path.parent)
+    score_table(PAPER, table, predictions, path, settings, [files.rows], files.splits, **more)
     return pd.read_csv(path, dtype=dict.fromkeys(("column", "protocol", "reason"), str)).fillna(
         {"protocol": "", "reason": ""}
     )
@@ -57,24 +77,22 @@ def read_all(paths, member):
 
 @pytest.mark.parametrize("table", [*SCORE_TABLES, "table5"])
 def test_every_learned_cell_of_the_paper_is_scored(table):
-    printed = pd.read_csv(REPORTED / f"{table}.csv", dtype=str)
-    others = {"Pose+DCT", "C3D-SVR", "C3D-LSTM", "S3D", "Li et al."}
-    expected = {
-        (row, column) for row, column in zip(printed["row"], printed["column"], strict=True) if row not in others
-    }
-    assert expected <= {(each.row, each.column) for each in cells_of(table)}
+    printed = pd.read_csv(REPORTED / "tables" / f"{table}.csv", dtype=str)
+    expected = set(zip(printed["row"], printed["column"], strict=True))
+    assert expected <= {(each.row, each.column) for each in TABLES[table].cells({})}
 
 
 @pytest.mark.parametrize("table", [*SCORE_TABLES, "table5"])
 def test_the_workflows_members_are_those_that_the_tables_need(table):
     listed = [member.name for member in members(SETTINGS) if table in member.tables]
-    assert sorted(members_of(table)) == sorted(listed)
+    named = {cell.member for cell in TABLES[table].cells({}) if is_member(cell.member)}
+    assert sorted(named) == sorted(listed)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_table4_is_the_mean_rho_in_percent_at_the_protocols_epoch(written, tmp_path, protocol):
     table = score(written, "table4", tmp_path / "scores.csv")
-    assert list(table.columns) == [*COLUMNS, "reason"]
+    assert list(table.columns) == COLUMNS
     found = cell(table, "+ Cls", "MSCADC", protocol)
     rows = read_all(written.predictions, "mscadc/score_classes/1059")
     at = rows[rows["iteration"] == EPOCH[protocol]]
@@ -113,9 +131,9 @@ def test_baselines_stand_beside_every_column_and_once(written, tmp_path, table):
     assert observer["value"] > 90 > labels["value"]
 
 
-@pytest.mark.parametrize("table", DIFFERENCES)
+@pytest.mark.parametrize("table", [name for name, table in TABLES.items() if table.differences])
 def test_a_difference_has_the_interval_of_its_pairs(written, tmp_path, table):
-    title, more, less = DIFFERENCES[table]
+    ((title, (more, less)),) = TABLES[table].differences.items()
     scores = score(written, table, tmp_path / "scores.csv")
     for protocol in PROTOCOLS:
         for column in scores.loc[scores["row"] == more, "column"].unique():
@@ -298,5 +316,5 @@ def test_everything_wrong_is_named_together(written, tmp_path):
 
 
 def test_unknown_table(written, tmp_path):
-    with pytest.raises(RescoreError, match=r"no scores are defined for 'table9': table4 \| table5"):
-        score(written, "table9", tmp_path / "scores.csv")
+    with pytest.raises(RescoreError, match=r"no scores are declared for 'table11': table1 \| table2"):
+        score(written, "table11", tmp_path / "scores.csv")

@@ -1,4 +1,6 @@
-"""The paper's tables from predictions, cell by cell, against scipy on the same numbers."""
+"""A paper's tables from predictions, cell by cell, against scipy on the same numbers."""
+
+import json
 
 import numpy as np
 import pandas as pd
@@ -6,10 +8,14 @@ import pytest
 from scipy.stats import spearmanr
 
 from rescore.engine.errors import RescoreError
-from rescore.scoring.aqa7 import YARDSTICKS, score_aqa7
 from rescore.scoring.correlation import arithmetic_mean, fisher_z_average
-from rescore.scoring.scores import COLUMNS, NOTHING_CHOSEN
+from rescore.scoring.papers import NOTHING_CHOSEN
+from rescore.scoring.score_table import score_table
+from rescore.scoring.scores import COLUMNS
+from tests.scoring.conftest import PAPERS
 
+PAPER = PAPERS / "aqa7" / "paper.yaml"
+YARDSTICKS = {"Perfect observer": "observer", "Difficulty alone": "difficulty"}
 ACTION_TITLES = ["Diving", "Gymvault", "Skiing", "Snowboard", "Sync. Dive 3m", "Sync. Dive 10m"]
 EXPERIMENTS = {
     "table2": ["all_action"],
@@ -20,7 +26,8 @@ EXPERIMENTS = {
 
 
 def scores(files, table, settings, tmp_path, name="scores.csv"):
-    score_aqa7(table, [files[name] for name in EXPERIMENTS[table]], files["rows"], tmp_path / name, settings)
+    predictions = [files[experiment] for experiment in EXPERIMENTS[table]]
+    score_table(PAPER, table, predictions, tmp_path / name, settings, [files["rows"]])
     return pd.read_csv(tmp_path / name, dtype={"protocol": str}).fillna({"protocol": ""})
 
 
@@ -40,6 +47,8 @@ def value(table, row, column, protocol, statistic="spearman"):
 def test_table2_cells(files, settings, tmp_path, protocol, iteration):
     table = scores(files, "table2", settings, tmp_path)
     assert list(table.columns) == COLUMNS
+    row = value(table, "All-action C3D-LSTM", "Snowboarding", protocol)
+    assert json.loads(row["cells"]) == [["all", "snowboard"]]
     predictions = pd.read_parquet(files["all_action"])
     cell = value(table, "All-action C3D-LSTM", "Snowboarding", protocol)
     assert cell["value"] == pytest.approx(rho_of(predictions, "all", "snowboard", iteration), abs=1e-9)
@@ -128,7 +137,7 @@ def test_constant_predictions_leave_the_cell_and_its_average_undefined(files, se
 
 def test_what_is_not_known_of_every_sample_is_no_yardstick(files, settings, tmp_path):
     rows = pd.read_parquet(files["rows"]).drop(columns="observer")
-    rows.loc[rows.index[0], "difficulty"] = np.nan
+    rows.loc[rows.index[rows["split"] == "test"][0], "difficulty"] = np.nan
     rows.to_parquet(files["rows"])
     assert not set(YARDSTICKS) & set(scores(files, "table2", settings, tmp_path)["row"])
 
@@ -153,8 +162,8 @@ def test_members_and_actions_that_a_table_lacks_are_named_together(files, settin
 
 
 def test_unknown_table(files, settings, tmp_path):
-    with pytest.raises(RescoreError, match="table2 | table3"):
-        score_aqa7("table9", [files["all_action"]], files["rows"], tmp_path / "scores.csv", settings)
+    with pytest.raises(RescoreError, match=r"no scores are declared for 'table9': table1 \| table2"):
+        score_table(PAPER, "table9", [files["all_action"]], tmp_path / "scores.csv", settings, [files["rows"]])
 
 
 def pose_predictions(files, systems):
@@ -174,7 +183,7 @@ def test_pose_rows_are_there_where_predicted_and_leave_the_other_cells_alone(fil
     poses = pose_predictions(files, ["pose_dct", "pose_dct_true"])
     poses.to_parquet(tmp_path / "poses.parquet")
     both = [files["all_action"], tmp_path / "poses.parquet"]
-    score_aqa7("table2", both, files["rows"], tmp_path / "with.csv", settings)
+    score_table(PAPER, "table2", both, tmp_path / "with.csv", settings, [files["rows"]])
     after = pd.read_csv(tmp_path / "with.csv", dtype={"protocol": str}).fillna({"protocol": ""})
     added = ["Pose+DCT", "Pose+DCT, true joints"]
     assert sorted(set(after["row"]) - set(before["row"])) == added
@@ -194,4 +203,4 @@ def test_a_pose_row_with_an_action_missing_is_an_error(files, settings, tmp_path
     poses[poses["action"] != "skiing"].to_parquet(tmp_path / "poses.parquet")
     with pytest.raises(RescoreError, match="pose_dct/skiing: no predictions"):
         both = [files["all_action"], tmp_path / "poses.parquet"]
-        score_aqa7("table2", both, files["rows"], tmp_path / "scores.csv", settings)
+        score_table(PAPER, "table2", both, tmp_path / "scores.csv", settings, [files["rows"]])
