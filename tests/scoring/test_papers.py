@@ -11,7 +11,7 @@ from rescore.engine import parameters
 from rescore.engine.errors import RescoreError
 from rescore.experiments.trainings import declared
 from rescore.manifests.summary import REPORTED_ONLY
-from rescore.scoring.papers import SCORE, read_paper, read_papers
+from rescore.scoring.papers import SCORE, read_paper, read_papers, unpredicted
 from rescore.scoring.score_table import rules_of
 from tests.scoring.conftest import PAPERS
 
@@ -137,3 +137,15 @@ def test_titles_with_each_stand_for_as_many_rows_as_params_yaml_lists():
     columns = [cell.column for cell in FOUND["aqa7"].tables["table4"].cells({"fine_tuning": sizes}) if cell.row == "AA"]
     assert columns[:2] == ["Diving 5", "Diving 9"]
     assert columns[-1] == "Sync. Dive 10m 2"
+
+
+def test_what_nothing_will_predict_is_said_before_anything_runs():
+    table = FOUND["mtl_aqa"].tables["table4"]
+    cells = table.cells(SETTINGS)
+    known = {"mtl_aqa": [cell.member for cell in cells], "mtl_aqa_baselines": None}
+    assert list(unpredicted(table, cells, known)) == []
+    (problem,) = unpredicted(table, cells, {"mtl_aqa": known["mtl_aqa"], "mtl_aqa_baseline": None})
+    assert problem == "mtl_aqa_table4: no experiment 'mtl_aqa_baselines', did you mean 'mtl_aqa_baseline'?"
+    fewer = {**known, "mtl_aqa": [name for name in known["mtl_aqa"] if name != "mscadc/score/1059"]}
+    (problem,) = unpredicted(table, cells, fewer)
+    assert problem.startswith("mtl_aqa_table4: AQA / MSCADC: no member 'mscadc/score/1059', did you mean")

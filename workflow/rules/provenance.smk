@@ -6,11 +6,34 @@ import re
 import subprocess
 
 from rescore.engine import provenance, repair, step_server
+from rescore.engine.errors import raise_together
 
 # The room `open` counts where all of it can be made: its lock describes the whole, and what is missing of it would be asked
 # of origins that may be out of reach.
 ROOMS = [SCALE] if SCALE != "open" else []
 ROOMS += ["open"] if len(REAL_DATA) == len(plan.ON_REAL_DATA) else []
+
+
+# What papers name has to come from somewhere: said now, not after a night of training.
+KNOWN = {
+    name: list(known) if isinstance(known, dict) else None
+    for name, known in PREDICTED.items()
+}
+REAL_KNOWN = {experiment.name: None for experiment in plan.ON_REAL_DATA}
+LOST = [
+    problem
+    for key in CELLS
+    if PAPERS[(TABLES | CURVES)[key].paper].real or SCALE != "open"
+    for problem in papers.unpredicted(
+        (TABLES | CURVES)[key],
+        CELLS[key],
+        REAL_KNOWN if PAPERS[(TABLES | CURVES)[key].paper].real else KNOWN,
+    )
+]
+try:
+    raise_together("papers/<paper>/paper.yaml", LOST, "mend what the paper declares.")
+except RescoreError as error:
+    raise WorkflowError(str(error))
 
 
 def room_of_step(command):

@@ -14,111 +14,192 @@ def mtl_aqa_shown(name):
     return [f"{folder}/{seed}/{name}" for seed in NETWORK_TRAININGS]
 
 
-rule aqa7_summary:
-    input:
-        manifest=f"{DATA}/manifests/aqa7.parquet",
-    output:
-        summary=f"{RUNS}/summary/aqa7_table1.csv",
-    log:
-        f"{LOGS}/aqa7_summary.log",
-    conda:
-        "../../environment.yml"
-    params:
-        code=code("manifests.summary.write_summary"),
-        options=options,
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} manifests.summary.write_summary {params.options} > {log} 2>&1"
+# The control of the intervals, where `rescore replicate` has run this scale a second time; a tracked file.
+REPLICATION = [
+    path for path in (f"workflow/replication/{SCALE}.csv",) if Path(path).is_file()
+]
+REPLICATION_RECORDS = [f"{RUNS}/replication/record.json"] if REPLICATION else []
 
 
-rule mtl_aqa_table1_summary:
-    input:
-        manifest=f"{DATA}/manifests/mtl_aqa.parquet",
-        splits=f"{DATA}/manifests/mtl_aqa_splits.parquet",
-    output:
-        summary=f"{RUNS}/summary/mtl_aqa_table1.csv",
-    log:
-        f"{LOGS}/mtl_aqa_table1_summary.log",
-    conda:
-        "../../environment.yml"
-    params:
-        code=code("scoring.mtl_aqa_summary.summarise_table1"),
-        options=options,
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} scoring.mtl_aqa_summary.summarise_table1 {params.options} > {log} 2>&1"
+# What is drawn or counted from a few files: the step, what it reads and writes by the names of its options, what it reads of
+# params.yaml, and what else it is told.
+DRAWN = ("scale", "sources")
+AQA7, MTL_AQA = "papers/aqa7/paper.yaml", "papers/mtl_aqa/paper.yaml"
+DIVES = {
+    "manifest": f"{DATA}/manifests/mtl_aqa.parquet",
+    "splits": f"{DATA}/manifests/mtl_aqa_splits.parquet",
+}
 
 
-rule mtl_aqa_table2_summary:
-    input:
-        manifest=f"{DATA}/manifests/mtl_aqa.parquet",
-    output:
-        summary=f"{RUNS}/summary/mtl_aqa_table2.csv",
-    log:
-        f"{LOGS}/mtl_aqa_table2_summary.log",
-    conda:
-        "../../environment.yml"
-    params:
-        code=code("scoring.mtl_aqa_summary.summarise_table2"),
-        options=options,
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} scoring.mtl_aqa_summary.summarise_table2 {params.options} > {log} 2>&1"
+def drawn(figure, *suffixes):
+    """The files of a figure."""
+    return {
+        suffix: f"{RESULTS}/figures/{figure}.{suffix}"
+        for suffix in suffixes or ("svg", "png")
+    }
 
 
-rule mtl_aqa_table3_summary:
-    input:
-        network=f"{RUNS}/mtl_aqa/mscadc/network.json",
-    output:
-        summary=f"{RUNS}/summary/mtl_aqa_table3.csv",
-    log:
-        f"{LOGS}/mtl_aqa_table3_summary.log",
-    conda:
-        "../../environment.yml"
-    params:
-        code=code("scoring.mtl_aqa_summary.summarise_table3"),
-        options=options,
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} scoring.mtl_aqa_summary.summarise_table3 {params.options} > {log} 2>&1"
+def summary(table):
+    """The characteristics of a table."""
+    return {"summary": f"{RUNS}/summary/{table}.csv"}
 
 
-rule mtl_aqa_data:
-    input:
-        manifest=f"{DATA}/manifests/mtl_aqa.parquet",
-        splits=f"{DATA}/manifests/mtl_aqa_splits.parquet",
-        vocabulary=f"{DATA}/manifests/mtl_aqa_vocabulary.json",
-        vaults=f"{DATA}/manifests/aqa7.parquet",
-    output:
-        summary=f"{RUNS}/summary/mtl_aqa_data.csv",
-    log:
-        f"{LOGS}/mtl_aqa_data.log",
-    conda:
-        "../../environment.yml"
-    params:
-        code=code("scoring.mtl_aqa_summary.summarise_data"),
-        options=options,
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} scoring.mtl_aqa_summary.summarise_data {params.options} > {log} 2>&1"
+def dives_shown(figure):
+    """What shows frames of chosen dives."""
+    reads = {
+        "paper": MTL_AQA,
+        "samples": f"{RUNS}/summary/mtl_aqa_samples.json",
+        "clips": f"{DATA}/clips/mtl_aqa.npy",
+    }
+    step = f"reporting.mtl_aqa_figures.{figure}"
+    return step, reads, drawn(f"mtl_aqa_{figure}", "png"), (*DRAWN, "multitask.clips")
 
 
-rule mtl_aqa_samples:
-    input:
-        paper="papers/mtl_aqa/paper.yaml",
-        predictions=mtl_aqa_shown("predictions.parquet"),
-        classes=mtl_aqa_shown("classes.parquet"),
-        captions=mtl_aqa_shown("captions.parquet"),
-        rows=f"{DATA}/clips/mtl_aqa.parquet",
-        splits=f"{DATA}/manifests/mtl_aqa_splits.parquet",
-    output:
-        summary=f"{RUNS}/summary/mtl_aqa_table6.csv",
-        samples=f"{RUNS}/summary/mtl_aqa_samples.json",
-    log:
-        f"{LOGS}/mtl_aqa_samples.log",
-    conda:
-        "../../environment.yml"
-    params:
-        settings=settings("first_training", "multitask.seeds"),
-        code=code("scoring.mtl_aqa_samples.choose_samples"),
-        options=options,
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} scoring.mtl_aqa_samples.choose_samples {params.options} --settings {params.settings:q} > {log} 2>&1"
+def architecture(figure, network):
+    """What draws a network of several heads."""
+    reads = {"paper": MTL_AQA, "network": f"{RUNS}/mtl_aqa/{network}/network.json"}
+    step = f"reporting.mtl_aqa_figures.architecture --figure-name {figure}"
+    return step, reads, drawn(f"mtl_aqa_{figure}"), DRAWN
+
+
+REPORTED = {
+    "aqa7_summary": (
+        "manifests.summary.write_summary",
+        {"manifest": f"{DATA}/manifests/aqa7.parquet"},
+        summary("aqa7_table1"),
+    ),
+    "mtl_aqa_table1_summary": (
+        "scoring.mtl_aqa_summary.summarise_table1",
+        DIVES,
+        summary("mtl_aqa_table1"),
+    ),
+    "mtl_aqa_table2_summary": (
+        "scoring.mtl_aqa_summary.summarise_table2",
+        {"manifest": DIVES["manifest"]},
+        summary("mtl_aqa_table2"),
+    ),
+    "mtl_aqa_table3_summary": (
+        "scoring.mtl_aqa_summary.summarise_table3",
+        {"network": f"{RUNS}/mtl_aqa/mscadc/network.json"},
+        summary("mtl_aqa_table3"),
+    ),
+    "mtl_aqa_data": (
+        "scoring.mtl_aqa_summary.summarise_data",
+        DIVES
+        | {
+            "vocabulary": f"{DATA}/manifests/mtl_aqa_vocabulary.json",
+            "vaults": f"{DATA}/manifests/aqa7.parquet",
+        },
+        summary("mtl_aqa_data"),
+    ),
+    "mtl_aqa_samples": (
+        "scoring.mtl_aqa_samples.choose_samples",
+        {
+            "paper": MTL_AQA,
+            **{
+                kind: mtl_aqa_shown(f"{kind}.parquet")
+                for kind in ("predictions", "classes", "captions")
+            },
+            "rows": f"{DATA}/clips/mtl_aqa.parquet",
+            "splits": DIVES["splits"],
+        },
+        summary("mtl_aqa_table6") | {"samples": f"{RUNS}/summary/mtl_aqa_samples.json"},
+        ("first_training", "multitask.seeds"),
+    ),
+    "aqa7_figure1": (
+        "reporting.figures.figure1",
+        {
+            "manifest": f"{DATA}/manifests/aqa7.parquet",
+            "beside": f"{DATA}/videos/aqa7.csv",
+        },
+        drawn("aqa7_figure1", "png"),
+        DRAWN,
+    ),
+    "aqa7_figure2": (
+        "reporting.figures.figure2",
+        {"paper": AQA7, "network": f"{RUNS}/backbone/network.json"},
+        drawn("aqa7_figure2"),
+        DRAWN,
+    ),
+    "pretraining_curve": (
+        "reporting.figures.learning_curve",
+        {"paper": AQA7, "curve": BACKBONE_CURVE},
+        drawn("aqa7_pretraining"),
+        DRAWN,
+    ),
+    "mtl_aqa_figure1": dives_shown("figure1"),
+    "mtl_aqa_table6_frames": dives_shown("table6_frames"),
+    "mtl_aqa_figure2": architecture("figure2", "c3d_avg"),
+    "mtl_aqa_mscadc": architecture("mscadc", "mscadc"),
+    "mtl_aqa_increments": (
+        "reporting.increments.increments",
+        {
+            "paper": MTL_AQA,
+            "increments": f"{RUNS}/c3d_lstm_incremental/increments.parquet",
+            "predictions": f"{RUNS}/c3d_lstm_incremental/predictions.parquet",
+            "rows": f"{DATA}/clips/mtl_aqa.parquet",
+            "clips": f"{DATA}/clips/mtl_aqa.npy",
+        },
+        drawn("mtl_aqa_increments", "png"),
+        (*DRAWN, "multitask.clips"),
+    ),
+    "mtl_aqa_curves": (
+        "reporting.mtl_aqa_figures.curves",
+        {
+            "paper": MTL_AQA,
+            "curves": [
+                f"{RUNS}/mtl_aqa/{member.name}/{seed}/curve.csv"
+                for member in mtl_aqa_members.members(SETTINGS)
+                if member.training_set == mtl_aqa_members.WHOLE
+                for seed in NETWORK_TRAININGS
+            ],
+        },
+        drawn("mtl_aqa_curves"),
+        DRAWN,
+    ),
+    "error_measures": (
+        "reporting.error_table.make_error_table",
+        {"scores": f"{RUNS}/scores/error_measures.csv"},
+        {
+            "csv": f"{RESULTS}/tables/error_measures.csv",
+            "markdown_file": f"{RESULTS}/tables/error_measures.md",
+        },
+        (*DRAWN, "scoring"),
+    ),
+}
+if REPLICATION:
+    REPORTED["replication_table"] = (
+        "reporting.replication_table.make_replication_table",
+        {"replication": REPLICATION},
+        {
+            "csv": f"{RESULTS}/tables/replication.csv",
+            "markdown_file": f"{RESULTS}/tables/replication.md",
+            "record": f"{RUNS}/replication/record.json",
+        },
+        DRAWN,
+    )
+
+for NAME, (STEP, READS, WRITES, *TOLD) in REPORTED.items():
+
+    rule:
+        name:
+            NAME
+        input:
+            **READS,
+        output:
+            **WRITES,
+        log:
+            f"{LOGS}/{NAME}.log",
+        conda:
+            "../../environment.yml"
+        params:
+            settings=f"--settings {shlex.quote(settings(*TOLD[0]))}" if TOLD else "",
+            code=code(STEP.split()[0]),
+            options=options,
+        shell:
+            "rescore step --rule {rule} --log {log} --code {params.code} "
+            + STEP
+            + " {params.options} {params.settings} > {log} 2>&1"
 
 
 rule aqa7_network:
@@ -155,151 +236,6 @@ rule mtl_aqa_network:
         " --settings {params.settings:q} > {log} 2>&1"
 
 
-rule aqa7_figure1:
-    input:
-        manifest=f"{DATA}/manifests/aqa7.parquet",
-        beside=f"{DATA}/videos/aqa7.csv",
-    output:
-        png=f"{RESULTS}/figures/aqa7_figure1.png",
-    log:
-        f"{LOGS}/aqa7_figure1.log",
-    conda:
-        "../../environment.yml"
-    params:
-        settings=settings("scale", "sources"),
-        code=code("reporting.figures.figure1"),
-        options=options,
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} reporting.figures.figure1 {params.options} --settings {params.settings:q} > {log} 2>&1"
-
-
-rule aqa7_figure2:
-    input:
-        paper="papers/aqa7/paper.yaml",
-        network=f"{RUNS}/backbone/network.json",
-    output:
-        svg=f"{RESULTS}/figures/aqa7_figure2.svg",
-        png=f"{RESULTS}/figures/aqa7_figure2.png",
-    log:
-        f"{LOGS}/aqa7_figure2.log",
-    conda:
-        "../../environment.yml"
-    params:
-        settings=settings("scale", "sources"),
-        code=code("reporting.figures.figure2"),
-        options=options,
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} reporting.figures.figure2 {params.options} --settings {params.settings:q} > {log} 2>&1"
-
-
-rule pretraining_curve:
-    input:
-        paper="papers/aqa7/paper.yaml",
-        curve=BACKBONE_CURVE,
-    output:
-        svg=f"{RESULTS}/figures/aqa7_pretraining.svg",
-        png=f"{RESULTS}/figures/aqa7_pretraining.png",
-    log:
-        f"{LOGS}/pretraining_curve.log",
-    conda:
-        "../../environment.yml"
-    params:
-        settings=settings("scale", "sources"),
-        code=code("reporting.figures.learning_curve"),
-        options=options,
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} reporting.figures.learning_curve {params.options} --settings {params.settings:q} > {log} 2>&1"
-
-
-rule mtl_aqa_architecture:
-    input:
-        paper="papers/mtl_aqa/paper.yaml",
-        network=lambda wildcards: (
-            f"{RUNS}/mtl_aqa/{'mscadc' if wildcards.figure == 'mscadc' else 'c3d_avg'}/network.json"
-        ),
-    output:
-        svg=f"{RESULTS}/figures/mtl_aqa_{{figure}}.svg",
-        png=f"{RESULTS}/figures/mtl_aqa_{{figure}}.png",
-    log:
-        f"{LOGS}/mtl_aqa_{{figure}}.log",
-    wildcard_constraints:
-        figure="figure2|mscadc",
-    conda:
-        "../../environment.yml"
-    params:
-        settings=settings("scale", "sources"),
-        code=code("reporting.mtl_aqa_figures.architecture"),
-        options=options,
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} reporting.mtl_aqa_figures.architecture --figure-name {wildcards.figure} {params.options} --settings {params.settings:q} > {log} 2>&1"
-
-
-rule mtl_aqa_frames:
-    input:
-        paper="papers/mtl_aqa/paper.yaml",
-        samples=f"{RUNS}/summary/mtl_aqa_samples.json",
-        clips=f"{DATA}/clips/mtl_aqa.npy",
-    output:
-        png=f"{RESULTS}/figures/mtl_aqa_{{figure}}.png",
-    log:
-        f"{LOGS}/mtl_aqa_{{figure}}.log",
-    wildcard_constraints:
-        figure="figure1|table6_frames",
-    conda:
-        "../../environment.yml"
-    params:
-        settings=settings("scale", "sources", "multitask.clips"),
-        code=code("reporting.mtl_aqa_figures.figure1"),
-        options=options,
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} reporting.mtl_aqa_figures.{wildcards.figure} {params.options} --settings {params.settings:q} > {log} 2>&1"
-
-
-rule mtl_aqa_increments:
-    input:
-        paper="papers/mtl_aqa/paper.yaml",
-        increments=f"{RUNS}/c3d_lstm_incremental/increments.parquet",
-        predictions=f"{RUNS}/c3d_lstm_incremental/predictions.parquet",
-        rows=f"{DATA}/clips/mtl_aqa.parquet",
-        clips=f"{DATA}/clips/mtl_aqa.npy",
-    output:
-        png=f"{RESULTS}/figures/mtl_aqa_increments.png",
-    log:
-        f"{LOGS}/mtl_aqa_increments.log",
-    conda:
-        "../../environment.yml"
-    params:
-        settings=settings("scale", "sources", "multitask.clips"),
-        code=code("reporting.increments.increments"),
-        options=options,
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} reporting.increments.increments {params.options} --settings {params.settings:q} > {log} 2>&1"
-
-
-rule mtl_aqa_curves:
-    input:
-        paper="papers/mtl_aqa/paper.yaml",
-        curves=[
-            f"{RUNS}/mtl_aqa/{member.name}/{seed}/curve.csv"
-            for member in mtl_aqa_members.members(SETTINGS)
-            if member.training_set == mtl_aqa_members.WHOLE
-            for seed in NETWORK_TRAININGS
-        ],
-    output:
-        svg=f"{RESULTS}/figures/mtl_aqa_curves.svg",
-        png=f"{RESULTS}/figures/mtl_aqa_curves.png",
-    log:
-        f"{LOGS}/mtl_aqa_curves.log",
-    conda:
-        "../../environment.yml"
-    params:
-        settings=settings("scale", "sources"),
-        code=code("reporting.mtl_aqa_figures.curves"),
-        options=options,
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} reporting.mtl_aqa_figures.curves {params.options} --settings {params.settings:q} > {log} 2>&1"
-
-
 # Errors of every system that predicts scores of videos' samples.
 rule error_measures_scores:
     input:
@@ -323,53 +259,6 @@ rule error_measures_scores:
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} scoring.error_measures.measure_errors {params.options}"
         " --settings {params.settings:q} > {log} 2>&1"
-
-
-rule error_measures:
-    input:
-        scores=f"{RUNS}/scores/error_measures.csv",
-    output:
-        csv=f"{RESULTS}/tables/error_measures.csv",
-        markdown_file=f"{RESULTS}/tables/error_measures.md",
-    log:
-        f"{LOGS}/error_measures.log",
-    conda:
-        "../../environment.yml"
-    params:
-        settings=settings("scale", "sources", "scoring"),
-        code=code("reporting.error_table.make_error_table"),
-        options=options,
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} reporting.error_table.make_error_table {params.options} --settings {params.settings:q} > {log} 2>&1"
-
-
-# The control of the intervals, where `rescore replicate` has run this scale a second time; a tracked file.
-REPLICATION = [
-    path for path in (f"workflow/replication/{SCALE}.csv",) if Path(path).is_file()
-]
-REPLICATION_RECORDS = [f"{RUNS}/replication/record.json"] if REPLICATION else []
-
-
-if REPLICATION:
-
-    rule replication_table:
-        input:
-            replication=REPLICATION,
-        output:
-            csv=f"{RESULTS}/tables/replication.csv",
-            markdown=f"{RESULTS}/tables/replication.md",
-            record=f"{RUNS}/replication/record.json",
-        log:
-            f"{LOGS}/replication_table.log",
-        conda:
-            "../../environment.yml"
-        params:
-            settings=settings("scale", "sources"),
-            code=code("reporting.replication_table.make_replication_table"),
-        shell:
-            "rescore step --rule {rule} --log {log} --code {params.code} reporting.replication_table.make_replication_table"
-            " --replication {input.replication} --csv {output.csv} --markdown-file {output.markdown} --record {output.record}"
-            " --settings {params.settings:q} > {log} 2>&1"
 
 
 rule all_tables:

@@ -13,9 +13,12 @@ S4AQA_ROWS = {
     "mtl_aqa": feature_rows("mtl_aqa_segments", LABEL_DRAWS),
     "rhythmic_gymnastics": f"{DATA}/features/rhythmic_gymnastics.parquet",
 }
-for dataset in S4AQA_DATASETS:
-    predicts(f"s4aqa/{dataset}", weights="members.safetensors", measured=False)
-    predicts(f"coreg/{dataset}", measured=False)
+# Without routines there are no files of theirs; papers say so of their cells.
+for dataset in ("mtl_aqa", "rhythmic_gymnastics"):
+    for experiment, weights in (("s4aqa", "members.safetensors"), ("coreg", None)):
+        name = f"{experiment}/{dataset}"
+        folders = None if dataset in S4AQA_DATASETS else []
+        predicts(name, folders, weights, measured=False)
 if GYMNASTICS != "none":
     SAMPLES["rhythmic_gymnastics"] = S4AQA_ROWS["rhythmic_gymnastics"]
 # ACTION-NET reads features of single moments besides: made up, or where the user put them.
@@ -24,12 +27,12 @@ STATIC_STREAM = GYMNASTICS == "synthetic" or (
     GYMNASTICS == "official" and Path(STATIC_DIRECTORY).is_dir()
 )
 ACTION_NET = f"{RUNS}/action_net/rhythmic_gymnastics"
-if STATIC_STREAM:
-    predicts(
-        "action_net/rhythmic_gymnastics",
-        weights="members.safetensors",
-        measured=False,
-    )
+predicts(
+    "action_net/rhythmic_gymnastics",
+    None if STATIC_STREAM else [],
+    "members.safetensors",
+    measured=False,
+)
 
 
 rule mtl_aqa_segments:

@@ -36,12 +36,7 @@ BODIES = {"Baseline-1": BACKBONE, "Baseline-2": CLASSES, "C3D-AVG-MTL": MULTITAS
 LAYERS = ("c1", "c2", "c3", "c4", "c5")
 DIVES, WITHIN, OUTSIDE = "dives", "within", "outside"
 VAULTS, VAULT = "vaults", "gymvault"
-TABLES = {"table9": (DIVES,), "table10": (WITHIN, OUTSIDE)}
 """Evaluations by table."""
-NO_EVENTS = (
-    "not run: which competition a vault belongs to is not known; the released lists of AQA-7 name none, so a column `event` has "
-    "to be added to its manifest first"
-)
 
 
 @dataclass(frozen=True)

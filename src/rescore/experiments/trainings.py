@@ -149,8 +149,3 @@ def is_repeated(member: str, settings: Settings) -> bool:
     """
     known = declared(member, settings)
     return known.repeats is not Repeats.NOTHING and (known.random or is_trained_here(known.rests, settings))
-
-
-def has_iterations(member: str, settings: Settings | None = None) -> bool:
-    """Whether a protocol chooses the iteration at which a member is scored."""
-    return declared(member, settings).chosen is Chosen.ITERATION

@@ -142,7 +142,10 @@ def seed_lines(seeds: list[Seed], line: dict[str, Any], why_none: str, average: 
     elif count == 1:
         what, value = "mean over seeds", mean_of(seeds)
     else:
-        what, value = f"{AVERAGES.get(average, average)} of the {count} cells' means over seeds", average_of(seeds, average)
+        what, value = (
+            f"{AVERAGES.get(average, average)} of the {count} cells' means over seeds",
+            average_of(seeds, average),
+        )
     digits = len(line["reproduced"].partition(".")[2])
     found = f"{round(value * unit, 10):.{digits}f}"
     agrees = "as in the table" if found == line["reproduced"] else f"NOT what the table says: {line['reproduced']}"

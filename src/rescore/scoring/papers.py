@@ -10,12 +10,13 @@ is SCHEMA; docs/adding.md has an example. No framework and no data is read here:
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.parameters import nearest
 from rescore.scoring.declarations import TEXT, mapping, read_declarations
 
 Settings = Mapping[str, Any]
@@ -390,6 +391,27 @@ def read_papers(folder: Path = FOLDER) -> dict[str, Paper]:
         raise RescoreError(f"{folder}: no folder in it has a paper.yaml. Run in the repository's root.")
     papers = sorted(map(read_paper, found), key=lambda paper: (paper.year or 9999, paper.name))
     return {paper.name: paper for paper in papers}
+
+
+def unpredicted(table: Table, cells: Sequence[Cell], known: Mapping[str, Collection[str] | None]) -> Iterator[str]:
+    """What a table names that nothing will write, told before anything runs.
+
+    Args:
+        table: with its `cells`.
+        known: by experiment, the members that it predicts; None where its files alone say.
+
+    Yields:
+        Experiments that there are none of, and members of systems whose members are all known and that are not among them.
+    """
+    for experiment in table.experiments:
+        if experiment not in known:
+            yield f"{table.key}: no experiment '{experiment}', {nearest(experiment, known)}"
+    listed = {member for experiment in table.experiments for member in known.get(experiment) or ()}
+    systems = {member.partition("/")[0] for member in listed}
+    for cell in cells:
+        members = (cell.member, *cell.alternatives)
+        if all(name.partition("/")[0] in systems and name not in listed for name in members):
+            yield f"{table.key}: {cell.row} / {cell.column}: no member '{cell.member}', {nearest(cell.member, listed)}"
 
 
 def setting_of(settings: Settings, name: str) -> Any:
