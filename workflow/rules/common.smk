@@ -236,7 +236,8 @@ def folders_of(experiment):
     )
 
 
-# What papers' tables are held against: the samples of each data set.
+# What papers' tables are held against: the samples of each data set, where they are at hand.
+DATASETS = ("aqa7", "mtl_aqa", "rhythmic_gymnastics")
 SAMPLES = {}
 
 

@@ -144,10 +144,12 @@ rule open_summary:
         " > {log} 2>&1"
 
 
-# Table 1 needs the lists alone, which the real dive brings along; the dive itself has a record instead of a table.
+# The tables whose experiments run here, and Table 1, which needs the lists alone, which the real dive brings along; the dive itself
+# has a record instead of a table.
 OPEN_TABLES = [
-    "aqa7_table1" if name == "real_dive" else f"open_{name}" for name in REAL_DATA
+    key for key in keys_of(REAL) if set(TABLES[key].experiments) <= set(REAL_DATA)
 ]
+OPEN_TABLES += ["aqa7_table1"] if "real_dive" in REAL_DATA else []
 
 
 rule open_metrics:
@@ -169,21 +171,23 @@ rule open_metrics:
 rule open_page:
     input:
         tables=expand("results/open/tables/{table}.csv", table=OPEN_TABLES),
-        beside=[f"papers/{name}/paper.yaml" for name in PAPERS],
+        claims=with_file("claims.yaml", "open"),
+        comparisons=with_file("comparisons.yaml", "open"),
         findings=[
             f"{OPEN}/{name}/findings.csv" for name in REAL_DATA if name != "real_dive"
         ],
         records=[
             f"{OPEN}/{name}/record.json" for name in REAL_DATA if name == "real_dive"
         ],
-        evidence=[
+        audit="results/open/audit.csv",
+        beside=[f"papers/{name}/paper.yaml" for name in PAPERS]
+        + [
             f"{OPEN}/{name}/predictions.parquet"
             for name in REAL_DATA
             if name != "real_dive"
         ],
-        audit="results/open/audit.csv",
     output:
-        "results/open/index.html",
+        output="results/open/index.html",
     log:
         "logs/open/page.log",
     conda:
@@ -192,6 +196,8 @@ rule open_page:
         settings=settings("scale", "seeds", "sources", "scoring", scale="open"),
         code=code("reporting.page.page"),
         not_run=canonical_json(plan.not_run("open", SETTINGS, MIRROR, DONE)),
+        options=options,
     shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} reporting.page.page --tables {input.tables} --figures --dropped --findings {input.findings}"
-        " --records {input.records} --audit {input.audit} --runs runs/open --step-records runs/open/records --not-run {params.not_run:q} --output {output} --settings {params.settings:q} > {log} 2>&1"
+        "rescore step --rule {rule} --log {log} --code {params.code} reporting.page.page {params.options} --figures --dropped"
+        " --runs runs/open --step-records runs/open/records --not-run {params.not_run:q}"
+        " --settings {params.settings:q} > {log} 2>&1"

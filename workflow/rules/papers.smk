@@ -73,6 +73,15 @@ def scores_of(key, room):
     return f"runs/{room}/{kind}/{key}.csv"
 
 
+def estimates_of(wildcards, of):
+    """What stands behind the scores of a paper."""
+    return [
+        f"runs/{wildcards.room}/scores/{key}.estimates.parquet"
+        for key in keys_of([wildcards.paper], of)
+        if key in CELLS
+    ]
+
+
 rule scores:
     input:
         paper=lambda wildcards: f"papers/{(TABLES | CURVES)[wildcards.table].paper}/paper.yaml",
@@ -194,35 +203,32 @@ rule claims:
         beside=lambda wildcards: sorted(
             map(str, Path("papers", wildcards.paper, "tables").glob("*.csv"))
         ),
-        tables=lambda wildcards: expand(
-            f"{RESULTS}/tables/{{key}}.csv", key=keys_of([wildcards.paper])
-        )
-        + [
-            f"{RUNS}/summary/{wildcards.paper}_{name}.csv"
-            for name in PAPERS[wildcards.paper].counted
+        tables=lambda wildcards: [
+            *(
+                f"results/{wildcards.room}/tables/{key}.csv"
+                for key in keys_of([wildcards.paper])
+            ),
+            *(
+                f"runs/{wildcards.room}/summary/{wildcards.paper}_{name}.csv"
+                for name in PAPERS[wildcards.paper].counted
+            ),
         ],
-        curves=lambda wildcards: expand(
-            f"{RUNS}/scores/{{key}}.csv", key=keys_of([wildcards.paper], CURVES)
-        ),
-        estimates=lambda wildcards: expand(
-            f"{RUNS}/scores/{{key}}.estimates.parquet",
-            key=[
-                key
-                for key in keys_of([wildcards.paper], TABLES | CURVES)
-                if key in CELLS
-            ],
-        ),
+        curves=lambda wildcards: [
+            f"runs/{wildcards.room}/scores/{key}.csv"
+            for key in keys_of([wildcards.paper], CURVES)
+        ],
+        estimates=lambda wildcards: estimates_of(wildcards, TABLES | CURVES),
     output:
-        output=f"{RESULTS}/tables/{{paper}}_claims.csv",
+        output="results/{room}/tables/{paper}_claims.csv",
     log:
-        f"{LOGS}/{{paper}}_claims.log",
+        "logs/{room}/{paper}_claims.log",
     wildcard_constraints:
         paper="|".join(PAPERS),
     conda:
         "../../environment.yml"
     params:
-        settings=settings("scoring.confidence"),
-        code=code("scoring.claims.evaluate_claims"),
+        settings=lambda wildcards: settings("scoring.confidence", scale=wildcards.room),
+        code=lambda wildcards: code("scoring.claims.evaluate_claims", wildcards.room),
         options=options,
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} scoring.claims.evaluate_claims {params.options}"
@@ -233,38 +239,36 @@ rule claims:
 rule comparisons:
     input:
         comparisons="papers/{paper}/comparisons.yaml",
-        estimates=lambda wildcards: expand(
-            f"{RUNS}/scores/{{key}}.estimates.parquet",
-            key=[key for key in keys_of([wildcards.paper]) if key in CELLS],
-        ),
+        estimates=lambda wildcards: estimates_of(wildcards, TABLES),
     output:
-        output=f"{RESULTS}/tables/{{paper}}_comparisons.csv",
+        output="results/{room}/tables/{paper}_comparisons.csv",
     log:
-        f"{LOGS}/{{paper}}_comparisons.log",
+        "logs/{room}/{paper}_comparisons.log",
     wildcard_constraints:
         paper="|".join(PAPERS),
     conda:
         "../../environment.yml"
     params:
-        settings=settings("scoring.confidence"),
-        code=code("scoring.comparisons.compare_rows"),
+        settings=lambda wildcards: settings("scoring.confidence", scale=wildcards.room),
+        code=lambda wildcards: code("scoring.comparisons.compare_rows", wildcards.room),
         options=options,
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} scoring.comparisons.compare_rows {params.options}"
         " --settings {params.settings:q} > {log} 2>&1"
 
 
-def with_file(name):
-    """Papers with videos that declare what a file holds."""
-    return [paper for paper in VIDEO if Path("papers", paper, name).is_file()]
+def with_file(name, room):
+    """What is made of a file that papers of a room declare, a results table each."""
+    return [
+        f"results/{room}/tables/{paper}_{Path(name).stem}.csv"
+        for paper in (REAL if room == "open" else VIDEO)
+        if Path("papers", paper, name).is_file()
+    ]
 
 
 RESULT_TABLES = [f"{RESULTS}/tables/{key}.csv" for key in keys_of(VIDEO)]
-CLAIMS = [f"{RESULTS}/tables/{paper}_claims.csv" for paper in with_file("claims.yaml")]
-COMPARISONS = [
-    f"{RESULTS}/tables/{paper}_comparisons.csv"
-    for paper in with_file("comparisons.yaml")
-]
+CLAIMS = with_file("claims.yaml", SCALE) if SCALE != "open" else []
+COMPARISONS = with_file("comparisons.yaml", SCALE) if SCALE != "open" else []
 CURVE_SCORES = [f"{RUNS}/scores/{key}.csv" for key in keys_of(VIDEO, CURVES)]
 # What the page takes: a paper's figures in the order that it declares, then the forest plots of its tables.
 FIGURES = [

@@ -7,6 +7,7 @@ import subprocess
 
 from rescore.engine import provenance, repair, step_server
 from rescore.engine.errors import raise_together
+from rescore.reporting import paper_problems
 
 # The room `open` counts where all of it can be made: its lock describes the whole, and what is missing of it would be asked
 # of origins that may be out of reach.
@@ -14,34 +15,40 @@ ROOMS = [SCALE] if SCALE != "open" else []
 ROOMS += ["open"] if len(REAL_DATA) == len(plan.ON_REAL_DATA) else []
 
 
-# What papers name has to come from somewhere: said now, not after a night of training.
-KNOWN = {
-    name: list(known) if isinstance(known, dict) else None
-    for name, known in PREDICTED.items()
-}
-REAL_KNOWN = {experiment.name: None for experiment in plan.ON_REAL_DATA}
-LOST = [
-    problem
-    for key in CELLS
-    if PAPERS[(TABLES | CURVES)[key].paper].real or SCALE != "open"
-    for problem in papers.unpredicted(
-        (TABLES | CURVES)[key],
-        CELLS[key],
-        REAL_KNOWN if PAPERS[(TABLES | CURVES)[key].paper].real else KNOWN,
-    )
-]
-try:
-    raise_together("papers/<paper>/paper.yaml", LOST, "mend what the paper declares.")
-except RescoreError as error:
-    raise WorkflowError(str(error))
+def known_to(paper):
+    """What a paper can name: of real data the experiments that need no video, else what the rules above predict."""
+    if paper.real:
+        experiments = {experiment.name: None for experiment in plan.ON_REAL_DATA}
+        return paper_problems.Known(SETTINGS, experiments, ())
+    members = {
+        name: list(known) if isinstance(known, dict) else None
+        for name, known in PREDICTED.items()
+    }
+    return paper_problems.Known(SETTINGS, members, [*DATASETS])
 
 
-def room_of_step(command):
+# Said now, not after a night of training.
+if workflow.is_main_process:
+    judged = {
+        name: paper for name, paper in PAPERS.items() if paper.real or SCALE != "open"
+    }
+    try:
+        raise_together(
+            "papers",
+            list(paper_problems.paper_problems(Path("papers"), judged, known_to)),
+            "mend these files (docs/adding.md).",
+        )
+    except RescoreError as error:
+        raise WorkflowError(str(error))
+
+
+def room_of_step(rule):
     """The room of src/rescore that a rule's step belongs to; None where it calls none."""
-    found = re.search(r"\{params\.code\} (\w+)\.", command or "")
-    return (
-        "sources" if (command or "").startswith("rescore fetch") else found and found[1]
-    )
+    command = rule.shellcmd or ""
+    if "{params.step}" in command:
+        return rule.params.step.split(".")[0]
+    found = re.search(r"\{params\.code\} (\w+)\.", command)
+    return "sources" if command.startswith("rescore fetch") else found and found[1]
 
 
 # The files that decide what a run makes, as they were when it was planned.
@@ -52,7 +59,7 @@ PLANNED = provenance.tree_hash(provenance.WORKFLOW)
 # a network that computing nodes often lack.
 NEAR = {"sources", "scoring", "reporting"}
 workflow.localrules(
-    *(rule.name for rule in workflow.rules if room_of_step(rule.shellcmd) in NEAR)
+    *(rule.name for rule in workflow.rules if room_of_step(rule) in NEAR)
 )
 
 

@@ -195,11 +195,11 @@ for NAME, (STEP, READS, WRITES, *TOLD) in REPORTED.items():
         params:
             settings=f"--settings {shlex.quote(settings(*TOLD[0]))}" if TOLD else "",
             code=code(STEP.split()[0]),
+            step=STEP,
             options=options,
         shell:
-            "rescore step --rule {rule} --log {log} --code {params.code} "
-            + STEP
-            + " {params.options} {params.settings} > {log} 2>&1"
+            "rescore step --rule {rule} --log {log} --code {params.code} {params.step} {params.options} {params.settings}"
+            " > {log} 2>&1"
 
 
 rule aqa7_network:

@@ -129,7 +129,7 @@ def read_members(place: Place, members: Sequence[str], name: str) -> pd.DataFram
 def annotated_members(place: Place) -> set[str]:
     """Members of a table that predict every annotated sample."""
     blocks = place.declared.declared.get("blocks", ()) if place.declared else ()
-    found = [block_of(block, place.stem, {}) for block in blocks if block.get("annotated")]
+    found = [block_of(block, {}) for block in blocks if block.get("annotated")]
     return {cell.member for block in found for cell in block.cells}
 
 

@@ -121,8 +121,7 @@ def score_curves(paper: Path, figure: str, curves: Path, svg: Path, png: Path, s
         for panel, name in zip(axes.flat, names, strict=False):
             part = table[table["column"] == name]
             draw_curves(panel, part, told.get("series", {}))
-            action, _, size = name.rpartition(" ")
-            panel.set_title(f"{action}, {size} for training (test n = {part['n'].iloc[0]})", fontsize=8.5)
+            panel.set_title(f"{name} (test n = {part['n'].iloc[0]})", fontsize=8.5)
         for panel in axes.flat[len(names) :]:
             panel.set_axis_off()
         seeds = table["seeds"].max()

@@ -16,6 +16,7 @@ from rescore.manifests.summary import REPORTED_ONLY
 from rescore.reporting.wording import NOT_RUN, PROTOCOLS, not_comparable, note, scale_line
 from rescore.scoring.estimates import NONE, NOTHING_TRAINED
 from rescore.scoring.papers import BEST, BEST_ON_TEST, LAST, Table, read_paper
+from rescore.scoring.reported import read_reported
 from rescore.scoring.scores import INTERVALS, RERUN
 
 COLUMNS = [
@@ -112,22 +113,6 @@ def read_scores(table: Table, path: Path) -> pd.DataFrame:
     lines["variance"] = scores["variance"].astype(object).fillna("")
     lines["missing"] = scores["reason"].astype(object).fillna("")
     return lines.reset_index(drop=True)
-
-
-def read_reported(path: Path) -> pd.DataFrame:
-    """A reported table as text: row, column, value, n, and where the file has it `reason`: why no experiment fills a cell.
-
-    Raises:
-        RescoreError: the file is missing, or a cell stands twice.
-    """
-    try:
-        reported = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except FileNotFoundError as error:
-        raise RescoreError(f"{path}: no such file of reported numbers.") from error
-    twice = reported[reported.duplicated(["row", "column"])]
-    problems = [f"{row} / {column} stands twice" for row, column in zip(twice["row"], twice["column"], strict=True)]
-    raise_together(f"{path}: bad reported numbers", problems, "compare the file with the paper.")
-    return reported
 
 
 def join(table: Table, reported: pd.DataFrame, scores: pd.DataFrame | None, settings: dict[str, Any]) -> pd.DataFrame:

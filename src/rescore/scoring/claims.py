@@ -36,12 +36,16 @@ from rescore.scoring.claims_on_estimates import CANNOT_TELL, DECIDED, UNKNOWN
 from rescore.scoring.correlation import arithmetic_mean, fisher_z_average
 from rescore.scoring.declarations import CELLS, NAMES, SHARE, TEXT, mapping, read_declarations
 from rescore.scoring.estimates import read_estimates
+from rescore.scoring.reported import read_reported
 
 Statement = dict[str, Any]
 UNDECIDED = "undecided"
 RESULTS = ("holds", "does not hold", CANNOT_TELL, UNDECIDED)
 """Of a claim; `undecided` where a number it needs is missing."""
 REPORTED = "reported"
+COLUMNS = [
+    *("id", "section", "tables", "quote", "interpretation", "statement", "source", "result", "plain", "found"),
+]
 UNDER_EVERY_PROTOCOL = ("", "training_set")
 """Protocols of numbers that have no iteration to choose: they stand beside those of each other protocol."""
 
@@ -345,10 +349,7 @@ def reported_numbers(folder: Path) -> pd.DataFrame:
     paths = sorted((folder / "tables").glob("*.csv"))
     if not paths:
         raise RescoreError(f"{folder}/tables: no reported tables (*.csv)")
-    return pd.concat(
-        [pd.read_csv(path, dtype=str, keep_default_na=False).assign(table=path.stem) for path in paths],
-        ignore_index=True,
-    )
+    return pd.concat([read_reported(path).assign(table=path.stem) for path in paths], ignore_index=True).fillna("")
 
 
 def reproduced_numbers(
@@ -427,4 +428,4 @@ def evaluate_claims(
                     "found": finding.found,
                 }
             )
-    write_table(output, pd.DataFrame(rows))
+    write_table(output, pd.DataFrame(rows, columns=COLUMNS))

@@ -8,6 +8,7 @@ import pandas as pd
 import yaml
 
 from rescore.engine.errors import RescoreError, raise_together
+from rescore.engine.parameters import describe, spelling_problems
 
 Entry = dict[str, Any]
 LONGEST = 200
@@ -50,17 +51,27 @@ def read_declarations(
     import jsonschema
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content, spelled = yaml.safe_load(text), spelling_problems(text)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RescoreError(f"{path}: not a readable YAML file ({error})") from error
+        raise RescoreError(
+            f"{path}: not a readable YAML file ({error}). Save it as UTF-8, indented with spaces."
+        ) from error
+    raise_together(f"{path}: bad {what}", spelled, "mend the file.")
     errors = jsonschema.Draft202012Validator(schema).iter_errors(content)
-    problems = [f"{place_of(list(error.absolute_path), content)}: {error.message[:LONGEST]}" for error in errors]
+    problems = [problem_of(error, content)[:LONGEST] for error in errors]
     if not problems and isinstance(content, list):
         names = pd.Series([entry["id"] for entry in content], dtype=object)
         problems = [f"{name}: two {what} with this id" for name in names[names.duplicated()]]
         problems += [f"{entry['id']}: {problem}" for entry in content for problem in further(entry)]
     raise_together(f"{path}: bad {what}", problems, f"mend the file; {described_in} describes it.")
     return content
+
+
+def problem_of(error: Any, content: Any) -> str:
+    """One line for a schema violation: the entry, what is wrong, and the nearest valid key."""
+    where, steps = describe(error), list(error.absolute_path)
+    return where if isinstance(content, dict) else f"{place_of(steps, content)}: {where.partition(': ')[2]}"
 
 
 def place_of(steps: list[str | int], content: Any) -> str:

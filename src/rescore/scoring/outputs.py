@@ -33,7 +33,10 @@ from rescore.scoring.predictions import (
 CLASS_COLUMNS = (*KEY[:3], "dataset", "sample", "split", "subaction", "target", "predicted")
 CAPTION_COLUMNS = (*KEY[:3], "dataset", "sample", "split", "target", "predicted")
 SPLITS = ("test", "validation")
-REMEDY = "delete these files (their members' folders) and run the workflow again."
+REMEDY = (
+    "members that are not there: mend papers/<paper>/paper.yaml, or run the experiments that write them; damaged files are"
+    " written anew when they are deleted."
+)
 
 
 @dataclass(frozen=True)
@@ -350,7 +353,8 @@ def read_parts(table: str, paths: Sequence[Path], columns: Sequence[str], wanted
         if not absent and len(whole):
             parts.append(wanted.of(whole)[list(columns)])
     raise_together(f"{table}: what members wrote has another form", problems, REMEDY)
-    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    found = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    return found.astype(dict.fromkeys(("target", "predicted"), float)) if tuple(columns) == COLUMNS else found
 
 
 def data_problems(

@@ -5,7 +5,8 @@
 
 A cell's fields are its block's, its row's and its column's, each laid over the one before; its member is the template `member`
 filled in with them. A title with `each` stands for several rows or columns, one for each entry of a list of params.yaml. The form
-is SCHEMA; docs/adding.md has an example. No framework and no data is read here: the workflow asks which tables there are.
+is SCHEMA, docs/adding.md has an example, and reporting.paper_problems says what a form cannot. No framework and no data is read
+here: the workflow asks which tables there are.
 """
 
 import itertools
@@ -31,7 +32,12 @@ RULES = (NOTHING_CHOSEN, TRAINING_SET, BEST_ON_TEST, LAST, VALIDATION, BEST)
 AVERAGES = ("fisher_z_average", "arithmetic_mean")
 FIGURES = "figures"
 
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
+"""Of papers, tables and figures: they name files."""
+RESERVED = ("claims", "comparisons")
+"""Names of files beside a paper's tables."""
 NAMES = {"type": "array", "items": TEXT}
+SELECTION = {"type": "array", "items": {"enum": list(RULES)}, "minItems": 1, "uniqueItems": True}
 WORDS = {"type": "object", "additionalProperties": {"type": "string"}}
 EACH = {"anyOf": [TEXT, {"type": "object", "additionalProperties": TEXT}]}
 FIELDS = {
@@ -40,12 +46,12 @@ FIELDS = {
         "member": {"anyOf": [TEXT, NAMES]},
         "absent": {"type": "string"},
         "grid": TEXT,
-        "selection": {"type": "array", "items": {"enum": list(RULES)}},
+        "selection": SELECTION,
         "each": EACH,
     },
     "additionalProperties": {"type": "string"},
 }
-AXIS = {"type": "object", "additionalProperties": FIELDS, "minProperties": 1}
+AXIS = {"type": "object", "additionalProperties": FIELDS, "minProperties": 1, "propertyNames": TEXT}
 AVERAGE = mapping({"rule": {"enum": list(AVERAGES)}}, {"without": TEXT})
 BLOCK = {
     "type": "object",
@@ -53,7 +59,7 @@ BLOCK = {
         **FIELDS["properties"],  # type: ignore[dict-item]
         "rows": AXIS,
         "columns": AXIS,
-        "averages": {"type": "object", "additionalProperties": AVERAGE},
+        "averages": {"type": "object", "additionalProperties": AVERAGE, "propertyNames": TEXT},
         "averages_alone": {"type": "boolean"},
         "known": WORDS,
         "annotated": {"type": "boolean"},
@@ -80,19 +86,20 @@ TABLE = mapping(
         "samples": {"enum": ["test", "training_set", "drawn", "any"]},
         "drawn": TEXT,
         "unit": {"enum": ["correlation", "percent"]},
-        "selection": {"type": "array", "items": {"enum": list(RULES)}},
+        "selection": SELECTION,
         "inside_training": {"enum": [NOTHING_CHOSEN, TRAINING_SET]},
         "blocks": {"type": "array", "items": BLOCK, "minItems": 1},
         "differences": {"type": "object", "additionalProperties": {**NAMES, "minItems": 2, "maxItems": 2}},
         "beyond": mapping({"row": TEXT, "column": TEXT}),
     },
-)
+) | {"dependentRequired": {"blocks": ["experiments"]}}
+NAMED = {"type": "object", "propertyNames": {"type": "string", "pattern": NAME}}
 SCHEMA = mapping(
     {
         "title": TEXT,
         "short": TEXT,
         "videos": {"type": "string"},
-        "tables": {"type": "object", "additionalProperties": TABLE},
+        "tables": NAMED | {"additionalProperties": TABLE, "minProperties": 1},
     },
     {
         **dict.fromkeys(("authors", "venue", "heading"), TEXT),
@@ -103,8 +110,8 @@ SCHEMA = mapping(
         "real": {"type": "boolean"},
         "counted": NAMES,
         "pictures": NAMES,
-        "curves": {"type": "object", "additionalProperties": mapping({"title": TEXT, "of": TEXT}, {"series": SERIES})},
-        FIGURES: WORDS,
+        "curves": NAMED | {"additionalProperties": mapping({"title": TEXT, "of": TEXT}, {"series": SERIES})},
+        FIGURES: NAMED | WORDS,
     },
 )
 
@@ -295,7 +302,15 @@ class Table:
             raise RescoreError(
                 f"no scores are declared for '{self.key}'. papers/{self.paper}/paper.yaml declares them."
             )
-        return [block_of(block, self.key, settings) for block in self.declared["blocks"]]
+        found: list[Block] = []
+        problems: list[str] = []
+        for block in self.declared["blocks"]:
+            try:
+                found.append(block_of(block, settings))
+            except RescoreError as error:
+                problems += str(error).splitlines()
+        raise_together(f"papers/{self.paper}/paper.yaml, table {self.name}", problems, "mend what it declares.")
+        return found
 
     def cells(self, settings: Settings) -> list[Cell]:
         """Every cell that predictions fill, averages aside."""
@@ -361,8 +376,13 @@ def read_paper(path: Path) -> Paper:
         for table, declared in content["tables"].items()
     }
     curves = content.get("curves", {})
-    lost = [f"curves.{figure}: no table '{told['of']}'" for figure, told in curves.items() if told["of"] not in tables]
-    raise_together(f"{path}: bad paper", lost, "name one of its tables.")
+    lost = [
+        f"curves.{figure}: no table '{told['of']}' that members fill"
+        for figure, told in curves.items()
+        if "blocks" not in content["tables"].get(told["of"], {})
+    ]
+    lost += [] if re.match(NAME, name) else [f"the folder's name '{name}': letters, digits, _ and - alone"]
+    raise_together(f"{path}: bad paper", lost, "mend the names.")
     return Paper(
         name=name,
         title=content["title"],
@@ -384,13 +404,33 @@ def read_papers(folder: Path = FOLDER) -> dict[str, Paper]:
     """Every paper of a folder by its name, the oldest first, then what has no year.
 
     Raises:
-        RescoreError: there is none, or a declaration is not what it should be.
+        RescoreError: there is none, or declarations are not what they should be: all of them together.
     """
-    found = sorted(folder.glob("*/paper.yaml"))
+    found, papers, problems = sorted(folder.glob("*/paper.yaml")), list[Paper](), list[str]()
     if not found:
         raise RescoreError(f"{folder}: no folder in it has a paper.yaml. Run in the repository's root.")
-    papers = sorted(map(read_paper, found), key=lambda paper: (paper.year or 9999, paper.name))
+    for path in found:
+        try:
+            papers.append(read_paper(path))
+        except RescoreError as error:
+            problems.append(str(error))
+    if problems:
+        raise RescoreError("\n".join(problems))
+    papers.sort(key=lambda paper: (paper.year or 9999, paper.name))
+    raise_together(f"{folder}", list(colliding(papers)), "give one of them another name.")
     return {paper.name: paper for paper in papers}
+
+
+def colliding(papers: Sequence[Paper]) -> Iterator[str]:
+    """Tables and curves of different papers, or of one, whose files would have one name."""
+    keys = [
+        (f"{paper.name}_{name}", f"{name} of {paper.name}")
+        for paper in papers
+        for name in (*paper.tables, *paper.curves, *RESERVED)
+    ]
+    for key, of in itertools.groupby(sorted(keys), key=lambda pair: pair[0]):
+        if len(names := [name for _, name in of]) > 1:
+            yield f"{' and '.join(names)} are both {key}"
 
 
 def unpredicted(table: Table, cells: Sequence[Cell], known: Mapping[str, Collection[str] | None]) -> Iterator[str]:
@@ -431,22 +471,42 @@ def setting_of(settings: Settings, name: str) -> Any:
 
 
 def entries_of(axis: Mapping[str, Mapping[str, Any]], settings: Settings) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Titles and fields of an axis, those with `each` once an entry."""
+    """Titles and fields of an axis, those with `each` once an entry.
+
+    Raises:
+        RescoreError: `each` names no list, or a title a field that its entries have not.
+    """
     for title, fields in axis.items():
         each, plain = fields.get("each"), {name: value for name, value in fields.items() if name != "each"}
         if each is None:
             yield title, plain
             continue
         if isinstance(each, str):
-            listed = [{name: str(value) for name, value in entry.items()} for entry in setting_of(settings, each)]
+            listed = [{name: str(value) for name, value in entry.items()} for entry in list_of(settings, each, dict)]
         else:
-            values = [[str(value) for value in setting_of(settings, name)] for name in each.values()]
+            values = [[str(value) for value in list_of(settings, name, object)] for name in each.values()]
             listed = [dict(zip(each, chosen, strict=True)) for chosen in itertools.product(*values)]
-        yield from ((filled(title, entry), {**plain, **entry}) for entry in listed)
+        try:
+            yield from [(filled(title, entry), {**plain, **entry}) for entry in listed]
+        except KeyError as error:
+            raise RescoreError(f"'{title}': its title names the field {error}, which `each` has not") from error
+
+
+def list_of(settings: Settings, name: str, kind: type) -> list[Any]:
+    """A setting that is a list of things of one kind.
+
+    Raises:
+        RescoreError: it is none.
+    """
+    value = setting_of(settings, name)
+    if not isinstance(value, list) or not all(isinstance(entry, kind) for entry in value):
+        what = "no list of mappings" if kind is dict else "no list"
+        raise RescoreError(f"`each` names '{name}', which is {what} in params.yaml")
+    return value
 
 
 def filled(template: str, fields: Mapping[str, Any]) -> str:
-    """A template with `{field}` filled in; what else stands in braces is left.
+    """A template with each `{field}` filled in.
 
     Raises:
         KeyError: a field is not there.
@@ -454,13 +514,23 @@ def filled(template: str, fields: Mapping[str, Any]) -> str:
     return re.sub(r"\{(\w+)\}", lambda found: str(fields[found[1]]), template)
 
 
-def block_of(declared: Mapping[str, Any], table: str, settings: Settings) -> Block:
-    """A declared block with its cells, row by row."""
+def block_of(declared: Mapping[str, Any], settings: Settings) -> Block:
+    """A declared block with its cells, row by row.
+
+    Raises:
+        RescoreError: a title, a member or a setting cannot be found out; a line a problem.
+    """
     inherited = {name: value for name, value in declared.items() if isinstance(value, str | list)}
     columns = list(entries_of(declared["columns"], settings))
-    cells = []
+    cells, problems = list[Cell](), list[str]()
     for row, of_row in entries_of(declared["rows"], settings):
-        cells += [cell_of(row, column, {**inherited, **of_row, **of_column}, table) for column, of_column in columns]
+        for column, of_column in columns:
+            try:
+                cells.append(cell_of(row, column, {**inherited, **of_row, **of_column}))
+            except RescoreError as error:
+                problems.append(str(error))
+    if problems:
+        raise RescoreError("\n".join(problems))
     return Block(
         cells=tuple(cells),
         averages=tuple(
@@ -473,7 +543,7 @@ def block_of(declared: Mapping[str, Any], table: str, settings: Settings) -> Blo
     )
 
 
-def cell_of(row: str, column: str, fields: Mapping[str, Any], table: str) -> Cell:
+def cell_of(row: str, column: str, fields: Mapping[str, Any]) -> Cell:
     """A cell by its fields.
 
     Raises:
@@ -483,11 +553,9 @@ def cell_of(row: str, column: str, fields: Mapping[str, Any], table: str) -> Cel
     try:
         members = [filled(name, fields) for name in ([templates] if isinstance(templates, str) else templates)]
     except KeyError as error:
-        raise RescoreError(
-            f"{table}: {row} / {column}: its member names the field {error}, which it has not. Mend paper.yaml."
-        ) from error
+        raise RescoreError(f"{row} / {column}: its member names the field {error}, which it has not") from error
     if not members:
-        raise RescoreError(f"{table}: {row} / {column} has no member. Mend paper.yaml.")
+        raise RescoreError(f"{row} / {column}: it has no member")
     return Cell(
         row=row,
         column=column,

@@ -268,7 +268,8 @@ def average_lines(
         cells = [cell for cell in cells if not average.without or cell.action != cell.fields.get(average.without)]
         if cells and all(cell in found for cell in cells):
             estimate = combine([found[cell] for cell in cells], AVERAGES[average.rule])
-            line = line_of(row, average.column, average.rule, rule, estimate, estimate.reason, settings)
+            statistic = average.rule + ("_percent" if estimate.unit == 100 else "")
+            line = line_of(row, average.column, statistic, rule, estimate, estimate.reason, settings)
             yield line | whose(cells, chosen, average.rule)
 
 
