@@ -368,7 +368,7 @@ def read_paper(path: Path) -> Paper:
     Raises:
         RescoreError: the file is missing, not YAML, or has not the form of SCHEMA; every problem together.
     """
-    content = read_declarations(path, SCHEMA, "paper", "rescore.scoring.papers")
+    content = read_declarations(path, SCHEMA, "paper", "docs/adding.md")
     name = path.absolute().parent.name
     texts, rows = content.get("texts", {}), content.get("rows", {})
     tables = {
