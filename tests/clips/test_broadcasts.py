@@ -305,7 +305,7 @@ def test_a_killed_run_goes_on_with_the_broadcasts_that_it_has_not_finished(tmp_p
     run = subprocess.Popen(words, stderr=subprocess.DEVNULL, start_new_session=True)
     folder = outputs[0].parent / ".mtl_aqa.partial"
     deadline = time.monotonic() + 60
-    while not list(folder.glob("*.json")) and time.monotonic() < deadline:
+    while not list(folder.glob("[!.]*.json")) and time.monotonic() < deadline:
         time.sleep(0.002)
     os.killpg(run.pid, signal.SIGKILL)
     assert run.wait() == -signal.SIGKILL

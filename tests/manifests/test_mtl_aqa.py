@@ -24,7 +24,7 @@ from rescore.manifests.mtl_aqa import (
 MIRROR = os.environ.get("RESCORE_MIRROR")
 needs_mirror = pytest.mark.skipif(not MIRROR, reason="RESCORE_MIRROR is not set")
 VIDEOS = Path("data/raw/mtl_aqa/videos")
-REPORTED = Path(__file__).parents[2] / "papers" / "open" / "mtl_aqa.csv"
+REPORTED = Path(__file__).parents[2] / "papers" / "open" / "tables" / "mtl_aqa.csv"
 
 
 def annotation(**changes: Any) -> dict[str, Any]:

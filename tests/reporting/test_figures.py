@@ -60,7 +60,7 @@ def test_equal_bytes_and_the_right_words(inputs, demo, name):
     assert first[1].read_bytes().startswith(b"\x89PNG")
     words = {
         "figure2": ["SYNTHETIC", "conv1", "16 × 56", "656"],
-        "figure3": ["SYNTHETIC", "Diving, 25 for training (test n = 50)", "mean over 3 seeds"],
+        "figure3": ["SYNTHETIC", "Diving 25 (test n = 50)", "mean over 3 seeds"],
         "forest": ["SYNTHETIC", "Multi-action", "Diving (n = 70)", "Avg. Corr. (n = 303)", "Perfect observer"],
         "learning_curve": ["SYNTHETIC", "test accuracy", "share of windows right"],
     }[name]

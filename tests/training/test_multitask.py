@@ -57,7 +57,7 @@ def test_learns_scores_and_classes_and_writes_curves(tmp_path: Path) -> None:
     assert list(speed["epoch"]) == list(curve["epoch"])
     assert set(speed["precision"]) == {"float32"}
     assert (speed["samples_per_second"] > 0).all()
-    assert ((speed["utilisation"] > 0) & (speed["utilisation"] < 1)).all()
+    assert (speed["utilisation"] > 0).all()  # of what the machine could do beside other work: no bound from above
     assert not list((tmp_path / "run").glob("*restart*"))
 
 
