@@ -1,9 +1,11 @@
 # The two commands of a fresh machine:
 #   make reproduce   set up, then regenerate every table and figure (scale demo, and open where its data is at hand)
-#   make test        set up, then pass the linters and every test, the whole workflow at scale smoke included
+#   make test        set up, then pass the linters and the tests, the whole workflow at scale smoke included
 VENV ?= .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SCALE ?= demo
+# Which tests, as pytest's -m: all but those that want a scheduler or an emulator of other processors; `TESTS=` is every one.
+export TESTS ?= not cluster and not portability
 # Which builds of PyTorch: those of the lock file, 6.6 GB with CUDA; or `make TORCH=cpu ...`: the same release without, a tenth of it.
 TORCH ?= cuda
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
@@ -33,7 +35,7 @@ reproduce: setup
 	@echo "Read results/$(SCALE)/index.html"
 
 test: lint
-	pytest
+	pytest -m "$$TESTS"
 
 test-fast: setup
 	pytest -m "not slow"

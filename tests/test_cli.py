@@ -4,6 +4,7 @@ import dataclasses
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,34 @@ def test_a_steps_options_are_its_functions_parameters():
     words = ["--output", "a/b.csv", "--names", "x", "y", "--settings", '{"seed": 3}', "--limit", "4"]
     values = vars(cli.step_parser(example_step, "example").parse_args(words))
     assert values == {"output": Path("a/b.csv"), "names": ["x", "y"], "settings": {"seed": 3}, "limit": 4, "plot": None}
+
+
+@dataclasses.dataclass(frozen=True)
+class Inputs:
+    tables: Sequence[Path] = ()
+    audit: Path | None = None
+
+
+TAKEN = []
+
+
+def step_of_files(inputs: Inputs, output: Path) -> None:
+    """A step that takes its inputs as one."""
+    TAKEN.append((inputs, output))
+
+
+def test_a_dataclass_among_a_steps_parameters_stands_for_its_fields(capsys):
+    parser = cli.step_parser(step_of_files, "example")
+    for words, taken in {
+        "--output o": Inputs(),
+        "--output o --tables a b --audit c": Inputs([Path("a"), Path("b")], Path("c")),
+        "--output o --tables": Inputs([]),
+    }.items():
+        cli.call_step(step_of_files, **vars(parser.parse_args(words.split())))
+        assert TAKEN.pop() == (taken, Path("o"))
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--output", "o", "--inputs", "a"])
+    assert "--inputs" in capsys.readouterr().err
 
 
 def test_a_missing_step_option_is_refused(capsys):

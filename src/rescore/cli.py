@@ -6,6 +6,8 @@ Modules are imported only when their command runs: `rescore --help` loads no fra
 import argparse
 import collections.abc
 import contextlib
+import dataclasses
+import functools
 import importlib
 import inspect
 import json
@@ -14,8 +16,7 @@ import sys
 import tempfile
 import types
 import typing
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ DESCRIPTION = """Rerun the experiments of action-quality-assessment papers and h
 The workflow itself is run by `snakemake --cores all`; these commands look at it, feed it, and use what it trained."""
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Command:
     """What a command does, and its options."""
 
@@ -201,25 +202,41 @@ def convert(annotation: Any) -> Callable[[str], Any]:
     return annotation if callable(annotation) else str
 
 
-def step_parser(function: Callable[..., Any], name: str) -> argparse.ArgumentParser:
-    """A parser made from a step function's signature: `--name value` per parameter, `list[...]` taking several values."""
-    parser = argparse.ArgumentParser(f"rescore step {name}", description=inspect.getdoc(function))
+def options_of(function: Callable[..., Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Name, type and default of each option of a step; a parameter that is a dataclass stands for its fields."""
     hints = typing.get_type_hints(function)
     for parameter in inspect.signature(function).parameters.values():
         annotation = without_none(hints[parameter.name])
-        required = parameter.default is inspect.Parameter.empty
-        option = f"--{parameter.name.replace('_', '-')}"
-        default = None if required else parameter.default
-        if typing.get_origin(annotation) is list:
-            kind = typing.get_args(annotation)[0]
-            parser.add_argument(
-                option, dest=parameter.name, type=convert(kind), nargs="*", required=required, default=default
-            )
+        if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
+            yield from options_of(annotation)
         else:
-            parser.add_argument(
-                option, dest=parameter.name, type=convert(annotation), required=required, default=default
-            )
+            yield parameter.name, annotation, parameter.default
+
+
+def step_parser(function: Callable[..., Any], name: str) -> argparse.ArgumentParser:
+    """A parser made from a step function's signature: `--name value` per parameter, lists taking several values."""
+    parser = argparse.ArgumentParser(f"rescore step {name}", description=inspect.getdoc(function))
+    for option, annotation, default in options_of(function):
+        several = typing.get_origin(annotation) in (list, collections.abc.Sequence)
+        kind = typing.get_args(annotation)[0] if several else annotation
+        required = default is inspect.Parameter.empty
+        parser.add_argument(
+            f"--{option.replace('_', '-')}",
+            dest=option,
+            type=convert(kind),
+            required=required,
+            default=None if required else default,
+            nargs="*" if several else None,
+        )
     return parser
+
+
+def call_step(function: Callable[..., Any], **values: Any) -> None:
+    """Call a step with the values of its options; a parameter that is a dataclass is made of its fields'."""
+    for name, hint in typing.get_type_hints(function).items():
+        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+            values[name] = hint(**{field.name: values.pop(field.name) for field in dataclasses.fields(hint)})
+    function(**values)
 
 
 def run_step(name: str, arguments: Sequence[str], rule: str = "", log: Path | None = None, code: str = "") -> None:
@@ -239,11 +256,12 @@ def run_step(name: str, arguments: Sequence[str], rule: str = "", log: Path | No
     processes.exit_with_run()
     values = vars(step_parser(function, name).parse_args(list(arguments)))
     if log is None:
-        function(**values)
+        call_step(function, **values)
         return
     from rescore.engine import step_record
 
-    step_record.run_recorded(function, values, rule=rule, step=name, log=log, code=code)
+    called = functools.partial(call_step, function)
+    step_record.run_recorded(called, values, rule=rule, step=name, log=log, code=code)
 
 
 def run_plan(options: argparse.Namespace) -> int:

@@ -106,6 +106,7 @@ def test_other_arithmetic_gives_other_bytes_and_is_named():
 
 
 @pytest.mark.slow
+@pytest.mark.portability
 @pytest.mark.parametrize("processor", PROCESSORS)
 def test_another_processor_computes_the_same(processor):
     emulator = shutil.which("qemu-x86_64")

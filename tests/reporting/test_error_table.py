@@ -5,7 +5,7 @@ import pytest
 
 from rescore.engine.errors import RescoreError
 from rescore.reporting.error_table import make_error_table
-from rescore.reporting.page import page
+from rescore.reporting.page import Files, page
 from rescore.reporting.tables import read_result
 from rescore.scoring.error_measures import measure_errors
 from tests.reporting.test_page import parse
@@ -55,7 +55,7 @@ def test_official_data_is_called_so(scores, tmp_path):
 @pytest.mark.parametrize("scale", ["demo", "paper"])
 def test_the_page_shows_every_line_folded(scores, tmp_path, scale):
     table, _ = write(scores, tmp_path, settings_of(scale))
-    page([], [], tmp_path / "index.html", [], settings_of(scale), errors=table)
+    page(Files(errors=table), tmp_path / "index.html", settings_of(scale))
     text, result = (tmp_path / "index.html").read_text(), read_result(table)
     rows = parse(tmp_path / "index.html").rows["errors-rows"][1:]
     assert [(row["th"], row["ours"], row["n"]) for row in rows] == list(

@@ -15,7 +15,7 @@ import pytest
 
 from rescore.engine.errors import RescoreError
 from rescore.engine.measured import without_measured
-from rescore.reporting.page import agreeing, overview, page
+from rescore.reporting.page import Files, agreeing, overview, page
 from rescore.reporting.tables import VERDICTS, make_table, read_result
 from rescore.scoring.claims import RESULTS
 from rescore.scoring.scores import COLUMNS
@@ -337,8 +337,7 @@ def open_page(tmp_path):
     (tmp_path / "real_dive" / "record.json").write_text('{"frames": [103, 112, 112, 3], "weights": "random"}')
     (tmp_path / "findings.csv").write_text("source,finding\nsheet 04,mark 45 is outside 0 to 10\n")
     given = {"findings": [tmp_path / "findings.csv"], "records": [tmp_path / "real_dive" / "record.json"]}
-    given["papers"] = tmp_path / "papers"
-    page([table], [], tmp_path / "open.html", [], settings, **given)
+    page(Files(tables=[table], **given), tmp_path / "open.html", settings, papers=tmp_path / "papers")
     return tmp_path / "open.html"
 
 
@@ -401,18 +400,18 @@ def test_a_page_loads_no_framework():
 
 
 def test_missing_and_wrong_inputs_are_named(tmp_path):
-    settings = settings_of("demo")
+    settings, output = settings_of("demo"), tmp_path / "index.html"
     with pytest.raises(RescoreError) as error:
-        page([tmp_path / "aqa7_table2.csv", tmp_path / "aqa7_table3.csv"], [], tmp_path / "index.html", [], settings)
+        page(Files(tables=[tmp_path / f"aqa7_{table}.csv" for table in ("table2", "table3")]), output, settings)
     assert "aqa7_table2.csv" in str(error.value)
     assert "aqa7_table3.csv" in str(error.value)
     pd.DataFrame({"reported": []}).to_csv(tmp_path / "aqa7_table2.csv")
     with pytest.raises(RescoreError, match="not a figure"):
-        page([], [tmp_path / "aqa7_table2.csv"], tmp_path / "index.html", [], settings)
+        page(Files(figures=[tmp_path / "aqa7_table2.csv"]), output, settings)
     (tmp_path / "aqa7_table9.csv").write_text("row\n")
     with pytest.raises(RescoreError, match="results tables are named"):
-        page([tmp_path / "aqa7_table9.csv"], [], tmp_path / "index.html", [], settings)
+        page(Files(tables=[tmp_path / "aqa7_table9.csv"]), output, settings)
     (tmp_path / "records").mkdir()
     (tmp_path / "records" / "x.json").write_text("{")
     with pytest.raises(RescoreError, match="x.json: not a record, no JSON"):
-        page([], [], tmp_path / "index.html", [], settings, step_records=tmp_path / "records")
+        page(Files(), output, settings, step_records=tmp_path / "records")

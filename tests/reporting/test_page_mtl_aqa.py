@@ -9,7 +9,7 @@ from rescore.engine.storage import save_arrays, write_table
 from rescore.reporting.cells import mean_of, members_behind, seeds_behind
 from rescore.reporting.evidence import place_of
 from rescore.reporting.explain import explain
-from rescore.reporting.page import overview, page
+from rescore.reporting.page import Files, overview, page
 from rescore.reporting.tables import make_table, read_result
 from rescore.scoring.score_table import score_table
 from tests.mtl_aqa_files import SETTINGS, write_files
@@ -55,7 +55,8 @@ def tree(tmp_path_factory):
 def shown(tree):
     tables = [tree / f"results/paper/tables/mtl_aqa_{table}.csv" for table in TABLES]
     curves = sorted((tree / "runs/paper/mtl_aqa").rglob("1059/*/curve.csv"))
-    page(tables, [], tree / "results/paper/index.html", [], MIXED, curves=curves, runs=tree / "runs/paper")
+    files = Files(tables=tables, curves=curves)
+    page(files, tree / "results/paper/index.html", MIXED, runs=tree / "runs/paper")
     return tree / "results/paper/index.html"
 
 

@@ -205,3 +205,63 @@ def test_claims_and_comparisons_are_read_too(folder):
     assert "claims.yaml, one_for_all_is_better: no table 'table9', did you mean 'table1'?" in found
     assert "comparisons.yaml: bad comparisons" in found
     assert f"{folder / 'lost'}: no paper.yaml beside its claims.yaml" in found
+
+
+CELLS = {
+    "a claim's row": (
+        "rows: [One for all], columns: [Diving]}\n      right",
+        "rows: [One for All], columns: [Diving]}\n      right",
+        "one_for_all_is_better: table1 has no row 'One for All', did you mean 'One for all'?",
+    ),
+    "a claim's column": (
+        "columns: [Diving]}\n      relation",
+        "columns: [Divin]}\n      relation",
+        "one_for_all_is_better: table1 has no column 'Divin', did you mean 'Diving'?",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CELLS)
+def test_rows_and_columns_that_a_claim_names_have_to_be_there(folder, case):
+    old, new, message = CELLS[case]
+    claims = folder / "example" / "claims.yaml"
+    assert old in claims.read_text()
+    claims.write_text(claims.read_text().replace(old, new))
+    assert problems(folder) == [f"{claims}, {message}"]
+
+
+AGGREGATE = """
+- id: {id}
+  section: "4"
+  tables: [table1]
+  quote: "the mean"
+  statement:
+    all:
+      - aggregate: {{table: table1, row: {row}, columns: [Diving, {column}], into: {into}, rule: arithmetic_mean}}
+"""
+
+
+def test_what_an_average_is_made_of_has_to_be_there_and_all_of_it_is_named_together(folder):
+    claims = folder / "example" / "claims.yaml"
+    sound = {"id": "sound", "row": "One for all", "column": "Skiing", "into": "Mean"}
+    wrong = {"id": "wrong", "row": "One", "column": "Ski", "into": "Average"}
+    claims.write_text("".join(AGGREGATE.format(**told) for told in (sound, wrong)))
+    found = problems(folder)
+    assert [line.partition(", wrong: ")[2].partition(",")[0] for line in found] == [
+        f"table1 has no {kind} '{name}'" for kind, name in (("row", "One"), ("column", "Ski"), ("column", "Average"))
+    ]
+
+
+def test_sides_of_comparisons_name_cells_of_their_table(folder):
+    (folder / "example" / "comparisons.yaml").write_text(
+        """
+- id: one_against_each
+  table: table1
+  left: {rows: [One for all], columns: [Diving, Slalom]}
+  right: {rows: [One for every], columns: [Diving, Skiing]}
+"""
+    )
+    found = problems(folder)
+    assert len(found) == 2
+    assert "comparisons.yaml, one_against_each: table1 has no column 'Slalom'" in found[0]
+    assert "table1 has no row 'One for every', did you mean 'One for each'?" in found[1]

@@ -8,7 +8,7 @@ import pytest
 
 from rescore.engine.errors import RescoreError
 from rescore.features.true_poses import compare
-from rescore.reporting.page import page
+from rescore.reporting.page import Files, page
 from rescore.reporting.pose_table import make_pose_table
 
 SETTINGS = {
@@ -51,7 +51,7 @@ def test_the_table_has_what_was_measured(made):
 
 def test_the_page_shows_it_as_synthetic(made):
     folder, (_, _, record) = made
-    page([], [], folder / "index.html", [], SETTINGS, records=[record])
+    page(Files(records=[record]), folder / "index.html", SETTINGS)
     text = (folder / "index.html").read_text()
     assert '<h3>Pose estimator <span class="mark">(synthetic)</span></h3>' in text
     assert "Within 2 (%): 75.0" in text

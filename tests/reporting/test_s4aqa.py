@@ -8,7 +8,7 @@ from rescore.reporting.cells import mean_of, members_behind, seeds_behind
 from rescore.reporting.evidence import Provenance, links, place_of
 from rescore.reporting.explain import explain
 from rescore.reporting.figures import forest
-from rescore.reporting.page import page
+from rescore.reporting.page import Files, page
 from rescore.reporting.tables import make_table, read_result
 from rescore.scoring.score_table import score_table
 from tests.reporting.test_page import parse
@@ -46,7 +46,7 @@ def test_the_page_has_a_section_of_the_paper(tree):
     tables = [tree / f"results/paper/tables/s4aqa_{table}.csv" for table in TABLES]
     figures = [tree / f"results/paper/figures/s4aqa_{table}_forest.svg" for table in TABLES]
     path = tree / "results/paper/index.html"
-    page(tables, figures, path, [], SETTINGS, runs=tree / "runs/paper")
+    page(Files(tables=tables, figures=figures), path, SETTINGS, runs=tree / "runs/paper")
     rows = parse(path).rows
     for table in TABLES:
         result = read_result(tree / f"results/paper/tables/s4aqa_{table}.csv")

@@ -10,7 +10,7 @@ import pandas as pd
 
 from rescore.engine.storage import save_arrays, sha256_file, write_table
 from rescore.reporting.figures import forest
-from rescore.reporting.page import page
+from rescore.reporting.page import Files, page
 from rescore.reporting.tables import make_table
 from rescore.scoring.claims import evaluate_claims
 from rescore.scoring.score_table import score_table
@@ -126,25 +126,24 @@ def make_page(
     results, runs = root / "results" / scale, root / "runs" / scale
     output = output or results / "index.html"
     given = {
+        "tables": [results / "tables" / f"aqa7_{table}.csv" for table in tables],
+        "figures": [results / "figures" / name for name in PICTURES],
         "claims": [results / "tables" / "aqa7_claims.csv"],
+        "curves": [runs / "scores" / "aqa7_figure3.csv", runs / "backbone/0/curve.csv"],
+        "dropped": [root / "data" / scale / "clips" / "aqa7.dropped.csv"],
+        "audit": root / "results" / "audit.csv",
+    }
+    behind = {
         "not_run": json.dumps(
             [{"what": "Pose <DCT>", "why": 'no "pose"', "command": "snakemake --config scale=paper"}]
         ),
-        "curves": [runs / "scores" / "aqa7_figure3.csv", runs / "backbone/0/curve.csv"],
-        "audit": root / "results" / "audit.csv",
         "runs": runs,
         "step_records": runs / "records",
         "papers": root / "papers",
-        **more,
     }
-    page(
-        [results / "tables" / f"aqa7_{table}.csv" for table in tables],
-        [results / "figures" / name for name in PICTURES],
-        output,
-        [root / "data" / scale / "clips" / "aqa7.dropped.csv"],
-        settings_of(scale),
-        **given,  # type: ignore[arg-type]
-    )
+    for name, value in more.items():
+        (behind if name in behind else given)[name] = value
+    page(Files(**given), output, settings_of(scale), **behind)  # type: ignore[arg-type]
     return output
 
 

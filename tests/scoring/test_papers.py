@@ -95,7 +95,12 @@ def test_everything_wrong_with_a_declaration_is_named_together(copy):
 
     with pytest.raises(RescoreError) as caught:
         read_paper(edited(copy, change))
-    for words in ("unknown key 'titel', did you mean 'title'?", "tables.table2.unit", "percents", "'rows' is a required"):
+    for words in (
+        "unknown key 'titel', did you mean 'title'?",
+        "tables.table2.unit",
+        "percents",
+        "'rows' is a required",
+    ):
         assert words in str(caught.value)
 
 

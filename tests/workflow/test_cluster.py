@@ -15,7 +15,7 @@ from tests.workflow import slurm
 from tests.workflow.conftest import environment, make_clone
 from tests.workflow.test_workflow import results
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
 INDEX = "data/smoke/videos/pretraining.csv"
 """Videos of the pre-training set, by SHA-256: a step of some seconds, on all cores of its node."""

@@ -197,9 +197,7 @@ rule open_page:
         code=code("reporting.page.page"),
         not_run=canonical_json(plan.not_run("open", SETTINGS, MIRROR, DONE)),
         options=options,
-        # Without any real data the page says how to get it.
-        none="--figures --dropped" if OPEN_TABLES else "--tables --figures --dropped",
     shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} reporting.page.page {params.options} {params.none}"
+        "rescore step --rule {rule} --log {log} --code {params.code} reporting.page.page {params.options}"
         " --runs runs/open --step-records runs/open/records --not-run {params.not_run:q}"
         " --settings {params.settings:q} > {log} 2>&1"

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,7 @@ def table_plots(
     yield from (plot for plot in found if plot is not None)
 
 
-def cells_in_figures(curves: list[Path], paper: str, papers: Mapping[str, Paper]) -> set[tuple[str, str]]:
+def cells_in_figures(curves: Sequence[Path], paper: str, papers: Mapping[str, Paper]) -> set[tuple[str, str]]:
     """Rows and columns whose scores by iteration a figure of a paper shows."""
     tables = [read_table(path) for path in curves if split_stem(path.stem, papers)[0] == paper]
     shown = [table[["row", "column"]] for table in tables if {"row", "column", "iteration"} <= set(table.columns)]
@@ -107,7 +107,7 @@ def cells_in_figures(curves: list[Path], paper: str, papers: Mapping[str, Paper]
 
 
 def curve_plots(
-    paths: list[Path], tables: list[Path], runs: Path | None, papers: Mapping[str, Paper]
+    paths: Sequence[Path], tables: Sequence[Path], runs: Path | None, papers: Mapping[str, Paper]
 ) -> Iterator[tuple[str, plots.Plot]]:
     """Paper and plot of scores by iteration (named as the paper's figure) and of training curves, one plot an experiment."""
     trainings: dict[str, dict[str, Path]] = {}
@@ -125,7 +125,7 @@ def curve_plots(
         yield owner_of(experiment, tables, papers), plots.training_curves(name, title, files, CURVES)
 
 
-def owner_of(experiment: str, tables: list[Path], papers: Mapping[str, Paper]) -> str:
+def owner_of(experiment: str, tables: Sequence[Path], papers: Mapping[str, Paper]) -> str:
     """The paper whose tables an experiment fills; of what fills none (a backbone), that of the first table shown."""
     shown = list(dict.fromkeys(split_stem(path.stem, papers)[0] for path in tables))
     folder = experiment.partition("/")[0]
@@ -140,7 +140,7 @@ def owner_of(experiment: str, tables: list[Path], papers: Mapping[str, Paper]) -
 
 
 def drawn_plots(
-    tables: list[Path], curves: list[Path], runs: Path | None, papers: Mapping[str, Paper]
+    tables: Sequence[Path], curves: Sequence[Path], runs: Path | None, papers: Mapping[str, Paper]
 ) -> list[tuple[str, plots.Plot]]:
     """Paper and plot of everything that is drawn for a page; of predictions only where the runs are at hand."""
     drawn, seen = list(curve_plots(curves, tables, runs, papers)), set[tuple[str, str]]()

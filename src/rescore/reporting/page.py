@@ -4,8 +4,10 @@
 differs between two runs that give equal results (run times, devices) stands between `<!--measured-->` marks.
 """
 
+import itertools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,44 @@ SYMBOLS = {
 """So that no colour alone says what was found."""
 
 
+@dataclass(frozen=True)
+class Files:
+    """What the page of one scale shows, each kind in its order; of what there is none nothing is said."""
+
+    tables: Sequence[Path] = ()
+    """Results tables `<paper>_<table>.csv`."""
+    figures: Sequence[Path] = ()
+    """`<paper>_<figure>.svg` or `.png`; embedded."""
+    claims: Sequence[Path] = ()
+    """`<paper>_claims.csv` of scoring.claims."""
+    comparisons: Sequence[Path] = ()
+    """`<paper>_comparisons.csv` of scoring.comparisons: which rows are above which, and whether by chance."""
+    curves: Sequence[Path] = ()
+    """Scores by iteration (`<paper>_<figure>.csv`) and training curves (`curve.csv` below runs/<scale>)."""
+    dropped: Sequence[Path] = ()
+    """CSVs of dropped samples."""
+    findings: Sequence[Path] = ()
+    """CSVs `source, finding` of what the released data contradicts."""
+    records: Sequence[Path] = ()
+    """JSON objects of experiments whose result is not a table, shown field by field."""
+    audit: Path | None = None
+    """results/audit.csv."""
+    errors: Path | None = None
+    """`error_measures.csv` of reporting.error_table; shown folded."""
+
+    @property
+    def traced(self) -> list[Path]:
+        """Those that steps are asked for."""
+        listed = (self.tables, self.figures, self.dropped, self.claims, self.comparisons, self.curves)
+        return [*itertools.chain(*listed), *filter(None, (self.audit, self.errors))]
+
+    @property
+    def pictures(self) -> list[Path]:
+        """Figures that are embedded: the others are drawn from their numbers."""
+        drawn = {path.stem for path in self.curves}
+        return [path for path in self.figures if path.stem not in drawn]
+
+
 def environment() -> Environment:
     return Environment(
         loader=PackageLoader("rescore.reporting"),
@@ -87,7 +127,7 @@ def totals_of(lines: list[dict[str, Any]]) -> list[tuple[str, int]]:
     return [(verdict, sum(line["numbers"][i] for line in lines)) for i, verdict in enumerate(VERDICTS)]
 
 
-def most_seeds(tables: list[Path]) -> int:
+def most_seeds(tables: Sequence[Path]) -> int:
     """The largest number of seeds behind a number; 0 where none has any."""
     seeds = [pd.to_numeric(read_result(path)["seeds"], errors="coerce").max() for path in tables]
     return int(np.nan_to_num(seeds).max(initial=0))
@@ -174,7 +214,7 @@ def errors_view(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def dropped_samples(paths: list[Path]) -> list[dict[str, Any]]:
+def dropped_samples(paths: Sequence[Path]) -> list[dict[str, Any]]:
     """Every sample that clips left out, with its reason."""
     parts = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in paths]
     return [line for part in parts for line in records_of(part[["sample", "video", "reason"]])]
@@ -206,16 +246,14 @@ def measured(values: Iterable[str]) -> Markup:
     return Markup("<!--measured-->{}<!--/measured-->").format("; ".join(values) or NOT_RECORDED)
 
 
-def made(
-    settings: dict[str, Any], provenance: Provenance, version: str, seeds: int, fingerprint: str
-) -> list[tuple[str, list[Any]]]:
+def made(settings: dict[str, Any], provenance: Provenance, seeds: int, fingerprint: str) -> list[tuple[str, list[Any]]]:
     """How the page was made: command, code, libraries, hardware, arithmetic, time; each "not recorded" where no step says."""
     told = [recorded(record) for record in provenance.records]
-    versions = [version] if version else [record["code version"] for record in told if "code version" in record]
+    versions = [record["code version"] for record in told if "code version" in record]
     libraries = sorted({name for record in told for name in record.get("versions", "").split(", ") if name})
     hardware = sorted({record["hardware"] for record in told if "hardware" in record})
     seconds = [float(record["run time"].removesuffix(" s")) for record in told if "run time" in record]
-    command = settings.get("command", f"snakemake --cores all --config scale={settings['scale']}")
+    command = f"snakemake --cores all --config scale={settings['scale']}"
     time = [f"{sum(seconds):.0f} s, the sum of {len(seconds)} recorded steps"] if seconds else []
     return [
         ("Command", [Markup("<code>{}</code>").format(command)]),
@@ -266,19 +304,14 @@ def sections(
 
 
 def paper_sections(
-    tables: list[dict[str, Any]],
-    figures: list[Path],
-    claims: list[Path],
-    comparisons: list[Path],
-    drawn: list[tuple[str, plots.Plot]],
-    papers: Papers,
+    files: Files, tables: list[dict[str, Any]], drawn: list[tuple[str, plots.Plot]], papers: Papers
 ) -> list[dict[str, Any]]:
     """Everything that is shown of each paper, in the order of the tables."""
 
     def of(path: Path) -> str:
         return split_stem(path.stem, papers)[0]
 
-    names = [table["paper"] for table in tables] + [of(path) for path in [*figures, *claims]]
+    names = [table["paper"] for table in tables] + [of(path) for path in [*files.pictures, *files.claims]]
     results = [(word, word) for word in RESULTS]
     return [
         {
@@ -288,13 +321,13 @@ def paper_sections(
             "tables": [table for table in tables if table["paper"] == paper],
             "figures": [
                 {"id": f"figure-{path.stem}", "title": title, "picture": picture(path, title)}
-                for path in figures
+                for path in files.pictures
                 if of(path) == paper and (title := figure_title(papers[paper], split_stem(path.stem, papers)[1]))
             ],
             "plots": [plot_view(plot) for whose, plot in drawn if whose == paper],
-            "claims": [claim for path in claims if of(path) == paper for claim in claim_lines(path)],
+            "claims": [claim for path in files.claims if of(path) == paper for claim in claim_lines(path)],
             "claim_results": results,
-            "comparisons": [line for path in comparisons if of(path) == paper for line in comparison_lines(path)],
+            "comparisons": [line for path in files.comparisons if of(path) == paper for line in comparison_lines(path)],
         }
         for paper in dict.fromkeys(names)
     ]
@@ -312,21 +345,21 @@ def heading(settings: dict[str, Any], names: list[str], papers: Papers) -> dict[
     }
 
 
-def summary(tables: list[Path], views: list[dict[str, Any]], claims: list[Path], papers: Papers) -> dict[str, Any]:
+def summary(files: Files, views: list[dict[str, Any]], papers: Papers) -> dict[str, Any]:
     """The numbers at the page's top: comparisons by verdict, and claims by result."""
     fictitious = {view["paper"] for view in views if view["synthetic"]}
     counts = [
         verdict_line(path, "", papers) | {"synthetic": view["synthetic"]}
-        for path, view in zip(tables, views, strict=True)
+        for path, view in zip(files.tables, views, strict=True)
     ]
     return {
         "counts": counts,
         "totals": totals_of(counts),
         "compared": sum(sum(line["numbers"]) for line in counts),
-        "printed": printed_numbers(tables),
+        "printed": printed_numbers(files.tables),
         "claim_counts": [
             line
-            for path in claims
+            for path in files.claims
             for line in claim_counts(path, "", split_stem(path.stem, papers)[0] in fictitious, papers)
         ],
     }
@@ -339,7 +372,7 @@ def data_behind(views: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [link_view(link) for link in found.values()]
 
 
-def names_of(paths: list[Path], runs: Path | None) -> list[str]:
+def names_of(paths: Sequence[Path], runs: Path | None) -> list[str]:
     """Paths as step records name them: relative to the root, which `runs` (runs/<scale>) tells."""
     root = runs.absolute().parents[1] if runs else Path()
     inside = [(path.absolute(), path) for path in paths]
@@ -362,87 +395,63 @@ def details_once(views: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def page(
-    tables: list[Path],
-    figures: list[Path],
+    files: Files,
     output: Path,
-    dropped: list[Path],
     settings: dict[str, Any],
-    claims: list[Path] | None = None,
     not_run: str = "[]",
-    findings: list[Path] | None = None,
-    records: list[Path] | None = None,
-    curves: list[Path] | None = None,
-    audit: Path | None = None,
     runs: Path | None = None,
     step_records: Path | None = None,
-    lock: Path | None = None,
-    version: str = "",
-    comparisons: list[Path] | None = None,
-    errors: Path | None = None,
     papers: Path = FOLDER,
 ) -> None:
     """Write the page of one scale.
 
     Args:
-        tables: results tables `<paper>_<table>.csv`, in the order shown.
-        figures: `<paper>_<figure>.svg` or `.png`, in the order shown; embedded.
+        files: what it shows.
         output: HTML file.
-        dropped: CSVs of dropped samples; none where no clips were made.
-        settings: `scale`, `sources`, `scoring`; optional `command`, shown at the top.
-        claims: what evaluate_claims writes, `<paper>_claims.csv`.
+        settings: `scale`, `sources`, `scoring`.
         not_run: JSON list of {what, why, command}: what this machine did not run.
-        findings: CSVs `source, finding` of what the released data contradicts.
-        records: JSON objects of experiments whose result is not a table, shown field by field.
-        curves: scores by iteration (`<paper>_<figure>.csv`) and training curves (`curve.csv` below `runs`).
-        audit: results/audit.csv.
         runs: runs/<scale>, beside the results tree that the tables are in: predictions, scores and checkpoints, for plots and
             the way back; None: tables and figures alone.
         step_records: folder of step records; what is not there is said to be not recorded.
-        lock: the provenance lock.
-        version: code version shown at the top; empty: what the steps recorded.
-        comparisons: `<paper>_comparisons.csv` of scoring.comparisons: which rows are above which, and whether by chance.
-        errors: `error_measures.csv` of reporting.error_table; shown folded.
         papers: the folder of the papers' declarations.
 
     Raises:
         RescoreError: inputs are missing or not what they should be.
     """
-    claims, comparisons, curves = claims or [], comparisons or [], curves or []
-    given = [*tables, *figures, *dropped, *claims, *comparisons, *curves, *filter(None, (audit, errors))]
-    require(given)
+    require(files.traced)
     declared = read_papers(papers)
-    provenance = read_provenance(step_records, lock)
+    provenance = read_provenance(step_records, None)
     fingerprint = fingerprint_in_words(provenance)
-    views = details_once([table_section(path, declared, settings, provenance, runs is not None) for path in tables])
-    provenance = behind(
-        provenance, [*names_of(given, runs), *(link["path"] for view in views for link in view["back"])]
-    )
-    drawn = drawn_plots(tables, curves, runs, declared)
-    stems = {path.stem for path in curves}
-    figures = [path for path in figures if path.stem not in stems]  # drawn from its numbers instead
-    parts = paper_sections(views, figures, claims, comparisons, drawn, declared)
-    contradictions = [line for path in findings or [] for line in records_of(read_result(path))]
-    beside = {
-        "audit": audit_view(audit) if audit else None,
-        "errors": errors_view(errors, settings) if errors else None,
-        "findings": contradictions,
-        "finding_sources": [(name, name) for name in dict.fromkeys(line["source"] for line in contradictions)],
-        "records": [record_section(path) for path in records or []],
-        "dropped": dropped_samples(dropped) if dropped else None,
-        "not_run": json.loads(not_run),
-    }
-    told = made(settings, provenance, version, most_seeds(tables), fingerprint)
+    views = [table_section(path, declared, settings, provenance, runs is not None) for path in files.tables]
+    views = details_once(views)
+    back = [link["path"] for view in views for link in view["back"]]
+    provenance = behind(provenance, [*names_of(files.traced, runs), *back])
+    parts = paper_sections(files, views, drawn_plots(files.tables, files.curves, runs, declared), declared)
+    beside = {**beside_papers(files, settings), "not_run": json.loads(not_run)}
     shown = {
         **beside,
         **heading(settings, [part["id"] for part in parts], declared),
-        **summary(tables, views, claims, declared),
+        **summary(files, views, declared),
         "papers": parts,
         "sections": sections(parts, beside, declared),
-        "made": told,
+        "made": made(settings, provenance, most_seeds(files.tables), fingerprint),
         "data": data_behind(views),
         "steps": step_lines(provenance),
     }
     write_text(output, render("page.html.j2", **shown))
+
+
+def beside_papers(files: Files, settings: dict[str, Any]) -> dict[str, Any]:
+    """What the page shows of the data and of all papers together."""
+    contradictions = [line for path in files.findings for line in records_of(read_result(path))]
+    return {
+        "audit": audit_view(files.audit) if files.audit else None,
+        "errors": errors_view(files.errors, settings) if files.errors else None,
+        "findings": contradictions,
+        "finding_sources": [(name, name) for name in dict.fromkeys(line["source"] for line in contradictions)],
+        "records": [record_section(path) for path in files.records],
+        "dropped": dropped_samples(files.dropped) if files.dropped else None,
+    }
 
 
 def scale_view(folder: Path, papers: Papers) -> dict[str, Any] | None:

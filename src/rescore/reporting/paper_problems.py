@@ -53,7 +53,7 @@ def paper_problems(folder: Path, papers: Mapping[str, Paper], known: Callable[[P
                 f"{where}/paper.yaml, table {table.name}: {problem}" for problem in table_problems(table, there)
             )
             yield from printed_problems(where / "tables" / f"{table.name}.csv", table, there.settings)
-        yield from statement_problems(where, paper)
+        yield from statement_problems(where, paper, there.settings)
 
 
 def lines_of(read: Callable[[], Any]) -> list[str]:
@@ -146,7 +146,7 @@ def unused_fields(blocks: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     read = {name for template in templates for name in re.findall(r"\{(\w+)\}", template)}
     averages = [average for block in blocks for average in block.get("averages", {}).values()]
     read |= {average["without"] for average in averages if "without" in average}
-    read |= {*FIELDS["properties"], "action", "part"}  # type: ignore[misc]
+    read |= {*FIELDS["properties"], "action", "part"}
     words = [name for block in blocks for name, value in block.items() if isinstance(value, str)]
     for name in dict.fromkeys([*words, *(name for axis in axes for name in axis)]):
         if name not in read:
@@ -169,8 +169,8 @@ def printed_problems(path: Path, table: Table, settings: Settings) -> Iterator[s
     filled, fixed = set(titles(table, blocks)), not table.reads
     why = printed["reason"].str.startswith(REPORTED_ONLY) if "reason" in printed else pd.Series(False, printed.index)
     names = zip(printed["row"], printed["column"], strict=True)
-    for (row, column), told in zip(names, why, strict=True):
-        if fixed and not told and (row, column) not in filled:
+    for (row, column), explained in zip(names, why, strict=True):
+        if fixed and not explained and (row, column) not in filled:
             yield f"{path}: {row} / {column} is filled by no row of paper.yaml; declare one, or say why in a column `reason`"
     scored = {(cell.row, cell.column) for block in blocks for cell in block.cells if cell.part == SCORE}
     pairs = zip(printed["row"], printed["column"], strict=True)
@@ -184,8 +184,8 @@ def printed_problems(path: Path, table: Table, settings: Settings) -> Iterator[s
         yield f"{path}: a correlation above 1; say `unit: percent` in paper.yaml where the paper prints 100 times rho"
 
 
-def statement_problems(where: Path, paper: Paper) -> Iterator[str]:
-    """Claims and comparisons that are not in their form, or name tables that the paper has not."""
+def statement_problems(where: Path, paper: Paper, settings: Settings) -> Iterator[str]:
+    """Claims and comparisons that are not in their form, or name tables, rows or columns that the paper has not."""
     tables = {*paper.tables, *paper.curves, *paper.counted, *(path.stem for path in (where / "tables").glob("*.csv"))}
     for name, read in (("claims.yaml", read_claims), ("comparisons.yaml", read_comparisons)):
         path = where / name
@@ -195,18 +195,56 @@ def statement_problems(where: Path, paper: Paper) -> Iterator[str]:
             yield from told
             continue
         for entry in read(path):
-            for table in dict.fromkeys(tables_in(entry)):
-                if table not in tables:
-                    yield f"{path}, {entry['id']}: no table '{table}', {nearest(table, tables)}"
+            problems = dict.fromkeys(cell_problems(entry, paper, where, settings, tables))
+            yield from (f"{path}, {entry['id']}: {problem}" for problem in problems)
 
 
-def tables_in(entry: Any) -> Iterator[str]:
-    """Every table that an entry names, however deep."""
+def cell_problems(
+    entry: Mapping[str, Any], paper: Paper, where: Path, settings: Settings, tables: Collection[str]
+) -> Iterator[str]:
+    """What an entry names that is neither printed nor filled."""
+    for table, rows, columns in cells_in(entry, ""):
+        if table not in tables:
+            yield f"no table '{table}', {nearest(table, tables)}"
+        elif (there := cells_of(table, paper, where, settings)) is not None:
+            for kind, named, place in (("row", rows, 0), ("column", columns, 1)):
+                known = {cell[place] for cell in there}
+                yield from (
+                    f"{table} has no {kind} '{name}', {nearest(name, known)}" for name in named if name not in known
+                )
+
+
+def cells_of(table: str, paper: Paper, where: Path, settings: Settings) -> set[tuple[str, str]] | None:
+    """Row and column of every cell that is printed or filled; None where something else decides which there are."""
+    path = where / "tables" / f"{table}.csv"
+    if table not in paper.tables or paper.tables[table].reads or lines_of(lambda: read_reported(path)):
+        return None
+    declared, printed = paper.tables[table], read_reported(path)
+    cells = set(zip(printed["row"], printed["column"], strict=True))
+    if "blocks" not in declared.declared:
+        return cells
+    return (
+        None
+        if lines_of(lambda: declared.blocks(settings))
+        else cells | set(titles(declared, declared.blocks(settings)))
+    )
+
+
+def cells_in(entry: Any, table: str) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Table, rows and columns of every choice of cells in an entry, however deep; a table holds for what stands in it."""
     if isinstance(entry, Mapping):
-        if isinstance(entry.get("table"), str):
-            yield entry["table"]
+        table = entry["table"] if isinstance(entry.get("table"), str) else table
+        rows = [entry["row"]] if "row" in entry else entry.get("rows", [])
+        columns = [*as_named(entry.get("columns", [])), *([entry["into"]] if "into" in entry else [])]
+        if table and ("table" in entry or rows or columns):
+            yield table, as_named(rows), columns
         for value in entry.values():
-            yield from tables_in(value)
+            yield from cells_in(value, table)
     elif isinstance(entry, list):
         for value in entry:
-            yield from tables_in(value)
+            yield from cells_in(value, table)
+
+
+def as_named(chosen: Any) -> list[str]:
+    """Names of chosen rows or columns; `all` names none."""
+    return list(chosen) if isinstance(chosen, list) else []
