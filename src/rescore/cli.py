@@ -160,6 +160,49 @@ def add_score(score: argparse.ArgumentParser) -> None:
     add_scale(score)
 
 
+def add_judge(judge: argparse.ArgumentParser) -> None:
+    """Options of `rescore judge`."""
+    judge.add_argument(
+        "files",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="predictions (CSV, JSON, Parquet, .npy); a second file is held against the first; `pred.npy true.npy` are a pair",
+    )
+    judge.add_argument(
+        "--data", metavar="NAME", help="mtl_aqa, aqa7, unlv_dive or rhythmic_gymnastics: its published labels"
+    )
+    judge.add_argument(
+        "--labels", type=Path, metavar="FILE", help="labels of your own: CSV or Parquet with sample and score"
+    )
+    judge.add_argument("--split", metavar="NAME", help="whose test samples are judged (default: the data set's own)")
+    judge.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="WHAT=NAME",
+        help="where a column is not found: sample, predicted, target, seed, fold, action, split, member or iteration",
+    )
+    judge.add_argument("--member", metavar="NAME", help="whose predictions, where the file has several members'")
+    judge.add_argument(
+        "--reported", metavar="NUMBER", help="a printed rank correlation, or percentage of one, to hold against"
+    )
+    judge.add_argument("--places", type=int, metavar="N", help="decimals of it that count (default: as printed)")
+    judge.add_argument(
+        "--as",
+        dest="as_",
+        metavar="WORDS",
+        help="a number that a paper here prints: \"mtl_aqa table7 'Ours C3D-AVG-MTL'\"",
+    )
+    judge.add_argument(
+        "--replicates", type=int, default=2000, help="of the bootstrap and the test (default: %(default)s)"
+    )
+    judge.add_argument("--confidence", type=float, default=0.95, help="of the intervals (default: %(default)s)")
+    judge.add_argument("--seed", type=int, default=0, help="of the draws (default: %(default)s)")
+    for kind in ("html", "json", "csv"):
+        judge.add_argument(f"--{kind}", type=Path, metavar="FILE", help=f"write it as {kind.upper()} too")
+
+
 def add_rehearse(rehearse: argparse.ArgumentParser) -> None:
     """Options of `rescore rehearse`."""
     rehearse.add_argument(
@@ -397,6 +440,39 @@ def verify_arithmetic(write: bool) -> int:
     return 1 if faults else 0
 
 
+def run_judge(options: argparse.Namespace) -> int:
+    from rescore.judging import judge, measures, references, report
+    from rescore.judging.predicted import NAMES, read_predictions
+    from rescore.sources import fetch
+
+    files, named = options.files, dict(column.partition("=")[::2] for column in options.column)
+    wrong = [f"--column {what}={name}" for what, name in named.items() if what not in NAMES or not name]
+    if wrong:
+        raise RescoreError(f"{', '.join(wrong)}: write WHAT=NAME; WHAT is one of {', '.join(NAMES)}.")
+    if len(files) > 2:
+        raise RescoreError(
+            f"{len(files)} files: judge takes one, two to compare, or an array of predictions with its true scores."
+        )
+    if options.data and options.labels:
+        raise RescoreError("--data and --labels are two sources of true scores. Give one.")
+    if options.reported and options.as_:
+        raise RescoreError("--reported and --as are two printed numbers. Give one.")
+    if not 0 < options.confidence < 1 or options.replicates < 100:
+        raise RescoreError("--confidence lies between 0 and 1, and --replicates is 100 or more.")
+    pair = len(files) == 2 and all(file.suffix == ".npy" for file in files) and not (options.data or options.labels)
+    reference = references.published(options.data, mirror=fetch.configured_mirror()) if options.data else None
+    reference = references.own(options.labels) if options.labels else reference
+    first = read_predictions(files[0], named, files[1] if pair else None, options.member)
+    second = read_predictions(files[1], named, None, options.member) if len(files) == 2 and not pair else None
+    printed = judge.as_printed(options.reported, options.places) if options.reported else None
+    printed = judge.from_paper(options.as_) if options.as_ else printed
+    drawn = {name: getattr(options, name) for name in measures.DEFAULTS}
+    found = judge.judge(first, reference, drawn, options.split, printed, second)
+    print(report.describe(found))
+    report.write(found, options.html, options.json, options.csv)
+    return 1 if found.verdict is not None and found.verdict.word == judge.DIFFERS else 0
+
+
 def run_rehearse(options: argparse.Namespace) -> int:
     from rescore.engine import parameters
     from rescore.experiments import rehearse
@@ -496,6 +572,12 @@ COMMANDS = {
         "predict a video's score with the members of a trained experiment",
         add_score,
         in_root=lambda options: options.weights is None,
+    ),
+    "judge": Command(
+        run_judge,
+        "hold any file of predictions against labels and papers, without videos; exit 1 where a printed number is another",
+        add_judge,
+        in_root=lambda options: bool(options.data or options.as_),
     ),
     "parity": Command(
         run_parity,

@@ -18,6 +18,7 @@ ROOMS = [
     "experiments",
     "scoring",
     "reporting",
+    "judging",
 ]
 
 

@@ -1,0 +1,245 @@
+"""The field's measures of joined predictions, with the intervals that every table here has.
+
+Up to LARGE samples a single training's interval is BCa's bootstrap; above, where a bootstrap would take minutes, it is the delta
+method on the statistic's scale, from influence functions. Several seeds are trainings, as everywhere (docs/statistics.md).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import permutation_test, rankdata
+
+from rescore.scoring.correlation import (
+    Estimate,
+    Trained,
+    arithmetic_mean,
+    combine,
+    difference,
+    estimate_spearman,
+    estimate_statistic,
+    fisher_z_average,
+    spearman,
+)
+from rescore.scoring.error_measures import relative_l2, root_mean_square_error
+from rescore.scoring.estimates import intervals_of, spread, taken_back
+from rescore.scoring.intervals import confidence_interval
+
+LARGE = 3000
+RHO, RMSE, RELATIVE = "Spearman's rho", "RMSE (points)", "relative L2 (x 100)"
+DEFAULTS = {"replicates": 2000, "confidence": 0.95, "seed": 0}
+
+
+@dataclass(frozen=True)
+class Measure:
+    name: str
+    of: str
+    """Of which samples, or how combined."""
+    value: float
+    low: float
+    high: float
+    n: int
+    seeds: int
+    note: str = ""
+
+
+def arrays(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """True scores, predictions and names (seeds, n), samples in one order."""
+    wide = table.pivot(index="seed", columns="sample", values=["target", "predicted"])
+    names = wide["target"].columns.to_numpy(dtype=object)
+    target, predicted = (wide[name].to_numpy(dtype=float) for name in ("target", "predicted"))
+    return target, predicted, np.tile(names, (len(target), 1))
+
+
+def trained(seeds: int) -> Trained:
+    """Several seeds tell how trainings vary; of a single one nothing is known, and samples alone vary."""
+    return Trained(tuple(range(seeds)) if seeds > 1 else ())
+
+
+def rho_of(table: pd.DataFrame, options: dict[str, Any], predicted: str = "predicted") -> Estimate:
+    """Spearman's rho, mean over seeds, with what its interval needs."""
+    target, values, names = arrays(table.assign(predicted=table[predicted]))
+    if target.shape[1] <= LARGE:
+        return estimate_spearman(target, values, names, trained(len(target)), options["replicates"], options["seed"])
+    found = [spearman(*pair) for pair in zip(target, values, strict=True)]
+    influence = np.stack([rank_influences(*pair) for pair in zip(target, values, strict=True)])
+    points = np.array([one.value for one in found])
+    reason = next((one.reason for one in found if one.reason), "")
+    return Estimate(float(points.mean()), found[0].n, points, names[0], influence, trained(len(target)), reason=reason)
+
+
+def rank_influences(target: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """(n,) what each sample adds to rho: the influence function of Pearson's r of the distribution functions, over n.
+
+    With u and v the mid-ranks over n less a half, rho = E[uv] / sqrt(E[u^2] E[v^2]). The derivative of E[uv] towards a sample
+    i is u_i v_i + E[(1(x_i <= x) - F(x)) v] + E[(1(y_i <= y) - G(y)) u] less its mean, ties counting half (Croux & Dehon 2010,
+    Statistical Methods & Applications 19).
+    """
+    n = len(target)
+    u, v = ((rankdata(values) - 0.5) / n - 0.5 for values in (target, predicted))
+
+    def through_ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Mean of the weights of all samples that are above, those of ties counting half."""
+        order = np.argsort(values, kind="stable")
+        ordered, sums = values[order], np.concatenate([[0.0], np.cumsum(weights[order])])
+        left, right = np.searchsorted(ordered, values, "left"), np.searchsorted(ordered, values, "right")
+        return (sums[-1] - (sums[left] + sums[right]) / 2) / n
+
+    def centred(values: np.ndarray) -> np.ndarray:
+        return values - values.mean()
+
+    cross = centred(u * v + through_ranks(target, v) + through_ranks(predicted, u))
+    own_u, own_v = (centred(w * w + 2 * through_ranks(x, w)) for w, x in ((u, target), (v, predicted)))
+    covariance, variances = np.mean(u * v), (np.mean(u * u), np.mean(v * v))
+    scale = np.sqrt(variances[0] * variances[1])
+    rho = covariance / scale
+    return np.asarray((cross / scale - rho * (own_u / variances[0] + own_v / variances[1]) / 2) / n)
+
+
+def rmse_of(table: pd.DataFrame, options: dict[str, Any]) -> Estimate:
+    """Root mean squared error, mean over seeds, with what its interval needs."""
+    target, values, names = arrays(table)
+    squares = (target - values) ** 2
+    points = np.array([root_mean_square_error(*pair) for pair in zip(target, values, strict=True)])
+    if target.shape[1] > LARGE:
+        influence = (squares - np.square(points)[:, None]) / (2 * points[:, None] * target.shape[1])
+        return Estimate(float(points.mean()), target.shape[1], points, names[0], influence, trained(len(points)), "log")
+
+    def in_resamples(seed: int, counts: np.ndarray) -> np.ndarray:
+        return np.asarray(np.sqrt(counts @ squares[seed] / counts.sum(axis=1)))
+
+    draws = (options["replicates"], options["seed"])
+    return estimate_statistic(in_resamples, points, names, trained(len(points)), "log", draws)
+
+
+def bounds(estimate: Estimate, confidence: float) -> tuple[float, float]:
+    """The confidence interval over samples, and over trainings where there are several."""
+    if estimate.trained.numbers or len(estimate.replicates) or not np.isfinite(estimate.value):
+        return intervals_of(estimate, confidence).confidence
+    found = spread(estimate)
+    return (np.nan, np.nan) if found is None else taken_back(estimate, confidence_interval(found, confidence))
+
+
+def measure(name: str, of: str, estimate: Estimate, confidence: float, note: str = "") -> Measure:
+    low, high = bounds(estimate, confidence)
+    return Measure(name, of, estimate.value, low, high, estimate.n, estimate.seeds, note or estimate.reason)
+
+
+def correlations(table: pd.DataFrame, options: dict[str, Any]) -> Iterator[tuple[str, Estimate]]:
+    """Rho of all samples, and of each action or fold with their averages."""
+    by = "action" if table["action"].nunique() > 1 else "fold"
+    folds = table["fold"].nunique() > 1
+    if not folds:
+        yield "all samples", rho_of(table, options)
+    if table[by].nunique() > 1:
+        parts = {str(name): rho_of(part, options) for name, part in table.groupby(by, sort=True)}
+        yield from ((name if by == "action" else f"fold {name}", part) for name, part in parts.items())
+        for title, rule in (("Fisher's z average", fisher_z_average), ("arithmetic mean", arithmetic_mean)):
+            yield f"{title} of {len(parts)} {by}s", combine(list(parts.values()), rule)
+
+
+def errors(table: pd.DataFrame, ranges: dict[str, tuple[float, float]], options: dict[str, Any]) -> Iterator[Measure]:
+    """RMSE and relative L2 by both ranges in use, action by action: points of different actions are no one unit.
+
+    Args:
+        ranges: lowest and highest score of an action over the whole data set, training samples included; none without labels.
+    """
+    if table["fold"].nunique() > 1:
+        table = table.assign(seed=table["seed"] + " " + table["fold"])
+    several = table["action"].nunique() > 1
+    for action, part in table.groupby("action", sort=True):
+        if (
+            part.groupby("seed").size().nunique() > 1
+            or part.groupby("sample").size().nunique() > 1
+            or part["fold"].nunique() > 1
+        ):
+            continue  # folds have samples of their own: correlations alone are combined
+        of = str(action) if several else "all samples"
+        error = rmse_of(part, options)
+        yield measure(RMSE, of, error, options["confidence"])
+        low, high = bounds(error, options["confidence"])
+        target, values, _ = arrays(part)
+        own = (float(target.min()), float(target.max()))
+        known = {"the data set": ranges.get(str(action)), "these samples": own}
+        for whose, span in known.items():
+            if span is not None and span[1] > span[0]:
+                width = span[1] - span[0]
+                value = 100 * float(np.mean([relative_l2(*pair, *span) for pair in zip(target, values, strict=True)]))
+                yield Measure(
+                    RELATIVE,
+                    f"{of}; range of {whose}, {span[0]:g} to {span[1]:g}",
+                    value,
+                    100 * (low / width) ** 2,
+                    100 * (high / width) ** 2,
+                    error.n,
+                    error.seeds,
+                )
+
+
+def baselines(table: pd.DataFrame, training: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
+    """What labels alone predict of the same samples: each one's announced difficulty, and the mean score of training samples of
+    its event or its class (of all where there is none)."""
+    if "difficulty" in table and table["difficulty"].notna().all():
+        yield "difficulty alone", table["difficulty"].to_numpy(dtype=float)
+    for column, name in (("event", "mean of its event"), ("dive_class", "mean of its dive class")):
+        if column in table and len(training) and column in training:
+            means = training.groupby(column)["score"].mean()
+            yield (
+                f"{name}, training samples",
+                table[column].map(means).fillna(training["score"].mean()).to_numpy(dtype=float),
+            )
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two files on the samples that both predict."""
+
+    left: float
+    right: float
+    value: float
+    low: float
+    high: float
+    p: float
+    n: int
+
+
+def compare(left: pd.DataFrame, right: pd.DataFrame, options: dict[str, Any]) -> Difference | None:
+    """Left less right in rho, its interval, and a permutation test; None where they share fewer than four samples.
+
+    The test asks whether the files are exchangeable sample by sample: the mean over seeds of rho is the mean over samples of
+    products of standardised ranks, so exchanging a sample's predictions changes the sign of what it adds to the difference.
+    """
+    both = sorted(set(left["sample"]) & set(right["sample"]))
+    sides = [side[side["sample"].isin(both)] for side in (left, right)]
+    if len(both) < 4:
+        return None
+    estimates = [rho_of(side, options) for side in sides]
+    if not all(np.isfinite(estimate.value) for estimate in estimates):
+        return None
+    found = difference(*estimates)
+    products = [standardised(side) for side in sides]
+    test = permutation_test(
+        (products[0] - products[1],),
+        lambda values, axis: np.mean(values, axis=axis),
+        permutation_type="samples",
+        n_resamples=options["replicates"],
+        vectorized=True,
+        batch=max(1, 2_000_000 // len(both)),
+        rng=np.random.default_rng(options["seed"]),
+    )
+    low, high = bounds(found, options["confidence"])
+    return Difference(estimates[0].value, estimates[1].value, found.value, low, high, float(test.pvalue), len(both))
+
+
+def standardised(table: pd.DataFrame) -> np.ndarray:
+    """(n,) products of the standardised ranks of score and prediction, mean over seeds: their mean is rho."""
+    target, values, _ = arrays(table)
+
+    def ranks(rows: np.ndarray) -> np.ndarray:
+        ranked = rankdata(rows, axis=1)
+        ranked -= ranked.mean(axis=1, keepdims=True)
+        return ranked / ranked.std(axis=1, keepdims=True)
+
+    return np.asarray((ranks(target) * ranks(values)).mean(axis=0))
