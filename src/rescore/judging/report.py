@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from jinja2 import ChoiceLoader, PackageLoader
 from tabulate import tabulate
 
 from rescore.engine.storage import write_table, write_text
 from rescore.judging.judge import Judgement
 from rescore.judging.measures import LARGE, Measure
+from rescore.reporting.page import environment
 
 HEAD = ("measure", "of", "value", "low", "high", "n", "seeds")
 
@@ -111,8 +113,13 @@ def write(found: Judgement, html: Path | None, as_json: Path | None, csv: Path |
         rows = [{"kind": kind, **asdict(each)} for kind, listed in kinds.items() for each in listed]
         write_table(csv, pd.DataFrame(rows))
     if html:
-        from rescore.reporting.page import render
+        write_text(html, page_of(found))
 
-        write_text(
-            html, render("judge.html.j2", title=heading(found), head=HEAD, parts=sections(found), synthetic=False)
-        )
+
+def page_of(found: Judgement) -> str:
+    """The judgement as a page of its own, dressed as the other pages are."""
+    pages = environment()
+    assert pages.loader is not None
+    pages.loader = ChoiceLoader([PackageLoader("rescore.judging"), pages.loader])
+    shown = {"title": heading(found), "head": HEAD, "parts": sections(found), "synthetic": False, "library": ""}
+    return pages.get_template("judge.html.j2").render(**shown)
