@@ -187,6 +187,11 @@ def add_judge(judge: argparse.ArgumentParser) -> None:
     judge.add_argument(
         "--reported", metavar="NUMBER", help="a printed rank correlation, or percentage of one, to hold against"
     )
+    judge.add_argument(
+        "--of",
+        metavar="NAME",
+        help="which correlation it is, as the table names it (default: the average of actions or folds)",
+    )
     judge.add_argument("--places", type=int, metavar="N", help="decimals of it that count (default: as printed)")
     judge.add_argument(
         "--as",
@@ -457,17 +462,25 @@ def run_judge(options: argparse.Namespace) -> int:
         raise RescoreError("--data and --labels are two sources of true scores. Give one.")
     if options.reported and options.as_:
         raise RescoreError("--reported and --as are two printed numbers. Give one.")
-    if not 0 < options.confidence < 1 or options.replicates < 100:
-        raise RescoreError("--confidence lies between 0 and 1, and --replicates is 100 or more.")
-    pair = len(files) == 2 and all(file.suffix == ".npy" for file in files) and not (options.data or options.labels)
+    if not 0 < options.confidence < 1 or options.replicates < 100 or options.seed < 0 or (options.places or 0) < 0:
+        raise RescoreError(
+            "--confidence lies between 0 and 1, --replicates is 100 or more, --seed and --places are 0 or more."
+        )
+    read = [*files, *([options.labels] if options.labels else [])]
+    report.require_writable([options.html, options.json, options.csv], read)
+    pair = (
+        len(files) == 2
+        and all(file.suffix.lower() == ".npy" for file in files)
+        and not (options.data or options.labels)
+    )
     reference = references.published(options.data, mirror=fetch.configured_mirror()) if options.data else None
     reference = references.own(options.labels) if options.labels else reference
     first = read_predictions(files[0], named, files[1] if pair else None, options.member)
     second = read_predictions(files[1], named, None, options.member) if len(files) == 2 and not pair else None
     printed = judge.as_printed(options.reported, options.places) if options.reported else None
-    printed = judge.from_paper(options.as_) if options.as_ else printed
+    printed = judge.from_paper(options.as_, places=options.places) if options.as_ else printed
     drawn = {name: getattr(options, name) for name in measures.DEFAULTS}
-    found = judge.judge(first, reference, drawn, options.split, printed, second)
+    found = judge.judge(first, reference, drawn, options.split, printed, second, options.of)
     print(report.describe(found))
     report.write(found, options.html, options.json, options.csv)
     return 1 if found.verdict is not None and found.verdict.word == judge.DIFFERS else 0

@@ -125,7 +125,7 @@ def test_seeds_are_trainings_and_folds_are_not(tmp_path):
     each = [one.value for one in found.measures if one.of.startswith("fold ")]
     assert len(each) == 3
     assert value_of(found, measures.RHO, "arithmetic mean of 3 folds").value == pytest.approx(np.mean(each))
-    assert not [one for one in found.measures if one.of == "all samples"]
+    assert not [one for one in found.measures if (one.name, one.of) == (measures.RHO, "all samples")]
 
 
 ODD = {
@@ -283,7 +283,7 @@ BAD = {
     "columns.csv": (b"sample,rating\ndiving/061,70\n", "Name it: --column predicted=NAME"),
     "two.csv": (b"sample,predicted,predicted\na,1,2\n", "'predicted' stands twice"),
     "others.csv": (b"sample,predicted\nvault-1,7\nvault-2,8\n", "no sample is one of dives"),
-    "conflict.csv": (b"sample,predicted\ndiving/061,7\ndiving/061,8\n", "two predictions each"),
+    "conflict.csv": (b"sample,predicted\ndiving/061,7\ndiving/061,8\n", "two predictions, or true scores, each"),
     "nan.csv": (b"sample,predicted\ndiving/061,nan\ndiving/062,\n", "Nothing can be ranked"),
     "members.csv": (b"sample,predicted,model\ndiving/061,7,a\ndiving/061,8,b\n", "--member NAME"),
     "a.json": (b"[1, 2]", "neither a list of objects"),
@@ -335,6 +335,15 @@ def test_the_permutation_test_keeps_its_level():
     assert 3 <= below <= 20  # 10 expected; outside with probability .003
 
 
+def test_the_tests_normal_limit_is_near_the_drawn_one(monkeypatch):
+    added = np.random.default_rng(6).normal(0.02, 1, 2000)
+    options = {**OPTIONS, "replicates": 5000}
+    drawn = measures.sign_flip_p(added, options)
+    monkeypatch.setattr(measures, "LARGE", 100)
+    assert measures.sign_flip_p(added, options) == pytest.approx(drawn, abs=0.03)
+    assert measures.sign_flip_p(np.zeros(200), options) == 1
+
+
 def test_a_printed_number_is_held_against(tmp_path):
     reference = labels()
     table = predicted(reference)
@@ -344,7 +353,7 @@ def test_a_printed_number_is_held_against(tmp_path):
     other = judged(tmp_path, table, reference, printed=as_printed(f"{rho - 0.01:.4f}")).verdict
     assert other.word == "another number"
     assert "inside the interval" in other.reason
-    for text in ("two", "144", "nan"):
+    for text in ("two", "144", "nan", ""):
         with pytest.raises(RescoreError, match="--reported"):
             as_printed(text)
 
@@ -438,3 +447,170 @@ def test_labels_of_ones_own_are_read_strictly(tmp_path):
     assert own(path).test(None) == {"a", "b"}
     with pytest.raises(RescoreError, match="--split even: no such split"):
         own(path).test("even")
+
+
+def folds(reference, seed=0):
+    return predicted(reference, seed=seed).assign(fold=[1, 2, 3, 4] * (N // 4))
+
+
+def test_the_verdict_says_which_correlation_it_is_about(tmp_path):
+    reference = labels()
+    found = judged(tmp_path, folds(reference), reference)
+    mean = value_of(found, measures.RHO, "arithmetic mean of 4 folds").value
+    printed = as_printed(f"{mean:.4f}")
+    assert judged(tmp_path, folds(reference), reference, printed=printed).verdict.word == "the same number"
+    one = judged(tmp_path, folds(reference), reference, printed=printed, of="fold 1").verdict
+    assert one.word == "another number"
+    assert "fold 1: from these predictions" in one.reason
+    with pytest.raises(RescoreError, match="--of fold 9: no such correlation"):
+        judged(tmp_path, folds(reference), reference, printed=printed, of="fold 9")
+    actions = labels(30, ("diving", "skiing"))
+    said = judged(tmp_path, predicted(actions), actions, printed=as_printed(".5")).verdict.reason
+    assert "Fisher's z average of 2 actions: from these" in said
+
+
+def test_the_last_iteration_is_each_seeds_own(tmp_path):
+    reference = labels()
+    parts = [predicted(reference, seed=seed).assign(seed=seed, epoch=90 + 10 * seed) for seed in (0, 1)]
+    early = predicted(reference, 30.0, seed=7).assign(seed=0, epoch=10)
+    found = judged(tmp_path, pd.concat([early, *parts]), reference)
+    assert found.measures[0].seeds == 2
+    assert "of each seed or fold is judged: 90, 100" in found.odd[0]
+
+
+def test_files_whose_true_scores_differ_are_not_paired(tmp_path):
+    reference = labels()
+    table = predicted(reference)
+    table["true"] = table["sample"].map(reference.table.set_index("sample")["score"])
+    other = table.sample(frac=1, random_state=0)
+    for left, right in ((table, table.assign(true=other["true"].to_numpy())), (table.iloc[:, 1:], other.iloc[:, 1:])):
+        right.to_csv(tmp_path / "other.csv", index=False)
+        found = judged(tmp_path, left, None, against=read_predictions(tmp_path / "other.csv"))
+        assert found.difference is None
+        assert "the files' true scores differ at" in found.odd[-1]
+
+
+def test_folds_are_compared_fold_by_fold(tmp_path):
+    reference = labels()
+    bad = folds(reference).assign(predicted=np.random.default_rng(9).standard_normal(N))
+    bad.to_csv(tmp_path / "bad.csv", index=False)
+    found = judged(tmp_path, folds(reference), reference, against=read_predictions(tmp_path / "bad.csv"))
+    assert found.difference.left == pytest.approx(value_of(found, measures.RHO, "arithmetic mean of 4 folds").value)
+    assert found.difference.p < 0.01
+    again = pd.concat(
+        [folds(reference), folds(reference, 1).assign(fold=9)]
+    )  # repeated: samples stand in several folds
+    again.to_csv(tmp_path / "again.csv", index=False)
+    found = judged(tmp_path, again, reference, against=read_predictions(tmp_path / "again.csv"))
+    assert found.difference.value == 0
+    assert {one.name for one in found.measures} == {measures.RHO}
+
+
+PRINTED = {
+    ".9044": (0.9044, 4),
+    "0.90 ": (0.9, 2),
+    "90.44": (0.9044, 4),
+    "-.2": (-0.2, 1),
+    "90": (0.9, 2),
+    "9e-1": (0.9, 1),
+}
+
+
+@pytest.mark.parametrize("text", PRINTED)
+def test_the_printed_digits_count(text):
+    found = as_printed(text)
+    assert (found.value, found.places) == (pytest.approx(PRINTED[text][0]), PRINTED[text][1])
+
+
+def test_numbers_without_digits_are_refused_and_places_are_of_what_is_printed():
+    for text in ("1", "0", "-1"):
+        with pytest.raises(RescoreError, match="--places 2"):
+            as_printed(text)
+    assert as_printed("1", 2).places == 2
+    assert as_printed("90.44", 1).places == 3
+    assert from_paper("mtl_aqa table7 'C3D-SVR'", places=1).places == 3
+
+
+@pytest.mark.parametrize("words", ["mtl_aqa table1 MTL-AQA '# Samples'", "mtl_aqa table5 '+ Cls' Position"])
+def test_cells_that_are_no_correlation_are_refused(words):
+    with pytest.raises(RescoreError, match="--as"):
+        from_paper(words)
+
+
+def test_labels_of_ones_own_may_spell_their_split_and_scores_as_they_like(tmp_path):
+    reference = labels()
+    table = reference.table.assign(split=reference.table["split"].str.capitalize())
+    table.to_csv(tmp_path / "labels.csv", index=False)
+    assert own(tmp_path / "labels.csv").test(None) == reference.test(None)
+    table.assign(score=table["score"].astype(str)).to_parquet(tmp_path / "labels.parquet")
+    assert own(tmp_path / "labels.parquet").table["score"].max() == reference.table["score"].max()
+    table.assign(split="val", score="x").to_parquet(tmp_path / "labels.parquet")
+    with pytest.raises(RescoreError) as caught:
+        own(tmp_path / "labels.parquet")
+    assert "column split names no sample `test` (it has val)" in str(caught.value)
+    assert "its score is missing or no number" in str(caught.value)
+
+
+def test_forms_that_stand_beside_the_usual_ones(tmp_path):
+    reference = labels()
+    table = predicted(reference)
+    rho = judged(tmp_path, table, reference).measures[0].value
+    (tmp_path / "lines.json").write_text(table.to_json(orient="records", lines=True))
+    mapping = dict(zip(table["sample"], table["predicted"], strict=True)) | {table["sample"][0]: None}
+    (tmp_path / "nulls.json").write_text(json.dumps(mapping))
+    table.set_index("sample").to_parquet(tmp_path / "index.parquet")
+    table.assign(predicted=table["predicted"].astype("Float64").where(table.index > 0)).to_parquet(
+        tmp_path / "na.parquet"
+    )
+    for name, same in {"lines.json": True, "index.parquet": True, "nulls.json": False, "na.parquet": False}.items():
+        found = judge(read_predictions(tmp_path / name), reference, OPTIONS)
+        assert (found.measures[0].value == pytest.approx(rho)) == same
+        assert ("missing, NaN" in "".join(found.odd)) != same
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04")
+    for name in ("deep.json", "cut.npz"):
+        with pytest.raises(RescoreError, match=name):
+            read_predictions(tmp_path / name)
+
+
+def test_a_choice_among_columns_is_said(tmp_path):
+    reference = labels()
+    table = predicted(reference)
+    found = judged(tmp_path, table.assign(output=0.0, id=range(N)), reference)
+    assert "column 'predicted' is taken for predicted, and not output" in "\n".join(found.odd)
+    assert "column 'sample' is taken for sample, and not id" in "\n".join(found.odd)
+    renamed = table.rename(columns={"predicted": "score"}).assign(gt=table["predicted"] + 1)
+    assert "column 'score' is taken for the predictions" in judged(tmp_path, renamed, None).odd[0]
+
+
+def test_names_that_begin_anew_in_each_action_and_rows_of_several_seeds(tmp_path):
+    random = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {"action": ["a"] * 40 + ["b"] * 40, "sample": [*range(40)] * 2, "gt": random.normal(60, 9, 80)}
+    )
+    table["pred"] = table["gt"] + random.normal(0, 5, 80)
+    found = judged(tmp_path, table, None)
+    assert [one.n for one in found.measures[:3]] == [80, 40, 40]
+    seeds = pd.concat([table[["gt", "pred"]].assign(seed=seed) for seed in (0, 1)])
+    assert judged(tmp_path, seeds, None).measures[0].seeds == 2
+
+
+def test_numbers_that_have_no_answer_are_said_without_a_warning(tmp_path, recwarn):
+    table = pd.DataFrame({"sample": range(40), "pred": np.arange(40.0), "gt": 0.0})
+    assert "every true score is 0" in "\n".join(judged(tmp_path, table, None).odd)
+    one = table.assign(gt=np.arange(40.0) * 3 + 1, fold=[1] * 39 + [2])
+    assert "fold 2: 1 samples, fewer than 4, so nothing stands there" in "\n".join(judged(tmp_path, one, None).odd)
+    many = pd.DataFrame({"sample": range(4000), "pred": np.arange(4000.0), "gt": np.arange(4000.0)})
+    assert "suspiciously perfect" in "\n".join(judged(tmp_path, many, None).odd)
+    judged(tmp_path, many.assign(pred=1.0), None)
+    judged(tmp_path, many.iloc[:1], None)
+    assert [str(each.message) for each in recwarn] == []
+
+
+def test_places_that_cannot_be_written_are_named_before_anything_runs(tmp_path):
+    predicted(labels()).assign(true=1.0).to_csv(tmp_path / "p.csv", index=False)
+    words = ["judge", str(tmp_path / "p.csv"), "--json", str(tmp_path), "--html", str(tmp_path / "no" / "x.html")]
+    with pytest.raises(RescoreError) as caught:
+        cli.run_judge(cli.build_parser().parse_args([*words, "--csv", str(tmp_path / "p.csv")]))
+    for message in ("a folder", "no folder", "it is read, and would be replaced"):
+        assert message in str(caught.value)

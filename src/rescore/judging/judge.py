@@ -1,8 +1,9 @@
 """Judge a file of predictions: what is odd, the measures, what labels alone give, a verdict on a printed number, a difference."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import numpy as np
 from rescore.engine.errors import RescoreError
 from rescore.engine.parameters import nearest
 from rescore.judging.measures import (
+    ALL,
+    ARITHMETIC,
+    FISHER,
     RHO,
     Difference,
     Measure,
@@ -25,7 +29,8 @@ from rescore.judging.measures import (
 from rescore.judging.predicted import Predictions
 from rescore.judging.references import Reference
 from rescore.judging.samples import Joined, join
-from rescore.scoring.papers import FOLDER, read_papers
+from rescore.scoring.correlation import Estimate
+from rescore.scoring.papers import FOLDER, SCORE, Table, read_papers
 from rescore.scoring.reported import read_reported
 
 SAME, DIFFERS = "the same number", "another number"
@@ -67,6 +72,7 @@ def judge(
     split: str | None = None,
     printed: Printed | None = None,
     against: Predictions | None = None,
+    of: str | None = None,
 ) -> Judgement:
     """Judge predictions.
 
@@ -77,6 +83,8 @@ def judge(
         split: whose test samples; None: the data set's own.
         printed: a number to hold the rank correlation against.
         against: other predictions of the same samples.
+        of: which of the correlations the printed number is; None: that of all samples, the mean of folds, Fisher's z average
+            of actions.
 
     Raises:
         RescoreError: the files cannot be joined to labels.
@@ -84,22 +92,25 @@ def judge(
     joined = join(predictions, reference, split)
     confidence = options["confidence"]
     estimates = list(correlations(joined.table, options))
-    found = [measure(RHO, of, estimate, confidence) for of, estimate in estimates]
+    found = [measure(RHO, name, estimate, confidence) for name, estimate in estimates]
     found += errors(joined.table, ranges(reference), options) if joined.comparable else []
     odd, between = list(joined.odd), None
+    odd += [f"{name}: {estimate.reason}, so nothing stands there" for name, estimate in estimates if estimate.reason]
     if against is not None:
         other = join(against, reference, split)
         odd += [f"{against.path.name}: {message}" for message in other.odd]
-        between = compare(joined.table, other.table, options)
-        if between is None:
-            odd.append("the two files share fewer than 4 samples, or one's correlation is undefined: no difference")
+        compared = compare(joined.table, other.table, options)
+        if isinstance(compared, str):
+            odd.append(f"no difference: {compared}")
+        else:
+            between = compared
     return Judgement(
         files=tuple(str(each.path) for each in (predictions, against) if each is not None),
         labels=reference.name if reference is not None else "true scores of the file",
         odd=tuple(odd),
         measures=tuple(found),
         baselines=tuple(label_measures(joined, reference, options)),
-        verdict=verdict(printed, estimates[0][1].value, bounds(estimates[0][1], confidence)) if printed else None,
+        verdict=verdict(printed, *headline(estimates, of), confidence) if printed else None,
         difference=between,
         options=options,
     )
@@ -115,7 +126,7 @@ def ranges(reference: Reference | None) -> dict[str, tuple[float, float]]:
 
 def label_measures(joined: Joined, reference: Reference | None, options: dict[str, Any]) -> list[Measure]:
     """Rank correlations of what labels alone predict of the first seed's samples; of one action alone, whose labels are alike."""
-    if reference is None or joined.table["action"].nunique() > 1:
+    if reference is None or joined.table["action"].nunique() > 1 or joined.table["fold"].nunique() > 1:
         return []
     first = joined.table[joined.table["seed"] == joined.table["seed"].iloc[0]]
     training = reference.table[~reference.table["sample"].isin(set(joined.table["sample"]))]
@@ -129,46 +140,69 @@ def label_measures(joined: Joined, reference: Reference | None, options: dict[st
     return found
 
 
-def verdict(printed: Printed, value: float, interval: tuple[float, float]) -> Verdict:
+def headline(estimates: Sequence[tuple[str, Estimate]], of: str | None) -> tuple[str, Estimate]:
+    """The correlation that a printed number is held against.
+
+    Raises:
+        RescoreError: none is called so.
+    """
+    known = dict(estimates)
+    if of is not None:
+        if of not in known:
+            raise RescoreError(f"--of {of}: no such correlation, {nearest(of, list(known))}")
+        return of, known[of]
+    by_action = ALL in known
+    averages = [pair for pair in estimates if pair[0].startswith(FISHER if by_action else ARITHMETIC)]
+    return averages[0] if averages else estimates[0]
+
+
+def verdict(printed: Printed, of: str, estimate: Estimate, confidence: float) -> Verdict:
     """Whether the predictions give the printed number; whether it could be that of other samples is said beside it."""
-    where = f" ({printed.where})" if printed.where else ""
+    value, (low, high) = estimate.value, bounds(estimate, confidence)
+    said = f"printed {printed.text}" + (f" ({printed.where})" if printed.where else "")
     if not np.isfinite(value):
-        return Verdict(DIFFERS, f"printed {printed.text}{where}; from these predictions no correlation is defined")
-    inside = interval[0] <= printed.value <= interval[1]
-    beside = f"it lies {'inside' if inside else 'outside'} the interval {interval[0]:.4f} to {interval[1]:.4f}"
+        return Verdict(DIFFERS, f"{said}; {of}: from these predictions no correlation is defined")
     if abs(value - printed.value) <= 0.5 * 10.0**-printed.places + 1e-12:
-        return Verdict(SAME, f"printed {printed.text}{where}, from these predictions {value:.{printed.places}f}")
+        return Verdict(SAME, f"{said}, {of}: from these predictions {value:.{printed.places}f}")
+    beside = f"it lies {'inside' if low <= printed.value <= high else 'outside'} the interval {low:.4f} to {high:.4f}"
     return Verdict(
         DIFFERS,
-        f"printed {printed.text}{where}, from these predictions {value:.{max(printed.places, 4)}f}; {beside}, which "
-        "says where new samples would put it, and not that the number was made from these predictions",
+        f"{said}, {of}: from these predictions {value:.{max(printed.places, 4)}f}; {beside}, which says where new samples would "
+        "put it, and not that the number was made from these predictions",
     )
 
 
-def as_printed(text: str, places: int | None = None) -> Printed:
-    """A printed correlation, or a percentage.
+def as_printed(text: str, places: int | None = None, percent: bool | None = None, where: str = "") -> Printed:
+    """A printed correlation, or a percentage of one.
+
+    Args:
+        text: as it is printed; a whole number says nothing of its digits, so `places` has to.
+        places: decimals of it that count; None: those that are printed.
+        percent: whether it is one; None: by its size.
 
     Raises:
-        RescoreError: no number, or none that a correlation can be.
+        RescoreError: no number, none that a correlation can be, or no digits to hold against.
     """
+    said = where or f"--reported {text}"
     try:
-        value = float(text)
-    except ValueError as error:
-        raise RescoreError(f"--reported {text}: no number.") from error
-    digits = len(text.partition(".")[2])
-    percent = abs(value) > 1
-    if not np.isfinite(value) or abs(value) > 100:
-        raise RescoreError(f"--reported {text}: no correlation (-1 to 1), and no percentage of one (-100 to 100).")
-    return Printed(
-        text, value / 100 if percent else value, (digits + 2 if percent else digits) if places is None else places
-    )
+        number = Decimal(text.strip())
+    except InvalidOperation as error:
+        raise RescoreError(f"{said}: '{text}' is no number.") from error
+    if not number.is_finite() or abs(number) > 100:
+        raise RescoreError(f"{said}: {text} is no correlation (-1 to 1), and no percentage of one (-100 to 100).")
+    percent = abs(number) > 1 if percent is None else percent
+    printed = -int(number.as_tuple().exponent)
+    counted = max(printed, 0) if places is None else places
+    if counted < 0 or (counted == 0 and not percent):
+        raise RescoreError(f"{said}: {text} has no decimals to hold against. Say how many count: --places 2")
+    return Printed(text, float(number) / (100 if percent else 1), counted + (2 if percent else 0), where)
 
 
-def from_paper(words: str, folder: Path = FOLDER) -> Printed:
-    """A printed number by `PAPER TABLE ROW [COLUMN]`.
+def from_paper(words: str, folder: Path = FOLDER, places: int | None = None) -> Printed:
+    """A printed correlation by `PAPER TABLE ROW [COLUMN]`.
 
     Raises:
-        RescoreError: there is no such paper, table, row or column, or several columns to choose from.
+        RescoreError: there is no such paper, table, row or column, several columns to choose from, or no correlation in the cell.
     """
     try:
         given = shlex.split(words)
@@ -181,7 +215,7 @@ def from_paper(words: str, folder: Path = FOLDER) -> Printed:
     for what, known in ((paper, papers), (name, papers[paper].tables if paper in papers else {})):
         if what not in known:
             raise RescoreError(f"--as {words}: no '{what}', {nearest(what, known)}")
-    numbers = read_reported(folder / paper / "tables" / f"{name}.csv")
+    table, numbers = papers[paper].tables[name], read_reported(folder / paper / "tables" / f"{name}.csv")
     rows = numbers[numbers["row"] == row]
     if rows.empty:
         raise RescoreError(f"--as {words}: no row '{row}', {nearest(row, list(dict.fromkeys(numbers['row'])))}")
@@ -189,11 +223,18 @@ def from_paper(words: str, folder: Path = FOLDER) -> Printed:
     column = given[3] if len(given) == 4 else columns[0] if len(columns) == 1 else None
     if column not in columns:
         raise RescoreError(f"--as {words}: say which column, one of {', '.join(columns)}")
+    if table.characteristics or part_of(table, row, str(column)) != SCORE:
+        raise RescoreError(
+            f"--as {words}: that cell is no rank correlation of scores, which is what predictions are judged by."
+        )
     text = str(rows.loc[rows["column"] == column, "value"].iloc[0])
-    found, percent = as_printed(text), papers[paper].tables[name].percent
-    places = len(text.partition(".")[2]) + (2 if percent else 0)
-    return (
-        Printed(text, float(text) / (100 if percent else 1), places, f"{papers[paper].short}, {name}, {row} / {column}")
-        if percent or abs(found.value) <= 1
-        else found
-    )
+    return as_printed(text, places, table.percent, f"{papers[paper].short}, {name}, {row} / {column}")
+
+
+def part_of(table: Table, row: str, column: str) -> str:
+    """What a table's cell shows."""
+    for block in table.declared.get("blocks", ()):
+        fields = {**block, **block["rows"].get(row, {}), **block["columns"].get(column, {})}
+        if row in block["rows"] and "part" in fields:
+            return str(fields["part"])
+    return SCORE

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import permutation_test, rankdata
+from scipy.stats import norm, permutation_test, rankdata
 
 from rescore.scoring.correlation import (
+    MINIMUM_SAMPLES,
     Estimate,
     Trained,
     arithmetic_mean,
@@ -29,6 +30,7 @@ from rescore.scoring.intervals import confidence_interval
 
 LARGE = 3000
 RHO, RMSE, RELATIVE = "Spearman's rho", "RMSE (points)", "relative L2 (x 100)"
+ALL, FISHER, ARITHMETIC = "all samples", "Fisher's z average", "arithmetic mean"
 DEFAULTS = {"replicates": 2000, "confidence": 0.95, "seed": 0}
 
 
@@ -64,9 +66,12 @@ def rho_of(table: pd.DataFrame, options: dict[str, Any], predicted: str = "predi
     if target.shape[1] <= LARGE:
         return estimate_spearman(target, values, names, trained(len(target)), options["replicates"], options["seed"])
     found = [spearman(*pair) for pair in zip(target, values, strict=True)]
-    influence = np.stack([rank_influences(*pair) for pair in zip(target, values, strict=True)])
     points = np.array([one.value for one in found])
     reason = next((one.reason for one in found if one.reason), "")
+    if reason:
+        influence = np.full(values.shape, np.nan)
+    else:
+        influence = np.stack([rank_influences(*pair) for pair in zip(target, values, strict=True)])
     return Estimate(float(points.mean()), found[0].n, points, names[0], influence, trained(len(target)), reason=reason)
 
 
@@ -104,7 +109,10 @@ def rmse_of(table: pd.DataFrame, options: dict[str, Any]) -> Estimate:
     squares = (target - values) ** 2
     points = np.array([root_mean_square_error(*pair) for pair in zip(target, values, strict=True)])
     if target.shape[1] > LARGE:
-        influence = (squares - np.square(points)[:, None]) / (2 * points[:, None] * target.shape[1])
+        with np.errstate(
+            divide="ignore", invalid="ignore"
+        ):  # without any error there is no scale to take an interval on
+            influence = (squares - np.square(points)[:, None]) / (2 * points[:, None] * target.shape[1])
         return Estimate(float(points.mean()), target.shape[1], points, names[0], influence, trained(len(points)), "log")
 
     def in_resamples(seed: int, counts: np.ndarray) -> np.ndarray:
@@ -116,9 +124,12 @@ def rmse_of(table: pd.DataFrame, options: dict[str, Any]) -> Estimate:
 
 def bounds(estimate: Estimate, confidence: float) -> tuple[float, float]:
     """The confidence interval over samples, and over trainings where there are several."""
-    if estimate.trained.numbers or len(estimate.replicates) or not np.isfinite(estimate.value):
-        return intervals_of(estimate, confidence).confidence
-    found = spread(estimate)
+    if estimate.n < 2:
+        return np.nan, np.nan
+    with np.errstate(divide="ignore", invalid="ignore"):  # the ends of a scale have no interval
+        if estimate.trained.numbers or len(estimate.replicates) or not np.isfinite(estimate.value):
+            return intervals_of(estimate, confidence).confidence
+        found = spread(estimate)
     return (np.nan, np.nan) if found is None else taken_back(estimate, confidence_interval(found, confidence))
 
 
@@ -129,14 +140,14 @@ def measure(name: str, of: str, estimate: Estimate, confidence: float, note: str
 
 def correlations(table: pd.DataFrame, options: dict[str, Any]) -> Iterator[tuple[str, Estimate]]:
     """Rho of all samples, and of each action or fold with their averages."""
-    by = "action" if table["action"].nunique() > 1 else "fold"
     folds = table["fold"].nunique() > 1
+    by = "fold" if folds else "action"
     if not folds:
-        yield "all samples", rho_of(table, options)
+        yield ALL, rho_of(table, options)
     if table[by].nunique() > 1:
         parts = {str(name): rho_of(part, options) for name, part in table.groupby(by, sort=True)}
         yield from ((name if by == "action" else f"fold {name}", part) for name, part in parts.items())
-        for title, rule in (("Fisher's z average", fisher_z_average), ("arithmetic mean", arithmetic_mean)):
+        for title, rule in ((FISHER, fisher_z_average), (ARITHMETIC, arithmetic_mean)):
             yield f"{title} of {len(parts)} {by}s", combine(list(parts.values()), rule)
 
 
@@ -146,17 +157,13 @@ def errors(table: pd.DataFrame, ranges: dict[str, tuple[float, float]], options:
     Args:
         ranges: lowest and highest score of an action over the whole data set, training samples included; none without labels.
     """
-    if table["fold"].nunique() > 1:
-        table = table.assign(seed=table["seed"] + " " + table["fold"])
+    if table.duplicated(["seed", "sample"]).any():
+        return  # folds that share samples have no one error a sample
     several = table["action"].nunique() > 1
     for action, part in table.groupby("action", sort=True):
-        if (
-            part.groupby("seed").size().nunique() > 1
-            or part.groupby("sample").size().nunique() > 1
-            or part["fold"].nunique() > 1
-        ):
-            continue  # folds have samples of their own: correlations alone are combined
-        of = str(action) if several else "all samples"
+        if part["sample"].nunique() < 2:
+            continue
+        of = str(action) if several else ALL
         error = rmse_of(part, options)
         yield measure(RMSE, of, error, options["confidence"])
         low, high = bounds(error, options["confidence"])
@@ -205,32 +212,56 @@ class Difference:
     n: int
 
 
-def compare(left: pd.DataFrame, right: pd.DataFrame, options: dict[str, Any]) -> Difference | None:
-    """Left less right in rho, its interval, and a permutation test; None where they share fewer than four samples.
+def compare(left: pd.DataFrame, right: pd.DataFrame, options: dict[str, Any]) -> Difference | str:
+    """Left less right in rho (of folds, in their mean), its interval, and a permutation test; or why there is none.
 
     The test asks whether the files are exchangeable sample by sample: the mean over seeds of rho is the mean over samples of
     products of standardised ranks, so exchanging a sample's predictions changes the sign of what it adds to the difference.
     """
-    both = sorted(set(left["sample"]) & set(right["sample"]))
-    sides = [side[side["sample"].isin(both)] for side in (left, right)]
-    if len(both) < 4:
-        return None
-    estimates = [rho_of(side, options) for side in sides]
-    if not all(np.isfinite(estimate.value) for estimate in estimates):
-        return None
-    found = difference(*estimates)
-    products = [standardised(side) for side in sides]
+    keys = ["fold", "sample"]
+    both = left[[*keys, "target"]].drop_duplicates(keys).merge(right[[*keys, "target"]].drop_duplicates(keys), on=keys)
+    if apart := int((np.abs(both["target_x"] - both["target_y"]) > 0.01).sum()):
+        return (
+            f"the files' true scores differ at {apart} of {len(both)} samples that both have: they are not in one order, or not"
+            " of one data set"
+        )
+    parts = []
+    for _, shared in both.groupby("fold"):
+        sides = [side.merge(shared[keys], on=keys) for side in (left, right)]
+        if len(shared) < MINIMUM_SAMPLES:
+            return f"a fold, or the whole, has fewer than {MINIMUM_SAMPLES} samples that both files predict"
+        estimates = [rho_of(side, options) for side in sides]
+        if undefined := next((estimate.reason for estimate in estimates if estimate.reason), ""):
+            return f"a correlation is undefined ({undefined})"
+        products = [standardised(side) for side in sides]
+        parts.append((estimates, products[0] - products[1]))
+    if not parts:
+        return "the files have no sample (of the same fold) in common"
+    combined = [
+        parts[0][0][k] if len(parts) == 1 else combine([each[k] for each, _ in parts], arithmetic_mean) for k in (0, 1)
+    ]
+    found = difference(*combined)
+    n = sum(len(added) for _, added in parts)
+    # Each fold's mean counts alike.
+    p = sign_flip_p(np.concatenate([added * n / (len(parts) * len(added)) for _, added in parts]), options)
+    low, high = bounds(found, options["confidence"])
+    return Difference(combined[0].value, combined[1].value, found.value, low, high, p, n)
+
+
+def sign_flip_p(added: np.ndarray, options: dict[str, Any]) -> float:
+    """Two-sided p of a mean when every sign is as likely as its opposite: drawn, above LARGE samples by the normal limit."""
+    if len(added) > LARGE:
+        scale = np.sqrt(np.square(added).sum())
+        return float(2 * norm.sf(abs(added.sum()) / scale)) if scale > 0 else 1.0
     test = permutation_test(
-        (products[0] - products[1],),
+        (added,),
         lambda values, axis: np.mean(values, axis=axis),
         permutation_type="samples",
         n_resamples=options["replicates"],
         vectorized=True,
-        batch=max(1, 2_000_000 // len(both)),
         rng=np.random.default_rng(options["seed"]),
     )
-    low, high = bounds(found, options["confidence"])
-    return Difference(estimates[0].value, estimates[1].value, found.value, low, high, float(test.pvalue), len(both))
+    return float(test.pvalue)
 
 
 def standardised(table: pd.DataFrame) -> np.ndarray:

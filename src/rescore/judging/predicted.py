@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import math
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,14 +29,14 @@ NAMES: dict[str, tuple[str, ...]] = {
         "sample",
         "samples",
         "sample_id",
-        "id",
         "key",
         "video",
         "video_id",
         "video_name",
-        "name",
         "filename",
         "file",
+        "name",
+        "id",
     ),
     "seed": ("seed", "run", "training", "repetition"),
     "fold": ("fold", "cv_fold"),
@@ -139,27 +141,26 @@ def decimal_commas(table: pd.DataFrame) -> bool:
 
 def is_number(text: str) -> bool:
     try:
-        float(text)
+        return math.isfinite(float(text))
     except ValueError:
         return False
-    return True
 
 
 def read_json(path: Path) -> pd.DataFrame:
     """A list of objects, an object of equally long lists, an object sample -> number, or an object a line."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-        content = (
-            [json.loads(line) for line in text.splitlines() if line.strip()]
-            if path.suffix == ".jsonl"
-            else json.loads(text)
-        )
-    except (ValueError, OSError) as error:
+        content = json_of(text)
+    except (ValueError, OSError, RecursionError) as error:
         raise RescoreError(f"{path}: not JSON ({error}).") from error
-    if isinstance(content, dict) and content and all(isinstance(value, int | float) for value in content.values()):
+    if (
+        isinstance(content, dict)
+        and content
+        and all(isinstance(value, int | float | None) for value in content.values())
+    ):
         return pd.DataFrame({"sample": list(content), "predicted": list(content.values())}, dtype=object)
     lists = isinstance(content, dict) and all(isinstance(value, list) for value in content.values())
-    sizes = {len(value) for value in content.values()} if lists else set()  # type: ignore[union-attr]
+    sizes = {len(value) for value in content.values()} if lists else set()
     rows = isinstance(content, list) and all(isinstance(value, dict) for value in content)
     if not content or not (rows or len(sizes) == 1):
         raise RescoreError(
@@ -169,9 +170,22 @@ def read_json(path: Path) -> pd.DataFrame:
     return pd.DataFrame(content, dtype=object)
 
 
+def json_of(text: str) -> Any:
+    """One value, or a list of those that stand a line each."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        lines = [line for line in text.splitlines() if line.strip()]
+        if len(lines) < 2:
+            raise
+        return [json.loads(line) for line in lines]
+
+
 def read_parquet(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_parquet(path).astype(object)
+        table = pd.read_parquet(path)
+        named = [name for name in table.index.names if name is not None and name not in table]
+        return (table.reset_index(named) if named else table).astype(object)
     except Exception as error:  # pyarrow raises many types for a damaged file
         raise RescoreError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]}).") from error
 
@@ -180,8 +194,10 @@ def read_arrays(path: Path) -> pd.DataFrame:
     """One array (n,) of predictions, or several by name."""
     try:
         content: Any = np.load(path, allow_pickle=False)
-        arrays = {name: content[name] for name in content.files} if path.suffix == ".npz" else {"predicted": content}
-    except (ValueError, OSError, EOFError) as error:
+        arrays = (
+            {name: content[name] for name in content.files} if path.suffix.lower() == ".npz" else {"predicted": content}
+        )
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise RescoreError(
             f"{path}: not readable arrays ({error}). Save plain numbers: np.save(path, values)"
         ) from error
@@ -208,29 +224,39 @@ def with_names(table: pd.DataFrame, path: Path, named: Mapping[str, str], notes:
     """The columns that are known, under our names."""
     lost = [f"no column '{column}' for {what}" for what, column in named.items() if column not in table]
     raise_together(f"{path}: columns, of {', '.join(map(str, table))}", lost, "name one that is there.")
-    found = {what: named.get(what) or first_of(table, NAMES[what], named) for what in NAMES}
-    if found["predicted"] is None and found["target"] == "score" and "target" not in named:
-        found |= {"predicted": "score", "target": None}
-        notes.append("column 'score' is taken for the predictions")
+    options = {what: [named[what]] if what in named else called(table, NAMES[what], named) for what in NAMES}
+    found: dict[str, Any] = {what: columns[0] if columns else None for what, columns in options.items()}
+    score = [column for column in options["target"] if str(column).strip().lower() == "score"]
+    if found["predicted"] is None and score and "target" not in named:
+        rest = [column for column in options["target"] if column not in score]
+        options |= {"predicted": score, "target": rest}
+        found |= {"predicted": score[0], "target": rest[0] if rest else None}
+        notes.append(f"column '{score[0]}' is taken for the predictions")
+    for what in ("predicted", "target", "sample"):
+        if len(options[what]) > 1:
+            others = ", ".join(map(str, options[what][1:]))
+            notes.append(
+                f"column '{found[what]}' is taken for {what}, and not {others}: --column {what}=NAME takes another"
+            )
     if found["predicted"] is None:
         raise RescoreError(
             f"{path}: no column of predictions among {', '.join(map(str, table))}. Name it: --column predicted=NAME"
         )
     chosen = pd.DataFrame({what: table[column] for what, column in found.items() if column is not None})
     problems: list[str] = []
-    for what in chosen:
-        if what in NUMBERS:
-            chosen[what] = numbers(chosen[what], str(found[str(what)]), problems)
+    for name in chosen:
+        if name in NUMBERS:
+            chosen[name] = numbers(chosen[name], str(found[str(name)]), problems)
         else:
-            chosen[what] = [text_of(value) for value in chosen[what]]
+            chosen[name] = [text_of(value) for value in chosen[name]]
     raise_together(f"{path}: cells that are no numbers", problems, REMEDY)
     return chosen
 
 
-def first_of(table: pd.DataFrame, names: Sequence[str], named: Mapping[str, str]) -> Any:
-    """The first column that is called so, and that was not named for something else."""
-    lower = {str(column).strip().lower().replace(" ", "_"): column for column in table if column not in named.values()}
-    return next((lower[name] for name in names if name in lower), None)
+def called(table: pd.DataFrame, names: Sequence[str], named: Mapping[str, str]) -> list[Any]:
+    """The columns that are called so and were not named for something else, the likeliest first."""
+    free = [column for column in table if column not in named.values()]
+    return [column for name in names for column in free if str(column).strip().lower().replace(" ", "_") == name]
 
 
 def text_of(value: Any) -> str:
@@ -244,7 +270,9 @@ def numbers(column: pd.Series, name: str, problems: list[str]) -> np.ndarray:
     """A column as numbers, NaN where a cell is empty; other cells are named by their row."""
     values = np.full(len(column), np.nan)
     for place, cell in enumerate(column):
-        if cell is None or (isinstance(cell, str) and cell.strip().lower() in ("", "nan", "none", "null", "na")):
+        if pd.api.types.is_scalar(cell) and pd.isna(cell):
+            continue
+        if isinstance(cell, str) and cell.strip().lower() in ("", "nan", "none", "null", "na"):
             continue
         try:
             values[place] = float(cell)
@@ -271,5 +299,9 @@ def last_iteration(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     order = pd.to_numeric(table["iteration"], errors="coerce")
     if order.isna().any() or order.nunique() < 2:
         return table
-    notes.append(f"{order.nunique()} iterations stand in the file; the last, {order.max():g}, is judged")
-    return table[order == order.max()]
+    by = [table[name] for name in ("seed", "fold") if name in table]
+    last = order.groupby(by).transform("max") if by else pd.Series(order.max(), order.index)
+    each = "of each seed or fold " if by else ""
+    judged = ", ".join(f"{number:g}" for number in sorted(set(last)))
+    notes.append(f"{order.nunique()} iterations stand in the file; the last {each}is judged: {judged}")
+    return table[order == last]

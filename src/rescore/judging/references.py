@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rescore.engine.errors import RescoreError
+from rescore.engine.errors import RescoreError, raise_together
 from rescore.engine.storage import read_table
 from rescore.manifests import aqa7, labels, mtl_aqa, unlv_dive
 from rescore.sources import fetch
@@ -116,10 +116,18 @@ def own(path: Path) -> Reference:
         table = labels.read_labels(path, ["sample"], ["score"])
         if "difficulty" in table:
             table["difficulty"] = pd.to_numeric(table["difficulty"], errors="coerce")
-    twice = sorted(set(table.loc[table["sample"].duplicated(), "sample"]))
-    if twice:
-        raise RescoreError(f"{path}: {len(twice)} samples stand twice: {', '.join(twice[:5])}. Each has one score.")
-    if not np.isfinite(table["score"].astype(float)).all():
-        raise RescoreError(f"{path}: a score is missing or no number. Correct the table.")
-    splits = {RELEASED: released(table)} if "split" in table and (table["split"] == "test").any() else {}
+    table["score"] = pd.to_numeric(table["score"], errors="coerce").astype(float)
+    bad = table.loc[~np.isfinite(table["score"]), "sample"]
+    twice = table.loc[table["sample"].duplicated(), "sample"].unique()
+    problems = [f"{name}: its score is missing or no number" for name in bad[:5]]
+    problems += [f"{len(twice)} samples stand twice: {', '.join(twice[:5])}"] if len(twice) else []
+    splits = {}
+    if "split" in table:
+        table["split"] = table["split"].astype(str).str.strip().str.lower()
+        splits = {RELEASED: released(table)}
+        if not splits[RELEASED]:
+            problems.append(
+                f"column split names no sample `test` (it has {', '.join(sorted(set(table['split']))[:5])})"
+            )
+    raise_together(f"{path}: labels that cannot be used", problems, "correct the table, or leave the column split out.")
     return Reference(path.name, table, splits)

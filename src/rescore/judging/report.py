@@ -1,6 +1,8 @@
 """What a judgement says: to read in a terminal or a browser, and for programs."""
 
 import json
+import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import pandas as pd
 from jinja2 import ChoiceLoader, PackageLoader
 from tabulate import tabulate
 
+from rescore.engine.errors import raise_together
 from rescore.engine.storage import write_table, write_text
 from rescore.judging.judge import Judgement
 from rescore.judging.measures import LARGE, Measure
@@ -51,11 +54,9 @@ def intervals_in_words(found: Judgement) -> str:
     confidence = f"{found.options['confidence']:.0%} intervals"
     if found.measures[0].seeds > 1:
         return f"mean over {found.measures[0].seeds} seeds; {confidence} over new samples and new trainings"
-    how = (
-        "influence functions"
-        if found.measures[0].n > LARGE
-        else f"BCa bootstrap, {found.options['replicates']} replicates"
-    )
+    sizes = {each.n > LARGE for each in found.measures}
+    ways = {True: "influence functions", False: f"BCa bootstrap, {found.options['replicates']} replicates"}
+    how = f"; above {LARGE} samples ".join(ways[size] for size in sorted(sizes))
     return f"{confidence} over test samples alone ({how}): one training, so how trainings vary is not in them"
 
 
@@ -70,7 +71,7 @@ def difference_in_words(found: Judgement) -> str:
 
 
 def heading(found: Judgement) -> str:
-    return f"{' against '.join(found.files)}, judged by {found.labels}"
+    return f"{' against '.join(Path(file).name for file in found.files)}, judged by {found.labels}"
 
 
 def describe(found: Judgement) -> str:
@@ -96,6 +97,25 @@ def record(found: Judgement) -> dict[str, Any]:
 
     content: dict[str, Any] = plain(asdict(found))
     return content
+
+
+def require_writable(outputs: Sequence[Path | None], inputs: Sequence[Path]) -> None:
+    """Refuse outputs that cannot be written or would replace what is read, before anything is computed.
+
+    Raises:
+        RescoreError: all of them together.
+    """
+    problems = []
+    for path in filter(None, outputs):
+        if path.is_dir():
+            problems.append(f"{path}: a folder")
+        elif not path.absolute().parent.is_dir():
+            problems.append(f"{path}: no folder {path.parent}")
+        elif not os.access(path.absolute().parent, os.W_OK):
+            problems.append(f"{path}: its folder may not be written")
+        elif path.resolve() in {read.resolve() for read in inputs}:
+            problems.append(f"{path}: it is read, and would be replaced")
+    raise_together("places to write to", problems, "name a file in a folder that is there.")
 
 
 def write(found: Judgement, html: Path | None, as_json: Path | None, csv: Path | None) -> None:

@@ -86,8 +86,7 @@ def labelled(
                 f"{predictions.path}: no true scores. Name a data set (--data), a table of labels (--labels), or a column of true"
                 " scores (--column target=NAME)."
             )
-        names = table["sample"] if predictions.keyed else [f"row {place + 1}" for place in range(len(table))]
-        return table.assign(sample=names, action=table.get("action", ""))
+        return table.assign(sample=own_names(table), action=table.get("action", ""))
     if not predictions.keyed:
         table = by_order(table, predictions, reference, odd)
     found = matched(table, reference)
@@ -113,6 +112,16 @@ def labelled(
     if given is not None:
         odd += target_oddities(given.to_numpy(dtype=float), table)
     return table
+
+
+def own_names(table: pd.DataFrame) -> pd.Series:
+    """Samples' names where no labels are at hand: the file's, with the action in front where names begin anew in each; without
+    any the row's number in its seed and fold."""
+    if "sample" not in table:
+        return "row " + (table.groupby(["seed", "fold"]).cumcount() + 1).astype(str)
+    if "action" in table and table.duplicated(KEY).any() and not table.duplicated([*KEY, "action"]).any():
+        return table["action"] + "/" + table["sample"]
+    return table["sample"]
 
 
 def by_order(table: pd.DataFrame, predictions: Predictions, reference: Reference, odd: list[str]) -> pd.DataFrame:
@@ -215,15 +224,15 @@ def another_split(given: frozenset[str], reference: Reference, name: str) -> Ite
 
 def once(table: pd.DataFrame, predictions: Predictions, odd: list[str]) -> pd.DataFrame:
     """Each sample once in each seed and fold."""
-    kept = table.drop_duplicates([*KEY, "predicted"])
+    kept = table.drop_duplicates([*KEY, "predicted", "target"])
     twice = kept.loc[kept.duplicated(KEY), "sample"].unique()
     if len(twice):
         raise RescoreError(
-            f"{predictions.path}: {len(twice)} samples have two predictions each ({shown(twice)}), and nothing says which "
-            "counts. Add a column seed or fold, or keep one of them."
+            f"{predictions.path}: {len(twice)} samples have two predictions, or true scores, each ({shown(twice)}), and nothing "
+            "says which counts. Add a column seed or fold, or keep one of them."
         )
     if len(kept) < len(table):
-        again = table.loc[table.duplicated([*KEY, "predicted"]), "sample"].unique()
+        again = table.loc[table.duplicated([*KEY, "predicted", "target"]), "sample"].unique()
         odd.append(
             f"{len(again)} samples stand more than once with the same prediction ({shown(again)}): they count once"
         )
@@ -281,6 +290,9 @@ def value_oddities(table: pd.DataFrame) -> Iterator[str]:
         yield f"{n} samples: fewer than {FEW}, an interval of a rank correlation is wide and rough there"
     first = table[table["seed"] == table["seed"].iloc[0]]
     target, predicted = first["target"].to_numpy(dtype=float), first["predicted"].to_numpy(dtype=float)
+    if np.ptp(target) == 0:
+        yield f"every true score is {target[0]:g}: a constant has no order, so no correlation is defined"
+        return
     if np.ptp(predicted) == 0:
         yield f"every prediction is {predicted[0]:g}: a constant has no order, so no correlation is defined"
         return
@@ -315,6 +327,8 @@ def unit_oddities(first: pd.DataFrame, target: np.ndarray, predicted: np.ndarray
                 "Multiply them before the score is judged"
             )
             return
+    if not (target >= 0).all() or not np.median(target) > 0:
+        return  # scores about zero have no size to compare with
     spread, middle = np.std(predicted) / np.std(target), np.median(predicted) / np.median(target)
     where = f"{predicted.min():.4g} to {predicted.max():.4g}, scores {target.min():.4g} to {target.max():.4g}"
     after = "correlations stand, errors in points are left out until they are scaled back"
