@@ -22,7 +22,7 @@ from typing import Any
 
 from rescore import __version__
 from rescore.engine import arithmetic, checkout, libraries, processes, provenance, step_server
-from rescore.engine.errors import RescoreError
+from rescore.engine.errors import RescoreError, raise_together
 
 AUDIT = Path("results/audit.csv")
 DESCRIPTION = """Rerun the experiments of action-quality-assessment papers and hold each reported number against a recomputed one.
@@ -130,7 +130,20 @@ def add_compare(compare: argparse.ArgumentParser) -> None:
 
 def add_score(score: argparse.ArgumentParser) -> None:
     """Options of `rescore score`."""
-    score.add_argument("video", type=Path, help="a file, or a folder of extracted frames")
+    score.add_argument(
+        "videos",
+        nargs="+",
+        type=Path,
+        metavar="VIDEO",
+        help="files, folders of extracted frames, folders of videos, patterns; one that cannot be scored stops no other",
+    )
+    score.add_argument(
+        "--csv", type=Path, metavar="FILE", help="a row a video: points, interval, or why there are none"
+    )
+    score.add_argument("--json", type=Path, metavar="FILE", help="the same as JSON")
+    score.add_argument(
+        "--contact-sheet", type=Path, metavar="FILE", help="PNG of the frames that were scored, with their times"
+    )
     score.add_argument(
         "--experiment",
         choices=["all_action", "zero_shot", "fine_tuning", "c3d_lstm", "c3d_lstm_incremental"],
@@ -147,7 +160,7 @@ def add_score(score: argparse.ArgumentParser) -> None:
     score.add_argument(
         "--plot",
         type=Path,
-        help="PNG of how the score grows clip by clip (default: VIDEO's name with .score.png, here)",
+        help="PNG of how the score grows clip by clip (default for one video: its name with .score.png, here)",
     )
     score.add_argument("--no-plot", action="store_true", help="write no PNG")
     score.add_argument(
@@ -352,36 +365,87 @@ def run_check(options: argparse.Namespace) -> int:
 def run_score(options: argparse.Namespace) -> int:
     if warning := libraries.warning():
         print(warning, file=sys.stderr)
-    if not os.path.exists(options.video):
-        raise RescoreError(f"{options.video}: no such video, or folder of extracted frames.")
     if options.epoch is not None and not options.weights:
         raise RescoreError("--epoch chooses among the files of --weights; name their folder, or leave it out.")
+    from rescore.experiments import score_videos
+
+    videos = score_videos.videos_of(options.videos)
+    tables = [options.csv, options.json]
+    require_writable(tables, videos)  # a drawing is no reason for no points
     if options.weights:
+        if len(videos) > 1 or any([*tables, options.contact_sheet]):
+            raise RescoreError(
+                "--weights scores one dive, with its classes and caption, and writes no table. Name one video."
+            )
         from rescore.experiments import score_dive
 
-        print(score_dive.describe(score_dive.score_dive(options.video, options.weights, options.epoch)))
+        print(score_dive.describe(score_dive.score_dive(videos[0], options.weights, options.epoch)))
         return 0
+    if len(videos) > 1 and options.plot:
+        raise RescoreError(f"--plot draws one video, and these are {len(videos)}. --contact-sheet shows all of them.")
+    return score_with_members(options, videos)
 
+
+def score_with_members(options: argparse.Namespace, videos: list[Path]) -> int:
+    """Score videos with the trained members of an experiment; 1 where one of several has no score."""
     from rescore.engine import lock, parameters
-    from rescore.experiments import score_video
+    from rescore.experiments import score_video, score_videos
+    from rescore.reporting import scored_frames
 
     scale, settings = parameters.load(scale=options.scale)
     runs = Path("runs") / scale
-    plot = None if options.no_plot else options.plot or score_video.plot_path(options.video)
     members = runs / options.experiment / "members.safetensors"
     lock.require_recorded([members, *sorted(runs.glob("backbone/*/weights.safetensors"))], scale)
-    result = score_video.score_video(
-        options.video,
-        members,
-        runs,
-        settings,
-        options.action,
+    score = functools.partial(
+        score_video.score_video,
+        members=members,
+        runs=runs,
+        settings=settings,
+        action=options.action,
         member=options.member,
+        networks={},
     )
-    print(score_video.describe(result), flush=True)
-    if plot:
+    several = len(videos) > 1
+    done = score_videos.score_all(
+        videos, score, lambda result: print(score_video.describe(result), end="\n\n" if several else "\n", flush=True)
+    )
+    score_videos.write(done, videos, options.csv, options.json)
+    if done.errors and not several:
+        raise RescoreError(next(iter(done.errors.values())))
+    if done.results and not several and not options.no_plot:
+        result, plot = done.results[0], options.plot or score_video.plot_path(videos[0])
         draw(lambda: score_video.write_plot(result, plot), plot)
+    if options.contact_sheet and done.results:
+        dives = options.experiment in score_video.ON_DIVES
+        draw(
+            lambda: scored_frames.draw_sheet(done.results, settings, dives, options.contact_sheet),
+            options.contact_sheet,
+        )
+    if done.errors:
+        listed = "\n".join(f"  - {error}" for error in done.errors.values())
+        raise RescoreError(
+            f"{len(done.errors)} of {len(videos)} videos have no score; the others stand above:\n{listed}"
+        )
     return 0
+
+
+def require_writable(outputs: Sequence[Path | None], inputs: Sequence[Path]) -> None:
+    """Refuse outputs that cannot be written or would replace what is read, before anything is computed.
+
+    Raises:
+        RescoreError: all of them together.
+    """
+    problems = []
+    for path in filter(None, outputs):
+        if path.is_dir():
+            problems.append(f"{path}: a folder")
+        elif not path.absolute().parent.is_dir():
+            problems.append(f"{path}: no folder {path.parent}")
+        elif not os.access(path.absolute().parent, os.W_OK):
+            problems.append(f"{path}: its folder may not be written")
+        elif path.resolve() in {read.resolve() for read in inputs}:
+            problems.append(f"{path}: it is read, and would be replaced")
+    raise_together("places to write to", problems, "name a file in a folder that is there.")
 
 
 def draw(write: Callable[[], None], plot: Path) -> None:
@@ -467,7 +531,7 @@ def run_judge(options: argparse.Namespace) -> int:
             "--confidence lies between 0 and 1, --replicates is 100 or more, --seed and --places are 0 or more."
         )
     read = [*files, *([options.labels] if options.labels else [])]
-    report.require_writable([options.html, options.json, options.csv], read)
+    require_writable([options.html, options.json, options.csv], read)
     pair = (
         len(files) == 2
         and all(file.suffix.lower() == ".npy" for file in files)

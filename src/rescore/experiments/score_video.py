@@ -101,6 +101,7 @@ def score_video(
     action: str | None = None,
     member: str | None = None,
     plot: Path | None = None,
+    networks: dict[Path, torch.nn.Module] | None = None,
 ) -> VideoScore:
     """Predict a video's score with every seed of one member.
 
@@ -113,6 +114,7 @@ def score_video(
             (as AQA-7 keeps its videos), else for the only action that the member knows.
         member: name in the checkpoint; None chooses the one that fits: all actions, then this action's own.
         plot: PNG to write.
+        networks: loaded for other videos at the same settings, by their weights; what is loaded for this one is added.
 
     Raises:
         RescoreError: the video cannot be read, the action or member is unknown, or files do not belong together.
@@ -130,7 +132,13 @@ def score_video(
     check_backbones(header, members, weights, settings)
     sds = np.array([header["members"][index]["score_sd"][action] for index in chosen])
     clips, frames, padding = (dive_video_clips if dives else video_clips)(video, settings)
-    features = {number: clip_features(clips, path, settings, dives) for number, path in weights.items()}  # (T, D) each
+    networks = {} if networks is None else networks
+    for path in weights.values():
+        if path not in networks:
+            networks[path] = (dive_network if dives else build_backbone)(settings, path).to(choose_device())
+    features = {
+        number: clip_features(clips, networks[path], settings) for number, path in weights.items()
+    }  # (T, D) each
     stacked = {name: torch.from_numpy(array[chosen]) for name, array in arrays.items()}
     mine = torch.stack([features[backbones[seed]] for seed in seeds])[:, :, None]  # (seeds, T, 1, D)
     if stacked["lstm.weight_ih"].shape[2] != mine.shape[3]:
@@ -241,10 +249,9 @@ def clip_places(frames: int, settings: Mapping[str, Any], dives: bool) -> tuple[
 
 
 @torch.inference_mode()
-def clip_features(clips: np.ndarray, weights: Path, settings: Mapping[str, Any], dives: bool = False) -> torch.Tensor:
+def clip_features(clips: np.ndarray, network: torch.nn.Module, settings: Mapping[str, Any]) -> torch.Tensor:
     """Features (T, D), float32, rounded to float16 as the features of training are."""
     device = choose_device()
-    network = (dive_network if dives else build_backbone)(settings, weights).to(device)
     x = preprocess(torch.from_numpy(clips).to(device), input_colour(settings["backbone"]))  # (T, 3, 16, crop, crop)
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
         y = network(x)  # (T, D)

@@ -1,8 +1,6 @@
 """What a judgement says: to read in a terminal or a browser, and for programs."""
 
 import json
-import os
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,6 @@ import pandas as pd
 from jinja2 import ChoiceLoader, PackageLoader
 from tabulate import tabulate
 
-from rescore.engine.errors import raise_together
 from rescore.engine.storage import write_table, write_text
 from rescore.judging.judge import Judgement
 from rescore.judging.measures import LARGE, Measure
@@ -97,25 +94,6 @@ def record(found: Judgement) -> dict[str, Any]:
 
     content: dict[str, Any] = plain(asdict(found))
     return content
-
-
-def require_writable(outputs: Sequence[Path | None], inputs: Sequence[Path]) -> None:
-    """Refuse outputs that cannot be written or would replace what is read, before anything is computed.
-
-    Raises:
-        RescoreError: all of them together.
-    """
-    problems = []
-    for path in filter(None, outputs):
-        if path.is_dir():
-            problems.append(f"{path}: a folder")
-        elif not path.absolute().parent.is_dir():
-            problems.append(f"{path}: no folder {path.parent}")
-        elif not os.access(path.absolute().parent, os.W_OK):
-            problems.append(f"{path}: its folder may not be written")
-        elif path.resolve() in {read.resolve() for read in inputs}:
-            problems.append(f"{path}: it is read, and would be replaced")
-    raise_together("places to write to", problems, "name a file in a folder that is there.")
 
 
 def write(found: Judgement, html: Path | None, as_json: Path | None, csv: Path | None) -> None:
