@@ -11,7 +11,7 @@ a clip that adds less than there is where points are lost.
 
 import itertools
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -132,13 +132,8 @@ def score_video(
     check_backbones(header, members, weights, settings)
     sds = np.array([header["members"][index]["score_sd"][action] for index in chosen])
     clips, frames, padding = (dive_video_clips if dives else video_clips)(video, settings)
-    networks = {} if networks is None else networks
-    for path in weights.values():
-        if path not in networks:
-            networks[path] = (dive_network if dives else build_backbone)(settings, path).to(choose_device())
-    features = {
-        number: clip_features(clips, networks[path], settings) for number, path in weights.items()
-    }  # (T, D) each
+    loaded = load_networks(weights.values(), settings, dives, {} if networks is None else networks)
+    features = {number: clip_features(clips, loaded[path], settings) for number, path in weights.items()}  # (T, D)
     stacked = {name: torch.from_numpy(array[chosen]) for name, array in arrays.items()}
     mine = torch.stack([features[backbones[seed]] for seed in seeds])[:, :, None]  # (seeds, T, 1, D)
     if stacked["lstm.weight_ih"].shape[2] != mine.shape[3]:
@@ -155,6 +150,16 @@ def score_video(
     if plot is not None:
         write_plot(result, plot)
     return result
+
+
+def load_networks(
+    weights: Iterable[Path], settings: Mapping[str, Any], dives: bool, networks: dict[Path, torch.nn.Module]
+) -> dict[Path, torch.nn.Module]:
+    """`networks` with those of these weights, each loaded once."""
+    for path in weights:
+        if path not in networks:
+            networks[path] = (dive_network if dives else build_backbone)(settings, path).to(choose_device())
+    return networks
 
 
 def training_rate(settings: Mapping[str, Any], dives: bool, synthetic: bool) -> float:

@@ -20,11 +20,10 @@ from rescore.scoring.correlation import (
     combine,
     difference,
     estimate_spearman,
-    estimate_statistic,
     fisher_z_average,
     spearman,
 )
-from rescore.scoring.error_measures import relative_l2, root_mean_square_error
+from rescore.scoring.error_measures import relative_l2, root_mean_square, root_mean_square_error
 from rescore.scoring.estimates import intervals_of, spread, taken_back
 from rescore.scoring.intervals import confidence_interval
 
@@ -106,20 +105,13 @@ def rank_influences(target: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 def rmse_of(table: pd.DataFrame, options: dict[str, Any]) -> Estimate:
     """Root mean squared error, mean over seeds, with what its interval needs."""
     target, values, names = arrays(table)
-    squares = (target - values) ** 2
+    if target.shape[1] <= LARGE:
+        settings = {"seed": options["seed"], "scoring": {"bootstrap": options["replicates"]}}
+        return root_mean_square(target, values, names, trained(len(target)), settings)
     points = np.array([root_mean_square_error(*pair) for pair in zip(target, values, strict=True)])
-    if target.shape[1] > LARGE:
-        with np.errstate(
-            divide="ignore", invalid="ignore"
-        ):  # without any error there is no scale to take an interval on
-            influence = (squares - np.square(points)[:, None]) / (2 * points[:, None] * target.shape[1])
-        return Estimate(float(points.mean()), target.shape[1], points, names[0], influence, trained(len(points)), "log")
-
-    def in_resamples(seed: int, counts: np.ndarray) -> np.ndarray:
-        return np.asarray(np.sqrt(counts @ squares[seed] / counts.sum(axis=1)))
-
-    draws = (options["replicates"], options["seed"])
-    return estimate_statistic(in_resamples, points, names, trained(len(points)), "log", draws)
+    with np.errstate(divide="ignore", invalid="ignore"):  # without any error no scale has an interval
+        influence = ((target - values) ** 2 - np.square(points)[:, None]) / (2 * points[:, None] * target.shape[1])
+    return Estimate(float(points.mean()), target.shape[1], points, names[0], influence, trained(len(points)), "log")
 
 
 def bounds(estimate: Estimate, confidence: float) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """Predictions joined to their labels by the samples' names, and what is odd about them, a sentence each with its remedy."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +11,10 @@ from rescore.engine.errors import RescoreError
 from rescore.judging.predicted import Predictions
 from rescore.judging.references import RELEASED, Reference
 from rescore.scoring.correlation import spearman
+from rescore.scoring.predictions import shown
 
 ENDINGS = r"\.(avi|mp4|mov|mkv|webm|m4v|npy|npz|pt|pkl|jpg|png)$"
 FEW = 30
-SHOWN = 5
 KEY = ["seed", "fold", "sample"]
 
 
@@ -64,12 +64,6 @@ def join(predictions: Predictions, reference: Reference | None, split: str | Non
     return Joined(table.reset_index(drop=True), odd + found, comparable)
 
 
-def shown(names: Iterable[str]) -> str:
-    """Some names, and how many more there are."""
-    listed = list(names)
-    return ", ".join(listed[:SHOWN]) + (f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else "")
-
-
 def words_of(name: str) -> tuple[str, ...]:
     """What a sample is called, however it is spelled: `01/064`, `(1, 64)`, `1_64.mp4` and `1-64` are one."""
     stem = re.sub(ENDINGS, "", str(name).strip().lower())
@@ -92,13 +86,15 @@ def labelled(
     found = matched(table, reference)
     unknown = table.loc[found.isna(), "sample"]
     if len(unknown) == len(table):
-        examples = f"{shown(unknown.unique())} in the file, {shown(reference.table['sample'])} in the labels"
+        examples = (
+            f"{shown(list(unknown.unique()))} in the file, {shown(list(reference.table['sample']))} in the labels"
+        )
         raise RescoreError(
             f"{predictions.path}: no sample is one of {reference.name}: {examples}. Is it this data set?"
         )
     if len(unknown):
         odd.append(
-            f"{unknown.nunique()} samples are not in {reference.name} ({shown(unknown.unique())}): they are left out"
+            f"{unknown.nunique()} samples are not in {reference.name} ({shown(list(unknown.unique()))}): they are left out"
         )
     table = table.assign(sample=found)[found.notna()]
     labels = reference.table.set_index("sample")
@@ -205,7 +201,7 @@ def of_split(table: pd.DataFrame, reference: Reference, split: str | None, odd: 
     if not inside.all():
         outside = table.loc[~inside, "sample"].unique()
         odd.append(
-            f"{len(outside)} samples are training samples of the {name} split ({shown(outside)}): they are left out"
+            f"{len(outside)} samples are training samples of the {name} split ({shown(list(outside))}): they are left out"
         )
     return table[inside]
 
@@ -228,13 +224,13 @@ def once(table: pd.DataFrame, predictions: Predictions, odd: list[str]) -> pd.Da
     twice = kept.loc[kept.duplicated(KEY), "sample"].unique()
     if len(twice):
         raise RescoreError(
-            f"{predictions.path}: {len(twice)} samples have two predictions, or true scores, each ({shown(twice)}), and nothing "
-            "says which counts. Add a column seed or fold, or keep one of them."
+            f"{predictions.path}: {len(twice)} samples have two predictions, or true scores, each ({shown(list(twice))}), and "
+            "nothing says which counts. Add a column seed or fold, or keep one of them."
         )
     if len(kept) < len(table):
         again = table.loc[table.duplicated([*KEY, "predicted", "target"]), "sample"].unique()
         odd.append(
-            f"{len(again)} samples stand more than once with the same prediction ({shown(again)}): they count once"
+            f"{len(again)} samples stand more than once with the same prediction ({shown(list(again))}): they count once"
         )
     return kept
 
@@ -248,7 +244,9 @@ def finite(table: pd.DataFrame, odd: list[str]) -> pd.DataFrame:
                 f"every one of the {len(bad)} {what} is missing, NaN or infinite. Nothing can be ranked."
             )
         if len(bad):
-            odd.append(f"{what} of {len(bad)} samples are missing, NaN or infinite ({shown(bad)}): they are left out")
+            odd.append(
+                f"{what} of {len(bad)} samples are missing, NaN or infinite ({shown(list(bad))}): they are left out"
+            )
         table = table[~table["sample"].isin(bad)]
     return table
 
@@ -260,7 +258,7 @@ def on_all_seeds(table: pd.DataFrame, odd: list[str]) -> pd.DataFrame:
     if (counts < seeds).any():
         some = table.loc[counts < seeds, "sample"].unique()
         odd.append(
-            f"{len(some)} samples were not predicted by every one of {seeds} seeds ({shown(some)}): they are left out"
+            f"{len(some)} samples were not predicted by every one of {seeds} seeds ({shown(list(some))}): they are left out"
         )
         table = table[counts == seeds]
         if table.empty:
@@ -350,8 +348,3 @@ def divided(target: np.ndarray, predicted: np.ndarray, difficulty: np.ndarray) -
     nearer = np.median(np.abs(predicted - quotient)) < 0.5 * np.median(np.abs(predicted - target))
     alike = 2 / 3 < np.median(predicted) / np.median(quotient) < 1.5
     return bool(nearer and alike and spearman(quotient, predicted).value > 0)
-
-
-def seeds_of(table: pd.DataFrame) -> Sequence[str]:
-    """The seeds, in the file's order."""
-    return list(dict.fromkeys(table["seed"]))
