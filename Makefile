@@ -16,7 +16,7 @@ STAMP = .rescore-$(shell cat requirements.lock pyproject.toml | sha256sum | cut 
 export PATH := $(BIN):$(PATH)
 # Containers run as a number without a name and a home that may be written; tools keep caches there that nothing depends on.
 export HOME := $(shell test -w "$$HOME" && printf %s "$$HOME" || printf %s "$$PWD/.snakemake/home")
-export USER := $(or $(USER),$(LOGNAME),user)
+export USER := $(or $(USER),$(LOGNAME),$(shell id -un 2> /dev/null),user)
 
 PIP = "$$BIN/python" -m pip install --quiet --disable-pip-version-check
 define INSTALL_cuda
