@@ -4,10 +4,10 @@
     snakemake --cores all --config scale=open      real public data that needs no video
     snakemake -n --config scale=paper              what the official videos would take
 
-Rules live in workflow/rules/, a file a family, left to right as in src/rescore: sources, data, backbones; the papers' own experiments
-(aqa7, mtl_aqa); other systems (frozen_features, linear_probes, poses, stages, semi_supervised, extensions). papers has the tables,
-claims and comparisons of every paper, report the figures and the page, open the real data that needs no video, audit what the papers'
-own numbers contradict, provenance the lock.
+Rules live in workflow/rules/, from left to right as in src/rescore: sources, data, features; systems (whatever predicts, a rule an
+experiment that a system declares), papers (tables, claims and comparisons of every paper), open (real data that needs no video),
+audit (what the papers' own numbers contradict), report (figures and the page), steps (the loop that makes most rules), provenance
+(the lock).
 """
 
 from pathlib import Path
@@ -28,6 +28,15 @@ configfile: "params.yaml"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/sources.smk"
+
+
+if SCALE != "open":
+
+    include: "workflow/rules/data.smk"
+    include: "workflow/rules/features.smk"
+
+
+include: "workflow/rules/systems.smk"
 include: "workflow/rules/papers.smk"
 include: "workflow/rules/open.smk"
 include: "workflow/rules/audit.smk"
@@ -35,16 +44,6 @@ include: "workflow/rules/audit.smk"
 
 if SCALE != "open":
 
-    include: "workflow/rules/data.smk"
-    include: "workflow/rules/backbones.smk"
-    include: "workflow/rules/aqa7.smk"
-    include: "workflow/rules/mtl_aqa.smk"
-    include: "workflow/rules/frozen_features.smk"
-    include: "workflow/rules/extensions.smk"
-    include: "workflow/rules/linear_probes.smk"
-    include: "workflow/rules/stages.smk"
-    include: "workflow/rules/poses.smk"
-    include: "workflow/rules/semi_supervised.smk"
     include: "workflow/rules/report.smk"
 
     if SCALE == "variance":
@@ -52,6 +51,7 @@ if SCALE != "open":
         include: "workflow/rules/variance.smk"
 
 
+include: "workflow/rules/steps.smk"
 include: "workflow/rules/provenance.smk"
 
 

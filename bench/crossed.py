@@ -23,9 +23,9 @@ arithmetic.prepare()
 
 from rescore.actions import EXPERIMENT_ACTIONS  # noqa: E402
 from rescore.engine import parameters  # noqa: E402
-from rescore.experiments.all_action import lstm_members  # noqa: E402
-from rescore.experiments.repetition import seeds  # noqa: E402
-from rescore.experiments.samples import Samples, read_samples  # noqa: E402
+from rescore.systems.aqa7_lstm.all_action import lstm_members  # noqa: E402
+from rescore.systems.common.repetition import seeds  # noqa: E402
+from rescore.systems.common.samples import Samples, read_samples  # noqa: E402
 from rescore.training.members import TrainedMember, train_members  # noqa: E402
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rescore.engine import step_server
 
-STEPS = ("experiments.mtl_aqa.train_member", "scoring.score_table.score_table", "reporting.tables.make_table")
+STEPS = ("systems.multitask.training.train_member", "scoring.score_table.score_table", "reporting.tables.make_table")
 
 
 def seconds(step: str, environment: dict[str, str]) -> float:

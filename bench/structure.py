@@ -21,6 +21,7 @@ import numpy as np
 from tabulate import tabulate
 
 from rescore.engine import provenance
+from rescore.systems import registry
 
 LAYOUT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 ATHLETE = ("src/synthetic_athlete", "src/rescore/manifests/synthetic")
@@ -61,9 +62,11 @@ def rule_lines(root: Path) -> int:
 
 
 def steps(root: Path) -> list[str]:
-    """Every step that a rule names, as room.module.function."""
+    """Every step that a rule or a system's declaration names, as room.module.function."""
     texts = (file.read_text(encoding="utf-8") for file in sorted((root / "workflow/rules").glob("*.smk")))
-    return sorted({name for text in texts for name in re.findall(r'code\(\s*"([\w.]+)"', text)})
+    named = {name for text in texts for name in re.findall(r'"([a-z_0-9]+(?:\.[a-z_0-9]+){2,})[ "]', text)}
+    known = {name for name in named if provenance.module_path(provenance.module_of(name))}
+    return sorted(known | {experiment.step for experiment in registry.experiments()})
 
 
 def stale_after_words(root: Path) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from rescore.engine.storage import save_arrays, sha256_text
-from rescore.experiments import linear_probes
+from rescore.systems.linear_probes import probes as linear_probes
 
 SETTINGS: dict[str, Any] = {
     "seed": 0,

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rescore.experiments import mtl_aqa_baselines
-from rescore.experiments.mtl_aqa_members import Member, members, split_training_set
+from rescore.systems.common.training_sets import split_training_set
+from rescore.systems.mtl_aqa_baselines import predict as mtl_aqa_baselines
+from rescore.systems.multitask.members import Member, members
 
 SUBACTIONS = ("position", "armstand", "rotation_type", "somersaults", "twists")
 SETTINGS: dict[str, Any] = {

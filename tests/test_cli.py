@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from rescore import cli
+from rescore.engine import steps
 from rescore.engine.errors import RescoreError
 
 
@@ -27,7 +28,7 @@ def example_step(
 
 def test_a_steps_options_are_its_functions_parameters():
     words = ["--output", "a/b.csv", "--names", "x", "y", "--settings", '{"seed": 3}', "--limit", "4"]
-    values = vars(cli.step_parser(example_step, "example").parse_args(words))
+    values = vars(steps.step_parser(example_step, "example").parse_args(words))
     assert values == {"output": Path("a/b.csv"), "names": ["x", "y"], "settings": {"seed": 3}, "limit": 4, "plot": None}
 
 
@@ -46,13 +47,13 @@ def step_of_files(inputs: Inputs, output: Path) -> None:
 
 
 def test_a_dataclass_among_a_steps_parameters_stands_for_its_fields(capsys):
-    parser = cli.step_parser(step_of_files, "example")
+    parser = steps.step_parser(step_of_files, "example")
     for words, taken in {
         "--output o": Inputs(),
         "--output o --tables a b --audit c": Inputs([Path("a"), Path("b")], Path("c")),
         "--output o --tables": Inputs([]),
     }.items():
-        cli.call_step(step_of_files, **vars(parser.parse_args(words.split())))
+        steps.call_step(step_of_files, **vars(parser.parse_args(words.split())))
         assert TAKEN.pop() == (taken, Path("o"))
     with pytest.raises(SystemExit):
         parser.parse_args(["--output", "o", "--inputs", "a"])
@@ -61,14 +62,14 @@ def test_a_dataclass_among_a_steps_parameters_stands_for_its_fields(capsys):
 
 def test_a_missing_step_option_is_refused(capsys):
     with pytest.raises(SystemExit):
-        cli.step_parser(example_step, "example").parse_args(["--output", "a.csv"])
+        steps.step_parser(example_step, "example").parse_args(["--output", "a.csv"])
     assert "--names" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["nothing.here", "storage.nothing", "plain"])
 def test_an_unknown_step_is_one_error(name):
     with pytest.raises(RescoreError, match="no such step"):
-        cli.run_step(name, [])
+        cli.run_step(cli.build_parser().parse_args(["step", name]))
 
 
 def test_help_is_quick_because_it_loads_no_framework():

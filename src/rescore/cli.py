@@ -4,24 +4,18 @@ Modules are imported only when their command runs: `rescore --help` loads no fra
 """
 
 import argparse
-import collections.abc
 import contextlib
 import dataclasses
 import functools
 import importlib
-import inspect
-import json
 import os
 import sys
 import tempfile
-import types
-import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from rescore import __version__
-from rescore.engine import arithmetic, checkout, libraries, processes, provenance, step_server
+from rescore.engine import arithmetic, checkout, libraries, processes, provenance, step_server, steps
 from rescore.engine.errors import RescoreError, raise_together
 
 AUDIT = Path("results/audit.csv")
@@ -64,6 +58,8 @@ def add_step(step: argparse.ArgumentParser) -> None:
     step.add_argument("--rule", default="", help="the workflow's rule, for the step's record")
     step.add_argument("--log", type=Path, help="the step's log; without it no record is written")
     step.add_argument("--code", default="", help="hash of the code that the rule was planned with, and its arithmetic")
+    step.add_argument("--workers", type=int, help="processes that a step may start which starts any")
+    step.add_argument("--gpus", type=int, help="0: it sees none, whatever the machine has")
     step.add_argument("function", help="a function of the package, for example clips.store.write_clips")
     step.add_argument("arguments", nargs=argparse.REMAINDER, help="its parameters, as --name value")
 
@@ -84,6 +80,13 @@ def add_parity(parity: argparse.ArgumentParser) -> None:
     """Options of `rescore parity`."""
     parity.add_argument("directory", type=Path, help="folder with c3d_avg.npz and mscadc.npz")
     parity.add_argument("--salt", default="", help="text put in front of every name that seeds a generator")
+
+
+def add_conform(conform: argparse.ArgumentParser) -> None:
+    """Options of `rescore conform`."""
+    conform.add_argument(
+        "systems", nargs="*", metavar="SYSTEM", help="folders of src/rescore/systems; without any: all"
+    )
 
 
 def add_audit(audit: argparse.ArgumentParser) -> None:
@@ -250,63 +253,14 @@ def add_scale(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def without_none(annotation: Any) -> Any:
-    """`Path` of `Path | None`; other types as they are."""
-    kinds = [kind for kind in typing.get_args(annotation) if kind is not types.NoneType]
-    return kinds[0] if isinstance(annotation, types.UnionType) and len(kinds) == 1 else annotation
-
-
-def convert(annotation: Any) -> Callable[[str], Any]:
-    """How one command-line word becomes a value of a step parameter's type."""
-    if annotation is dict or typing.get_origin(annotation) in (dict, collections.abc.Mapping):
-        return json.loads
-    return annotation if callable(annotation) else str
-
-
-def options_of(function: Callable[..., Any]) -> Iterator[tuple[str, Any, Any]]:
-    """Name, type and default of each option of a step; a parameter that is a dataclass stands for its fields."""
-    hints = typing.get_type_hints(function)
-    for parameter in inspect.signature(function).parameters.values():
-        annotation = without_none(hints[parameter.name])
-        if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
-            yield from options_of(annotation)
-        else:
-            yield parameter.name, annotation, parameter.default
-
-
-def step_parser(function: Callable[..., Any], name: str) -> argparse.ArgumentParser:
-    """A parser made from a step function's signature: `--name value` per parameter, lists taking several values."""
-    parser = argparse.ArgumentParser(f"rescore step {name}", description=inspect.getdoc(function))
-    for option, annotation, default in options_of(function):
-        several = typing.get_origin(annotation) in (list, collections.abc.Sequence)
-        kind = typing.get_args(annotation)[0] if several else annotation
-        required = default is inspect.Parameter.empty
-        parser.add_argument(
-            f"--{option.replace('_', '-')}",
-            dest=option,
-            type=convert(kind),
-            required=required,
-            default=None if required else default,
-            nargs="*" if several else None,
-        )
-    return parser
-
-
-def call_step(function: Callable[..., Any], **values: Any) -> None:
-    """Call a step with the values of its options; a parameter that is a dataclass is made of its fields'."""
-    for name, hint in typing.get_type_hints(function).items():
-        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-            values[name] = hint(**{field.name: values.pop(field.name) for field in dataclasses.fields(hint)})
-    function(**values)
-
-
-def run_step(name: str, arguments: Sequence[str], rule: str = "", log: Path | None = None, code: str = "") -> None:
+def run_step(options: argparse.Namespace) -> None:
     """Run one step function of the package; with a log, its record is written too (`step_record`).
 
     Raises:
         RescoreError: there is no such function, its code is not the planned one, or its arithmetic cannot be.
     """
-    code, _, planned = code.partition("-")
+    name: str = options.function
+    code, _, planned = options.code.partition("-")
     arithmetic.follow(planned)
     try:
         function = getattr(importlib.import_module(provenance.module_of(name)), name.rpartition(".")[2])
@@ -315,14 +269,18 @@ def run_step(name: str, arguments: Sequence[str], rule: str = "", log: Path | No
             f"{name}: no such step ({error}). The rules under workflow/rules/ name the steps."
         ) from error
     processes.exit_with_run()
-    values = vars(step_parser(function, name).parse_args(list(arguments)))
-    if log is None:
-        call_step(function, **values)
+    if options.gpus == 0:
+        os.environ.update(dict.fromkeys(("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"), ""))
+    starts = options.workers and any(option == "workers" for option, *_ in steps.options_of(function))
+    given = [*options.arguments, *(["--workers", str(options.workers)] if starts else [])]
+    values = vars(steps.step_parser(function, name).parse_args(given))
+    if options.log is None:
+        steps.call_step(function, **values)
         return
     from rescore.engine import step_record
 
-    called = functools.partial(call_step, function)
-    step_record.run_recorded(called, values, rule=rule, step=name, log=log, code=code)
+    called = functools.partial(steps.call_step, function)
+    step_record.run_recorded(called, values, rule=options.rule, step=name, log=options.log, code=code)
 
 
 def run_plan(options: argparse.Namespace) -> int:
@@ -571,6 +529,21 @@ def run_doctor(options: argparse.Namespace) -> int:
     return 1 if any(finding.state == doctor.FAIL for finding in found) else 0
 
 
+def run_conform(options: argparse.Namespace) -> int:
+    from rescore.judging import conformance
+
+    problems = conformance.try_systems(options.systems, tell=lambda name: print(f"{name} ...", flush=True))
+    print(conformance.describe(problems))
+    return 1 if problems else 0
+
+
+def run_settings(options: argparse.Namespace) -> int:
+    from rescore.systems import settings
+
+    print("\n".join(f"written: {name}" for name in settings.write()) or "params.yaml says what systems declare")
+    return 0
+
+
 def run_dvc_yaml(options: argparse.Namespace) -> int:
     from rescore.engine import dvc_stage
 
@@ -679,6 +652,12 @@ COMMANDS = {
         "two steps of every training at full size on made-up data: memory, hours, what does not fit; exit 1 then",
         add_rehearse,
     ),
+    "conform": Command(
+        run_conform,
+        "try systems at the smallest sizes on made-up data: predictions, headers, killed runs; exit 1 where one fails",
+        add_conform,
+    ),
+    "settings": Command(run_settings, "write the sections that systems declare into params.yaml, with their schema"),
     "dvc-yaml": Command(run_dvc_yaml, "write dvc.yaml from the workflow, which is its only truth", add_dvc_yaml),
     "explain": Command(
         run_explain,
@@ -731,7 +710,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "step":
             status = step_server.forward(options.function, sys.argv[1:] if arguments is None else arguments)
             if status is None:
-                run_step(options.function, options.arguments, options.rule, options.log, options.code)
+                run_step(options)
             return status or 0
         return run_serve(options) if options.command == "serve" else COMMANDS[options.command].run(options)
     except RescoreError as error:

@@ -444,6 +444,52 @@ def test_frames_that_exif_turns_are_read_upright(orientation: int, turns: int, t
     assert np.abs(frames[0].astype(int) - upright[top : top + 48, left : left + 48]).mean() < 6
 
 
+@pytest.mark.parametrize("orientation", [2, 4, 5, 7])
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif"])
+def test_frames_that_exif_mirrors_are_read_upright(orientation: int, suffix: str, tmp_path: Path) -> None:
+    """As phones write pictures of their front camera."""
+    picture = np.zeros((48, 64, 3), np.uint8)
+    picture[:24, :32] = 250
+    picture[24:, :16] = 120
+    (tmp_path / "film").mkdir()
+    about = Image.Exif()
+    about[0x0112] = orientation
+    for number in range(3):
+        Image.fromarray(picture).save(tmp_path / f"film/{number}.{suffix}", exif=about, quality=95)
+    upright = {
+        2: picture[:, ::-1],
+        4: picture[::-1],
+        5: picture.transpose(1, 0, 2),
+        7: picture[::-1, ::-1].transpose(1, 0, 2),
+    }[orientation]
+    height, width = upright.shape[:2]
+    shown = probe(tmp_path / "film")
+    assert (shown.width, shown.height) == (width, height)
+    assert shown.remarks == ("mirrored, as its metadata asks",)
+    frames = read_frames(tmp_path / "film", (width, height), 48)
+    top, left = (height - 48) // 2, (width - 48) // 2
+    assert np.abs(frames[0].astype(int) - upright[top : top + 48, left : left + 48]).mean() < 6
+
+
+@pytest.mark.parametrize("suffix", ["tga", "jp2", "ppm"])
+def test_frames_of_other_kinds_are_read(suffix: str, tmp_path: Path) -> None:
+    folder = frames_in_folder(tmp_path / "film", range(3), "{}.png")
+    for path in sorted(folder.glob("*.png")):
+        Image.open(path).convert("RGB").save(path.with_suffix(f".{suffix}"))
+        path.unlink()
+    assert read(folder) == [0, 1, 2]
+
+
+def test_frames_in_the_only_folder_of_a_folder_are_its_video(tmp_path: Path) -> None:
+    frames_in_folder(tmp_path / "dive/rgb", range(4))
+    frames_in_folder(tmp_path / "dive/flow_x", range(4))
+    assert read(tmp_path / "dive") == [0, 1, 2, 3]
+    frames_in_folder(tmp_path / "two/first", range(3))
+    frames_in_folder(tmp_path / "two/second", range(3))
+    with pytest.raises(RescoreError, match="a folder without images"):
+        probe(tmp_path / "two")
+
+
 def test_a_word_that_holds_flow_is_no_motion_and_long_lists_are_cut(tmp_path: Path) -> None:
     assert read(frames_in_folder(tmp_path / "flower", range(3), "flower_{:05d}.jpg")) == [0, 1, 2]
     os.mkfifo(frames_in_folder(tmp_path / "pipe", range(3)) / "img_00003.jpg")

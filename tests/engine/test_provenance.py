@@ -1,6 +1,9 @@
 """A step's hash sees what the step can reach, and nothing else."""
 
 import ast
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ ROOMS = [
     "models",
     "features",
     "training",
+    "systems",
     "experiments",
     "scoring",
     "reporting",
@@ -161,6 +165,64 @@ def test_no_module_imports_from_its_right(path):
     targets = [target for target in provenance.imported_files(path) if target.is_relative_to(provenance.ROOT)]
     wrong = [str(target.relative_to(provenance.ROOT)) for target in targets if room_of(target) > room_of(path)]
     assert not wrong
+
+
+def system_of(path: Path) -> str:
+    """The system that a module belongs to; empty for what systems share and for all else."""
+    parts = path.relative_to(provenance.ROOT).parts if path.is_relative_to(provenance.ROOT) else ()
+    return parts[1] if parts[:1] == ("systems",) and len(parts) == 3 and parts[1] != "common" else ""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in sources() if "systems" in path.parts],
+    ids=lambda path: str(path.relative_to(provenance.ROOT)),
+)
+def test_no_system_imports_from_another(path):
+    named = {system_of(target) for target in provenance.imported_files(path)} - {""}
+    assert named <= {system_of(path)} or path.name == "registry.py"
+
+
+def test_what_systems_declare_loads_no_framework():
+    script = "from rescore.systems import registry; registry.experiments(); import sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], text=True, capture_output=True, check=True).stdout.split()
+    assert "rescore.systems.multitask.system" in loaded
+    assert not {"torch", "cv2"} & set(loaded)
+
+
+def test_what_a_run_keeps_of_files_is_theirs_by_their_bytes(package, tmp_path, monkeypatch):
+    before, kept = rehash("rescore.step"), tmp_path / "sources.json"
+    provenance.keep(kept)
+    monkeypatch.setattr(provenance, "KEPT", {})
+    monkeypatch.setattr(provenance, "analysed", lambda tree: pytest.fail("was kept"))
+    forget()
+    provenance.recall(kept)
+    assert provenance.code_hash("rescore.step") == before
+    times = (package / "left.py").stat()
+    (package / "left.py").write_text("VALUE = 9\n")
+    os.utime(package / "left.py", ns=(times.st_atime_ns, times.st_mtime_ns))  # as long and as old as it was
+    monkeypatch.undo()
+    monkeypatch.setattr(provenance, "ROOT", package)
+    assert rehash("rescore.step") != before
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"a": 1}', '{"a": [1, 2]}'])
+def test_kept_files_that_are_none_are_nothing(tmp_path, text, monkeypatch):
+    monkeypatch.setattr(provenance, "KEPT", {})
+    (tmp_path / "sources.json").write_text(text)
+    provenance.recall(tmp_path / "sources.json")
+    provenance.recall(tmp_path / "nothing.json")
+    assert not provenance.KEPT
+
+
+def test_what_is_scanned_counts_as_imported(package):
+    (package / "room" / "one").mkdir()
+    (package / "room" / "found.py").write_text('SCANS = "system"\n')
+    (package / "room" / "one" / "system.py").write_text("TITLE = 1\n")
+    before = rehash("rescore.room.found"), rehash("rescore.room.inner")
+    (package / "room" / "one" / "system.py").write_text("TITLE = 2\n")
+    assert rehash("rescore.room.found") != before[0]
+    assert rehash("rescore.room.inner") == before[1]
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(provenance.ROOT)))

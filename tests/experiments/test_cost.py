@@ -10,12 +10,16 @@ from rescore.engine import parameters
 from rescore.experiments import cost
 from rescore.models.c3d import C3DClassifier
 from rescore.models.c3d_avg import C3DAverage
-from rescore.models.li_network import LiNetwork
 from rescore.models.mscadc import MSCADC
-from rescore.models.s3d import S3D
+from rescore.systems.common import amounts
+from rescore.systems.li import system as li
+from rescore.systems.li.network import LiNetwork
+from rescore.systems.multitask import system as multitask
+from rescore.systems.s3d import system as s3d
+from rescore.systems.s3d.network import S3D
 
 SETTINGS = parameters.load(scale="paper")[1]
-MEMBERS = {"c3d_avg": 10.0, "mscadc": 6.0, "c3d_avg jobs": 12, "mscadc jobs": 8}
+BY_NAME = {step.name: step for step in cost.steps(SETTINGS)}
 
 
 def operations(network, *inputs):
@@ -34,31 +38,33 @@ def test_forward_operations_are_those_of_the_modules():
             "s3d": operations(S3D(), torch.zeros(1, 3, 4 * 16, 112, 112)),
             "li": operations(LiNetwork(), torch.zeros(1, 3, 9 * 16, 112, 112)),
         }
-    assert pytest.approx(counted, rel=1e-4) == cost.FORWARD_OPERATIONS
+    assert pytest.approx(counted, rel=1e-4) == {
+        **{"c3d": amounts.C3D_CLIP, "c3d_avg": amounts.C3D_AVG, "mscadc": multitask.MSCADC},
+        **{"s3d": s3d.FORWARD, "li": li.FORWARD},
+    }
 
 
 def test_stores_take_the_bytes_that_they_will_have():
-    step = {step.name: step for step in cost.steps(SETTINGS, MEMBERS)}
-    assert step["aqa7_clips"].disk == 1106 * 103 * 112 * 112 * 3
-    assert step["mtl_aqa_clips"].disk == 1412 * 109 * (112 * 112 + 180 * 180) * 3
+    assert BY_NAME["aqa7_clips"].disk == 1106 * 103 * 112 * 112 * 3
+    assert BY_NAME["mtl_aqa_clips"].disk == 1412 * 109 * (112 * 112 + 180 * 180) * 3
 
 
 def test_training_counts_three_forward_passes_and_the_evaluation_one():
-    step = {step.name: step for step in cost.multitask_steps(SETTINGS, MEMBERS)}["c3d_avg members"]
-    forward = cost.FORWARD_OPERATIONS["c3d_avg"]
-    assert step.operations == pytest.approx(10 * 100 * (3 * 1059 + 353) * forward)
+    step, trainings = BY_NAME["c3d_avg members"], multitask.full_trainings(SETTINGS)["c3d_avg"]
+    assert step.jobs == 75  # 13 members and 12 twins, 3 seeds
+    assert step.operations == pytest.approx(trainings * 100 * (3 * 1059 + 353) * amounts.C3D_AVG)
 
 
 def test_probed_bodies_run_over_dives_and_vaults_once():
-    step = {step.name: step for step in cost.steps(SETTINGS, MEMBERS)}["linear_probe_activations"]
+    step = BY_NAME["linear_probe_activations"]
     assert step.jobs == 9  # three backbones, and two networks each
-    assert step.operations == pytest.approx(9 * 6 * (1412 + 176) * cost.FORWARD_OPERATIONS["c3d"])
+    assert step.operations == pytest.approx(9 * 6 * (1412 + 176) * amounts.C3D_CLIP)
     assert step.disk == 9 * 5 * 10_000 * (1412 + 176) * 2
 
 
 def test_the_table_says_what_its_hours_rest_on(tmp_path):
     figures = tmp_path / "gpu.json"
-    rows = cost.steps(SETTINGS, MEMBERS)
+    rows = cost.steps(SETTINGS)
     assert "assumed: bench/gpu.py has not been run" in cost.describe(rows, figures)
     figures.write_text(json.dumps({"operations_per_second": 4e14, "device": "a device"}))
     text = cost.describe(rows, figures)

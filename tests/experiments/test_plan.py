@@ -6,6 +6,8 @@ import pytest
 
 from rescore.engine import parameters
 from rescore.experiments import plan
+from rescore.systems import registry
+from rescore.systems.multitask.system import full_trainings
 
 ROOT = Path(__file__).parents[2]
 
@@ -16,19 +18,27 @@ def settings_of(scale):
 
 
 def test_members_of_the_papers_experiments():
-    counts = {experiment.name: experiment.members(settings_of("paper")) for experiment in plan.ON_VIDEOS}
+    counts = {experiment.name: experiment.count(settings_of("paper")) for experiment in registry.on_videos()}
     # MTL-AQA: 20 networks and 19 twins without the validation dives, 3 seeds; 4 predictors on 5 training sets.
     # Linear probes: five layers of 9 bodies on dives, and of 3 bodies on two draws of vaults a seed.
     # 5 seeds, each with its own backbone: 6 support vector regressions + 7 networks each; 7 each; 36 cells of Table 4 each
-    assert counts == {"backbone": 5, "all_action": 65, "zero_shot": 35, "fine_tuning": 180} | {
+    assert counts == {"all_action": 65, "zero_shot": 35, "fine_tuning": 180} | {
         "mtl_aqa": 117,
-        "linear_probes": 5 * (9 + 2 * 3 * 3),
+        "linear_probes/dives": 5 * 9,
+        "linear_probes/vaults": 5 * 2 * 3 * 3,
         "mtl_aqa_baselines": 20,
         # Two training sets of MTL-AQA each, 3 seeds where a system is trained; 10 extensions and their twins, 3 seeds.
         **{"pose_aqa7": 12, "pose_dct": 2, "pose_apen": 2, "c3d_svr": 6, "c3d_lstm": 6, "c3d_lstm_svr": 6},
         **{"c3d_lstm_incremental": 6, "s3d": 6, "li": 6, "extensions": 60},
-        "s4aqa": 310,  # 5 draws of 13 systems at 2 shares, and of 9 on each of 4 apparatus
-        "action_net": 20,  # 5 draws, 4 apparatus
+        # 5 draws of 13 systems at 2 shares, and of 9 on each of 4 apparatus; ACTION-NET on these.
+        **{
+            "s4aqa/mtl_aqa": 100,
+            "coreg/mtl_aqa": 30,
+            "s4aqa/rhythmic_gymnastics": 140,
+            "coreg/rhythmic_gymnastics": 40,
+        },
+        **{"action_net/rhythmic_gymnastics": 20, "gdlt/rhythmic_gymnastics": 20},
+        "dae": 6,  # a twin without the validation dives, 3 seeds
     }
 
 
@@ -42,7 +52,7 @@ def test_what_is_not_fetched_is_named_with_its_command(tmp_path, monkeypatch):
 
 
 def test_a_mirror_makes_every_open_experiment_runnable(tmp_path):
-    names = [experiment.name for experiment in plan.ON_REAL_DATA]
+    names = [experiment.name for experiment in registry.on_real_data()]
     assert plan.runnable(settings_of("demo"), tmp_path) == names
     assert plan.runnable(settings_of("demo") | {"open": "never"}, tmp_path) == []
 
@@ -82,8 +92,7 @@ def test_the_cost_names_every_step_and_what_must_be_fetched(monkeypatch, tmp_pat
 
 
 def test_trainings_count_smaller_sets_by_their_share():
-    found = plan.network_trainings(settings_of("demo"))
-    assert found["c3d_avg jobs"] == 13
+    found = full_trainings(settings_of("demo"))
     # five task sets on everything; single task and multitask on three smaller sets and on UNLV-Dive
     assert found["c3d_avg"] == pytest.approx(5 + 2 * (443 + 279 + 143 + 300) / 1059)
 

@@ -14,11 +14,11 @@ from rescore.clips.decode import normalise_length, read_frames
 from rescore.engine import parameters
 from rescore.engine.errors import RescoreError
 from rescore.engine.storage import load_arrays, save_arrays, sha256_file
-from rescore.experiments.repetition import backbone_weights
 from rescore.experiments.score_video import VideoScore, describe, score_video
 from rescore.features.extract import extract
 from rescore.models.backbones import convert_weights
 from rescore.models.c3d_lstm import initial_weights, predict_steps
+from rescore.systems.common.repetition import backbone_weights
 from tests.films import cut, film, frames_in_folder
 
 ROOT = Path(__file__).parents[2]

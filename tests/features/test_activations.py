@@ -8,11 +8,11 @@ import torch
 
 from rescore.engine.errors import RescoreError
 from rescore.engine.storage import load_arrays, save_arrays, sha256_text
-from rescore.experiments import linear_probes
 from rescore.features import activations
 from rescore.features.activations import extract_activations, grid_of
 from rescore.models.backbones import convert_weights
 from rescore.models.preprocess import preprocess
+from rescore.systems.linear_probes import probes as linear_probes
 
 BACKBONE = {
     **{"network": "c3d", "weights": "random", "convolutions": 8, "width": 0.0625, "colour": "rgb_imagenet"},

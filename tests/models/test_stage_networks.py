@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from rescore.engine.errors import RescoreError
-from rescore.models.li_network import LiNetwork, clip_frames_of, li_loss, ranking_loss
-from rescore.models.s3d import S3D, s3d_loss
+from rescore.systems.li.network import LiNetwork, clip_frames_of, li_loss, ranking_loss
+from rescore.systems.s3d.network import S3D, s3d_loss
 
 
 @pytest.mark.parametrize("fusion", ["mean", "concatenation"])

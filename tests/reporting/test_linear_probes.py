@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from rescore.engine.storage import save_arrays
-from rescore.experiments.linear_probes import probe_vaults
 from rescore.reporting.explain import explain
 from rescore.reporting.figures import forest
 from rescore.reporting.tables import make_table, read_result
 from rescore.scoring.score_table import score_table
+from rescore.systems.linear_probes.probes import probe_vaults
 from tests.linear_probe_files import SETTINGS, make_vaults, with_others, write_activations
 from tests.mtl_aqa_files import make_dives
 

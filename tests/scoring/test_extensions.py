@@ -27,7 +27,10 @@ SETTINGS: dict[str, Any] = {
     "extensions": {"systems": [ONE, {**ONE, "name": "usdl", "row": "USDL", "head": "usdl"}], "training": {"epochs": 3}},
     "scoring": {"bootstrap": 100, "confidence": 0.95},
 }
-NOISE = {"c3d_avg/1059": (9.0, 2.0, 5.0), "attention/1059": (8.0, 4.0, 1.0), "usdl/1059": (9.0, 8.0, 7.0)}
+NOISE = {
+    **{"c3d_avg/1059": (9.0, 2.0, 5.0), "attention/1059": (8.0, 4.0, 1.0), "usdl/1059": (9.0, 8.0, 7.0)},
+    "dae/1059": (9.0, 6.0, 5.0),
+}
 """Standard deviation about the score, by epoch."""
 
 
@@ -79,7 +82,7 @@ def test_every_protocol_is_what_scipy_says(tmp_path: Path) -> None:
     score_table(PAPER, "table", **files, settings=SETTINGS)
     scores = pd.read_csv(files["scores"], keep_default_na=False).set_index(["row", "column", "protocol"])
     assert list(dict.fromkeys(scores.index.get_level_values("row"))) == [
-        *("C3D-AVG-STL", "C3D + attention", "USDL", "Label only", "Perfect observer")
+        *("C3D-AVG-STL", "C3D + attention", "USDL", "DAE", "Label only", "Perfect observer")
     ]
     table = pd.concat([pd.read_parquet(path) for path in files["predictions"][:4]])
     rho = {

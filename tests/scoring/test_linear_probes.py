@@ -11,11 +11,11 @@ from scipy.stats import spearmanr
 
 from rescore.engine.errors import RescoreError
 from rescore.engine.storage import read_table
-from rescore.experiments.linear_probes import probe_dives, probe_vaults
-from rescore.experiments.open_predictions import prediction_rows
 from rescore.scoring.papers import read_paper
 from rescore.scoring.score_table import score_table
 from rescore.scoring.scores import COLUMNS
+from rescore.systems.common.open_predictions import prediction_rows
+from rescore.systems.linear_probes.probes import probe_dives, probe_vaults
 from tests.linear_probe_files import SETTINGS, make_vaults, with_others, write_activations
 from tests.mtl_aqa_files import make_dives, make_splits
 

@@ -10,11 +10,11 @@ import pytest
 from scipy.stats import spearmanr
 
 from rescore.engine.errors import RescoreError
-from rescore.experiments.mtl_aqa_members import is_member, members
 from rescore.scoring.caption_metrics import has_java
 from rescore.scoring.papers import BEST, LAST, VALIDATION, read_paper
 from rescore.scoring.score_table import score_table
 from rescore.scoring.scores import COLUMNS
+from rescore.systems.multitask.members import is_member, members
 from tests.mtl_aqa_files import SETTINGS, Files, write_files
 
 EPOCH = {"last_iteration": 4, "best_iteration_on_test": 2, "best_on_validation": 3}
@@ -84,9 +84,15 @@ def test_every_learned_cell_of_the_paper_is_scored(table):
 
 @pytest.mark.parametrize("table", [*SCORE_TABLES, "table5"])
 def test_the_workflows_members_are_those_that_the_tables_need(table):
-    listed = [member.name for member in members(SETTINGS) if table in member.tables]
     named = {cell.member for cell in TABLES[table].cells({}) if is_member(cell.member)}
-    assert sorted(named) == sorted(listed)
+    assert named
+    assert named <= {member.name for member in members(SETTINGS)}
+
+
+def test_every_member_of_the_workflow_fills_a_cell_or_is_probed():
+    named = {cell.member for table in TABLES.values() if table.experiments for cell in table.cells(SETTINGS)}
+    left = [member for member in members(SETTINGS) if member.name not in named]
+    assert [member.probed_alone for member in left] == [True]
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

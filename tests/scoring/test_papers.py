@@ -9,10 +9,10 @@ import yaml
 
 from rescore.engine import parameters
 from rescore.engine.errors import RescoreError
-from rescore.experiments.trainings import declared
 from rescore.manifests.summary import REPORTED_ONLY
 from rescore.scoring.papers import SCORE, read_paper, read_papers, unpredicted
 from rescore.scoring.score_table import rules_of
+from rescore.systems.trainings import declared
 from tests.scoring.conftest import PAPERS
 
 FOUND = read_papers(PAPERS)

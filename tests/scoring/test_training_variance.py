@@ -10,12 +10,12 @@ from rescore.scoring.intervals import TrainingVariance, sampling_covariance
 from rescore.scoring.measured_variance import measure_variance
 from rescore.scoring.training_variance import (
     COLUMNS,
-    family_of,
     pooled,
     read_variances,
     trained,
     with_variances,
 )
+from rescore.systems.trainings import family_of
 from tests.mtl_aqa_files import SETTINGS, files_of, write_files
 
 LINE = {

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rescore.experiments.mtl_aqa import train_member
 from rescore.models.backbones import convert_weights
+from rescore.systems.multitask.training import train_member
 
 CROP, FRAMES, SHIFT = 32, 34, 2
 WORDS = ["<eos>", "<sos>", "a", "fast", "slow", "dive", "pike", "tuck"]
@@ -115,4 +115,4 @@ def command(
     named = {**data, **written, "network": network, "tasks": tasks, "training-set": "1059", "seed": 0}
     named["settings"] = json.dumps(wanted)
     options = [word for name, value in named.items() for word in (f"--{name}", str(value))]
-    return ["step", "experiments.mtl_aqa.train_member", *options]
+    return ["step", "systems.multitask.training.train_member", *options]

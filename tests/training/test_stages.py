@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rescore.engine.errors import RescoreError
-from rescore.experiments.mtl_aqa import read_dives
+from rescore.systems.common.dives import read_dives
 from rescore.training.multitask import Source, load
 from rescore.training.stages import batches, read, train
-from tests.experiments.stage_files import stage_settings
+from tests.systems.stage_files import stage_settings
 from tests.training.dives import SHIFT, WORDS, write_dives
 
 
@@ -38,7 +38,8 @@ def squared(outputs: Any, target: Tensor, section: Any) -> Tensor:
 def dives(tmp_path_factory: pytest.TempPathFactory) -> Any:
     files = write_dives(tmp_path_factory.mktemp("dives"))
     paths = files["clips"], files["rows"], files["splits"]
-    return read_dives("c3d_avg", ("score",), "1059", *paths, WORDS, stage_settings()["multitask"])[1]
+    wanted = stage_settings()["multitask"]
+    return read_dives(wanted["clips"]["crop"], ("score",), "1059", *paths, WORDS, wanted)[1]
 
 
 def trained(dives: Any, restart: Path, **changes: Any) -> tuple[Any, Small]:

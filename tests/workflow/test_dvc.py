@@ -130,10 +130,11 @@ def test_what_is_edited_while_the_run_goes_on_is_not_locked(repository, tmp_path
     shutil.copytree(repository, clone, symlinks=True)
     locked = (clone / "dvc.lock").read_text()
     (clone / "runs/smoke/zero_shot/members.safetensors").unlink()
-    rule = clone / "workflow/rules/aqa7.smk"
-    rule.write_text(
-        rule.read_text().replace('"rescore step --rule {rule}', '"echo >> params.yaml; rescore step --rule {rule}')
-    )
+    step = clone / "src/rescore/systems/aqa7_lstm/zero_shot.py"
+    first = "    numbers = seeds(settings)\n"
+    assert first in step.read_text()
+    edits = '    with open("params.yaml", "a", encoding="utf-8") as file:\n        file.write("\\n")\n'
+    step.write_text(step.read_text().replace(first, edits + first))
     done = dvc(clone, "repro")
     assert done.returncode != 0
     assert "was edited while the run was going on" in done.stdout

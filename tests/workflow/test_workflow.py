@@ -13,8 +13,8 @@ import pytest
 
 from rescore.engine import parameters
 from rescore.engine.measured import without_measured
-from rescore.experiments import trainings
 from rescore.scoring.papers import read_papers
+from rescore.systems import trainings
 from tests.workflow.conftest import environment, make_clone, snakemake
 
 pytestmark = pytest.mark.slow
@@ -127,7 +127,7 @@ def test_every_member_that_is_written_is_declared_with_its_trainings(finished):
             "multitask",
             "multitask: {epochs: 2,",
             "multitask: {epochs: 3,",
-            {"mtl_aqa_member"},
+            {"mtl_aqa"},
             {"mtl_aqa_clips", "pretrain", "all_action"},
         ),
         ("clips", "crop: 56", "crop: 48", {"aqa7_clips", "pretrain", "aqa7_features"}, {"aqa7_videos"}),
@@ -142,15 +142,15 @@ def test_every_member_that_is_written_is_declared_with_its_trainings(finished):
             "dives",
             "dives: 0.03, motions",
             "dives: 0.04, motions",
-            {"mtl_aqa_videos", "mtl_aqa_joints", "extensions_judges", "mtl_aqa_member"},
+            {"mtl_aqa_videos", "mtl_aqa_joints", "mtl_aqa_judges", "mtl_aqa"},
             {"aqa7_videos", "aqa7_clips", "all_action", "pretraining_videos", "pretrain"},
         ),
         (
             "first_training",
             "first_training: 0",
             "first_training: 7",
-            {"pretrain", "keypoints", "all_action", "mtl_aqa_member", "extensions_member", "s4aqa_networks", "s3d"},
-            {"aqa7_videos", "aqa7_clips", "mtl_aqa_videos", "mtl_aqa_clips", "mtl_aqa_joints", "extensions_judges"}
+            {"pretrain", "keypoints", "all_action", "mtl_aqa", "extensions", "s4aqa_mtl_aqa", "s3d"},
+            {"aqa7_videos", "aqa7_clips", "mtl_aqa_videos", "mtl_aqa_clips", "mtl_aqa_joints", "mtl_aqa_judges"}
             | {"pretraining_clips", "gymnastics_features", "mtl_aqa_stages", "true_poses"},
         ),
     ],
@@ -173,7 +173,7 @@ def test_a_changed_parameter_reruns_what_it_touches(edited, section, old, new, r
             {"scores", "all_action", "aqa7_clips"},
         ),
         ("training/members.py", {"all_action", "zero_shot", "fine_tuning"}, {"pretrain", "aqa7_features"}),
-        ("training/multitask.py", {"mtl_aqa_member"}, {"pretrain", "all_action", "mtl_aqa_clips"}),
+        ("training/multitask.py", {"mtl_aqa"}, {"pretrain", "all_action", "mtl_aqa_clips"}),
         ("scoring/correlation.py", {"scores"}, {"all_action", "pretrain"}),
     ],
 )
@@ -187,6 +187,18 @@ def test_a_changed_line_reruns_what_can_reach_it(edited, module, reruns, keeps):
     assert not keeps & rules
 
 
+def test_no_step_sees_a_gpu_where_none_is_granted(finished):
+    done = snakemake(finished, "--dry-run", "--forceall", "--printshellcmds", "--quiet", "progress")
+    computing = [
+        line for line in done.stdout.splitlines() if re.search(r"step --rule .*(training|features|systems)\.", line)
+    ]
+    launched = [line.split() for line in computing if "--code" in line]
+    assert len(launched) > 40
+    for line in launched:
+        if line[line.index("--code") + 1].count("-") > 1:  # computed with the framework's threads
+            assert line[line.index("--gpus") + 1] == "0", line
+
+
 def test_a_comment_reruns_nothing(edited):
     for module in ("engine/storage.py", "engine/processes.py", "models/device.py", "reporting/figures.py"):
         path = edited / "src/rescore" / module
@@ -194,7 +206,7 @@ def test_a_comment_reruns_nothing(edited):
     assert not planned(edited) & {
         "pretrain",
         "all_action",
-        "mtl_aqa_member",
+        "mtl_aqa",
         "aqa7_clips",
         "scores",
         "forest",
@@ -204,6 +216,7 @@ def test_a_comment_reruns_nothing(edited):
 def test_a_wrong_parameter_stops_before_anything_runs(tmp_path):
     clone = make_clone(tmp_path)
     text = (clone / "params.yaml").read_text()
+    assert "    iterations: 20000\n" in text
     (clone / "params.yaml").write_text(text.replace("    iterations: 20000\n", "    iteratons: 20000\n"))
     done = snakemake(clone)
     assert done.returncode != 0

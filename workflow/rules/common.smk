@@ -1,6 +1,7 @@
 # Shared by all families of rules: the scale, its settings, the hash of a step's code, and which real data is at hand.
 
 import os
+import re
 import shlex
 import sys
 from contextlib import nullcontext
@@ -18,7 +19,10 @@ from rescore.engine import (
     step_server,
 )
 from rescore.engine.errors import RescoreError
-from rescore.experiments import plan, repetition
+from rescore.experiments import plan
+from rescore.systems import declaration, files, registry
+from rescore.systems.common import repetition
+from rescore.engine import provenance
 from rescore.engine.provenance import code_hash, module_of
 from rescore.sources import fetch
 from rescore.engine.storage import canonical_json, sha256_text
@@ -42,6 +46,8 @@ async def unprotected(file):
 _IOFile.protected = unprotected
 
 ENGINE = Path(".snakemake").absolute()
+SOURCES = ENGINE / "rescore-sources.json"
+provenance.recall(SOURCES)
 ONLY_ASKS = processes.only_asks(sys.argv[1:])
 if workflow.is_main_process and not ONLY_ASKS:
     if not repair.is_part() and (warning := libraries.warning()):
@@ -109,6 +115,7 @@ DATA, RUNS, RESULTS, LOGS = (
     f"{room}/{SCALE}" for room in ("data", "runs", "results", "logs")
 )
 MIRROR = fetch.configured_mirror()
+FILES = files.Files(SCALE, SETTINGS)
 NOT_RUN = plan.not_run(SCALE, SETTINGS, MIRROR, DONE)
 REAL_DATA = plan.runnable(SETTINGS, MIRROR, DONE)
 if (
@@ -137,13 +144,13 @@ METRICS += ["results/open/metrics.json"] if REAL_DATA and SCALE != "open" else [
 def settings(*names, scale=SCALE):
     """The sections of params.yaml that a step reads, as the JSON that its command carries: what reruns it when changed.
 
-    `"scale"` among the names hands over the scale's own name, which tables and figures print.
+    `"scale"` among the names hands over the scale's own name, which tables and figures print; `!a.b` leaves that out.
     """
     resolved = SETTINGS if scale == SCALE else parameters.resolve(config, scale)
-    return canonical_json(parameters.section({**resolved, "scale": scale}, *names))
+    return canonical_json(declaration.settings_of(names, {**resolved, "scale": scale}))
 
 
-# What the numbers of trainings are counted by (rescore.experiments.trainings).
+# What the numbers of trainings are counted by (rescore.systems.trainings).
 COUNTED_BY = (
     "first_training",
     "seeds",
@@ -176,30 +183,6 @@ THREADS = SETTINGS["threads"]
 GPU = min(1, SETTINGS["multitask"]["gpus"])
 
 
-def backbone_of(training):
-    """Weights of the backbone that a training rests on."""
-    number = repetition.backbone_of(int(training), SETTINGS)
-    return repetition.backbone_weights(Path(RUNS), number).as_posix()
-
-
-def backbones_of(numbers):
-    """Weights of the backbones that some trainings rest on, once each."""
-    return list(dict.fromkeys(map(backbone_of, numbers)))
-
-
-def features_of(dataset, numbers, suffix="npy"):
-    """Features that some trainings read, once for each backbone; the tables beside them are all alike."""
-    return [
-        f"{DATA}/features/{dataset}/{number}.{suffix}"
-        for number in repetition.backbones(numbers, SETTINGS)
-    ]
-
-
-def feature_rows(dataset, numbers):
-    """The table of the features that some trainings read."""
-    return features_of(dataset, numbers, "parquet")[0]
-
-
 def code(step, scale=SCALE):
     """Hash of the code that a step (module.function) can reach, and the arithmetic that it is computed in."""
     resolved = SETTINGS if scale == SCALE else parameters.resolve(config, scale)
@@ -210,20 +193,9 @@ def code(step, scale=SCALE):
     return f"{code_hash(module_of(step))}-{planned}"
 
 
-# Which folders hold an experiment's predictions: a list, or for experiments with a folder a training, by member. Each family of
-# rules adds its own; paper.yaml names the experiments that fill a table.
+# Which folders hold an experiment's predictions: a list, or for experiments with a folder a training, by member (systems.smk).
+# paper.yaml names the experiments that fill a table.
 PREDICTED = {}
-# Experiments whose errors in points are measured: they predict samples of the videos' data sets.
-MEASURED = []
-# Names of the checkpoints beside predictions.
-CHECKPOINTS = {}
-
-
-def predicts(experiment, folders=None, weights=None, measured=True):
-    """Say where an experiment's predictions are; without folders in the one that has its name."""
-    PREDICTED[experiment] = [f"{RUNS}/{experiment}"] if folders is None else folders
-    MEASURED.extend([experiment] if measured else [])
-    CHECKPOINTS[experiment] = [weights] if weights else []
 
 
 def folders_of(experiment):
@@ -242,10 +214,62 @@ SAMPLES = {}
 
 
 def options(wildcards, input, output):
-    """A step's options, from what its rule reads and writes by name; `beside` is read, but not by name."""
-    named = [*input.items(), *output.items()]
-    return " ".join(
-        f"--{name.replace('_', '-')} {' '.join(shlex.quote(str(path)) for path in ([value] if isinstance(value, str) else value))}"
-        for name, value in named
-        if name != "beside" and len(value)
-    )
+    """A step's options, from what its rule reads and writes by name; `beside` is read, but not by name, and of a source a step
+    is handed the folder.
+    """
+    words = []
+    for name, value in [*input.items(), *output.items()]:
+        if name == "beside" or not len(value):
+            continue
+        paths = [value] if isinstance(value, str) else value
+        paths = [path.removesuffix("/SOURCE.json") for path in map(str, paths)]
+        words += [f"--{name.replace('_', '-')}", *map(shlex.quote, paths)]
+    return " ".join(words)
+
+
+# Steps of which steps.smk makes a rule each.
+STEPS = {}
+
+
+def step(
+    name,
+    function,
+    reads,
+    writes,
+    settings=None,
+    *,
+    log=None,
+    scale=SCALE,
+    told="",
+    wildcards=None,
+    workers=False,
+    computes=False,
+    gpus=0,
+    minutes=None,
+    launch="rescore",
+):
+    """List a step.
+
+    reads, writes: files by option of the step; `reads` may be a function of the wildcards.
+    settings: the JSON of what it reads of params.yaml; None: nothing.
+    told: further options, text or a function of the wildcards.
+    wildcards: patterns of those in its paths.
+    workers: whether it starts processes, as many as there are cores. computes: whether it computes with torch.
+    gpus: that it takes. minutes: that a cluster is asked for; None: what it gives unasked.
+    """
+    if name in STEPS:
+        raise WorkflowError(f"two steps are called {name}; rename one")
+    STEPS[name] = {
+        "function": function,
+        "reads": reads,
+        "writes": writes,
+        "settings": ("" if settings is None else f"--settings {shlex.quote(settings)}"),
+        "code": code(function.split()[0], scale),
+        "log": log or f"logs/{scale}/{name}.log",
+        "told": told,
+        "wildcards": wildcards or {},
+        "threads": CORES if workers else THREADS if computes else 1,
+        "resources": {"gpu": gpus, **({"runtime": minutes} if minutes else {})},
+        # Whoever asks for no GPU gets none; a training that is spread over several starts as many processes.
+        "launch": f"{launch} step --gpus {gpus}" if computes else f"{launch} step",
+    }

@@ -1,7 +1,7 @@
 # scoring > tables, forest plots, claims, comparisons: what every paper of papers/ declares, one rule each. A table is named
 # <paper>_<name>; a room is a scale, or `open`, whose tables are made beside every scale.
 
-from rescore.experiments.mtl_aqa_members import VALIDATED
+from rescore.systems.common.training_sets import VALIDATED
 from rescore.scoring import papers
 
 try:

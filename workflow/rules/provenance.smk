@@ -5,14 +5,14 @@ import re
 
 import subprocess
 
-from rescore.engine import provenance, repair, step_server
+from rescore.engine import repair, step_server
 from rescore.engine.errors import raise_together
 from rescore.reporting import paper_problems
 
 # The room `open` counts where all of it can be made: its lock describes the whole, and what is missing of it would be asked
 # of origins that may be out of reach.
 ROOMS = [SCALE] if SCALE != "open" else []
-ROOMS += ["open"] if len(REAL_DATA) == len(plan.ON_REAL_DATA) else []
+ROOMS += ["open"] if len(REAL_DATA) == len(registry.on_real_data()) else []
 
 
 def is_output(path):
@@ -25,7 +25,7 @@ def is_output(path):
 def known_to(paper):
     """What a paper can name: of real data the experiments that need no video, else what the rules above predict."""
     if paper.real:
-        experiments = {experiment.name: None for experiment in plan.ON_REAL_DATA}
+        experiments = {experiment.name: None for experiment in registry.on_real_data()}
         return paper_problems.Known(SETTINGS, experiments, ())
     members = {
         name: list(known) if isinstance(known, dict) else None
@@ -36,6 +36,7 @@ def known_to(paper):
 
 # Said now, not after a night of training.
 if workflow.is_main_process:
+    provenance.keep(SOURCES)
     judged = {
         name: paper for name, paper in PAPERS.items() if paper.real or SCALE != "open"
     }

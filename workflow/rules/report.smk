@@ -1,17 +1,17 @@
 # reporting: pure functions of scores and of the papers' own numbers. No framework, no video, seconds. Here are characteristics of
 # data and networks, the figures that are no forest plot, errors, and the page; papers.smk has the rest.
 
+from rescore.systems.common.training_sets import MULTITASK, WHOLE
+
 # Of the first training alone: one curve is enough to see whether it learned.
-BACKBONE_CURVE = f"{RUNS}/backbone/{AQA7_TRAININGS[0]}/curve.csv"
+BACKBONE_CURVE = f"{RUNS}/backbone/{repetition.seeds(SETTINGS)[0]}/curve.csv"
 PRETRAINED = SETTINGS["backbone"]["weights"] == "pretrained"
 
 
 def mtl_aqa_shown(name):
     """Files of the member that MTL-AQA's Table 6 and Figure 1 show, without its twin."""
-    folder = (
-        f"{RUNS}/mtl_aqa/c3d_avg/{mtl_aqa_members.MULTITASK}/{mtl_aqa_members.WHOLE}"
-    )
-    return [f"{folder}/{seed}/{name}" for seed in NETWORK_TRAININGS]
+    shown = PREDICTED["mtl_aqa"][f"c3d_avg/{MULTITASK}/{WHOLE}"]
+    return [f"{folder}/{name}" for folder in shown]
 
 
 # The control of the intervals, where `rescore replicate` has run this scale a second time; a tracked file.
@@ -148,10 +148,10 @@ REPORTED = {
         {
             "paper": MTL_AQA,
             "curves": [
-                f"{RUNS}/mtl_aqa/{member.name}/{seed}/curve.csv"
-                for member in mtl_aqa_members.members(SETTINGS)
-                if member.training_set == mtl_aqa_members.WHOLE
-                for seed in NETWORK_TRAININGS
+                f"{folder}/curve.csv"
+                for member, folders in PREDICTED["mtl_aqa"].items()
+                if member.endswith(f"/{WHOLE}")
+                for folder in folders
             ],
         },
         drawn("mtl_aqa_curves"),
@@ -179,140 +179,103 @@ if REPLICATION:
         DRAWN,
     )
 
-for NAME, (STEP, READS, WRITES, *TOLD) in REPORTED.items():
+for NAME, (DRAWS, READS, WRITES, *TOLD) in REPORTED.items():
+    function, _, told = DRAWS.partition(" ")
+    read = settings(*TOLD[0]) if TOLD else None
+    step(NAME, function, READS, WRITES, read, told=told)
 
-    rule:
-        name:
-            NAME
-        input:
-            **READS,
-        output:
-            **WRITES,
-        log:
-            f"{LOGS}/{NAME}.log",
-        conda:
-            "../../environment.yml"
-        params:
-            settings=f"--settings {shlex.quote(settings(*TOLD[0]))}" if TOLD else "",
-            code=code(STEP.split()[0]),
-            step=STEP,
-            options=options,
-        shell:
-            "rescore step --rule {rule} --log {log} --code {params.code} {params.step} {params.options} {params.settings}"
-            " > {log} 2>&1"
-
-
-rule aqa7_network:
-    output:
-        network=f"{RUNS}/backbone/network.json",
-    log:
-        f"{LOGS}/aqa7_network.log",
-    conda:
-        "../../environment.yml"
-    params:
-        settings=settings("clips", "backbone", "lstm"),
-        code=code("models.describe.describe_c3d_lstm"),
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} models.describe.describe_c3d_lstm --network {output.network} --settings {params.settings:q} > {log} 2>&1"
-
-
-rule mtl_aqa_network:
-    input:
-        vocabulary=f"{DATA}/manifests/mtl_aqa_vocabulary.json",
-    output:
-        network=f"{RUNS}/mtl_aqa/{{network}}/network.json",
-    log:
-        f"{LOGS}/mtl_aqa/{{network}}/network.log",
-    wildcard_constraints:
-        network="c3d_avg|mscadc",
-    conda:
-        "../../environment.yml"
-    params:
-        settings=settings("multitask"),
-        code=code("experiments.mtl_aqa_network.describe"),
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} experiments.mtl_aqa_network.describe"
-        " --network {wildcards.network} --vocabulary {input.vocabulary} --output {output.network}"
-        " --settings {params.settings:q} > {log} 2>&1"
+# What the page takes: only synthetic athletes have true joints.
+POSE_TABLES, POSE_RECORDS = [], []
+if SYNTHETIC_POSES:
+    POSE_TABLES = [f"{RESULTS}/tables/pose_accuracy.md"]
+    POSE_RECORDS = [f"{RUNS}/pose_estimator_against_true_joints/record.json"]
+    step(
+        "pose_table",
+        "reporting.pose_table.make_pose_table",
+        {"accuracy": f"{RUNS}/summary/pose_accuracy.csv"},
+        {
+            "csv": f"{RESULTS}/tables/pose_accuracy.csv",
+            "markdown_file": POSE_TABLES[0],
+            "record": POSE_RECORDS[0],
+        },
+        settings("scale", "sources"),
+    )
+step(
+    "aqa7_network",
+    "models.describe.describe_c3d_lstm",
+    {},
+    {"network": f"{RUNS}/backbone/network.json"},
+    settings("clips", "backbone", "lstm"),
+)
+step(
+    "mtl_aqa_network",
+    "systems.multitask.architecture.describe",
+    {"vocabulary": f"{DATA}/manifests/mtl_aqa_vocabulary.json"},
+    {"output": f"{RUNS}/mtl_aqa/{{network}}/network.json"},
+    settings("multitask"),
+    log=f"{LOGS}/mtl_aqa/{{network}}/network.log",
+    told=lambda wildcards: f"--network {wildcards.network}",
+    wildcards={"network": "c3d_avg|mscadc"},
+)
 
 
 # Errors of every system that predicts scores of videos' samples.
-rule error_measures_scores:
-    input:
-        predictions=lambda wildcards: [
+step(
+    "error_measures_scores",
+    "scoring.error_measures.measure_errors",
+    {
+        "predictions": [
             f"{folder}/predictions.parquet"
             for experiment in MEASURED
             for folder in folders_of(experiment)
         ],
-        rows=[f"{DATA}/clips/aqa7.parquet", f"{DATA}/clips/mtl_aqa.parquet"],
-        variance=VARIANCE,
-    output:
-        scores=f"{RUNS}/scores/error_measures.csv",
-    log:
-        f"{LOGS}/error_measures_scores.log",
-    conda:
-        "../../environment.yml"
-    params:
-        settings=settings("seed", "scoring", "extensions.systems", *COUNTED_BY),
-        code=code("scoring.error_measures.measure_errors"),
-        options=options,
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} scoring.error_measures.measure_errors {params.options}"
-        " --settings {params.settings:q} > {log} 2>&1"
+        "rows": [SAMPLES["aqa7"], SAMPLES["mtl_aqa"]],
+        "variance": VARIANCE,
+    },
+    {"scores": f"{RUNS}/scores/error_measures.csv"},
+    settings("seed", "scoring", "extensions.systems", *COUNTED_BY),
+)
+step(
+    "all_tables",
+    "reporting.tables.collect_markdown",
+    {
+        "parts": [
+            *(path.replace(".csv", ".md") for path in RESULT_TABLES),
+            *POSE_TABLES,
+            *([f"{RESULTS}/tables/replication.md"] if REPLICATION else []),
+        ],
+    },
+    {"output": f"{RESULTS}/tables.md"},
+)
+step(
+    "metrics",
+    "reporting.metrics.write_metrics",
+    {"tables": RESULT_TABLES},
+    {"output": f"{RESULTS}/metrics.json"},
+)
 
 
-rule all_tables:
-    input:
-        [path.replace(".csv", ".md") for path in RESULT_TABLES],
-        POSE_TABLES,
-        [f"{RESULTS}/tables/replication.md"] if REPLICATION else [],
-    output:
-        f"{RESULTS}/tables.md",
-    log:
-        f"{LOGS}/all_tables.log",
-    conda:
-        "../../environment.yml"
-    params:
-        code=code("reporting.tables.collect_markdown"),
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} reporting.tables.collect_markdown --parts {input} --output {output} > {log} 2>&1"
-
-
-rule metrics:
-    input:
-        RESULT_TABLES,
-    output:
-        f"{RESULTS}/metrics.json",
-    log:
-        f"{LOGS}/metrics.log",
-    conda:
-        "../../environment.yml"
-    params:
-        code=code("reporting.metrics.write_metrics"),
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} reporting.metrics.write_metrics --tables {input}"
-        " --output {output} > {log} 2>&1"
-
-
-rule page:
-    input:
-        tables=RESULT_TABLES,
-        claims=CLAIMS,
-        comparisons=COMPARISONS,
-        figures=[
+step(
+    "page",
+    "reporting.page.page",
+    {
+        "tables": RESULT_TABLES,
+        "claims": CLAIMS,
+        "comparisons": COMPARISONS,
+        "figures": [
             figure for figure in FIGURES if Path(figure).stem != "aqa7_pretraining"
         ],
         # Scores by iteration under the name of the paper's figure, and training curves below runs/<scale>.
-        curves=CURVE_SCORES
+        "curves": CURVE_SCORES
         + ([BACKBONE_CURVE] if PRETRAINED else [])
-        + expand("{member}/curve.csv", member=MTL_AQA_MEMBERS),
-        dropped=[f"{DATA}/clips/aqa7.dropped.csv", f"{DATA}/clips/mtl_aqa.dropped.csv"],
-        records=POSE_RECORDS + REPLICATION_RECORDS,
-        audit=f"{RESULTS}/audit.csv",
-        errors=f"{RESULTS}/tables/error_measures.csv",
+        + [f"{folder}/curve.csv" for folder in folders_of("mtl_aqa")],
+        "dropped": [f"{DATA}/clips/aqa7.dropped.csv", FILES.dropped],
+        "records": POSE_RECORDS + REPLICATION_RECORDS,
+        "audit": f"{RESULTS}/audit.csv",
+        "errors": f"{RESULTS}/tables/error_measures.csv",
         # Declarations, what is read through --runs (plots, the way back), and what is made along with the page: figures that it
         # draws itself, and the tables for a paper's appendix.
-        beside=lambda wildcards: [
+        "beside": [
             *(f"papers/{name}/paper.yaml" for name in PAPERS),
             *(
                 f"{folder}/{name}"
@@ -323,19 +286,8 @@ rule page:
             f"{RESULTS}/tables.md",
             *([f"{RESULTS}/figures/aqa7_pretraining.svg"] if PRETRAINED else []),
         ],
-    output:
-        output=f"{RESULTS}/index.html",
-    log:
-        f"{LOGS}/page.log",
-    conda:
-        "../../environment.yml"
-    params:
-        settings=settings("scale", "seeds", "sources", "scoring"),
-        code=code("reporting.page.page"),
-        not_run=canonical_json(NOT_RUN),
-        runs=RUNS,
-        options=options,
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} reporting.page.page {params.options}"
-        " --runs {params.runs} --step-records {params.runs}/records --not-run {params.not_run:q}"
-        " --settings {params.settings:q} > {log} 2>&1"
+    },
+    {"output": f"{RESULTS}/index.html"},
+    settings("scale", "seeds", "sources", "scoring"),
+    told=f"--runs {RUNS} --step-records {RUNS}/records --not-run {shlex.quote(canonical_json(NOT_RUN))}",
+)

@@ -2,54 +2,28 @@
 # which it extends reads where it trains once. `snakemake variance_file --cores all --config scale=variance`
 
 VARIANCE_OF = config["scales"][SCALE]["extends"]
-VARIANCE_MEMBERS = [
-    f"{RUNS}/mtl_aqa/{network}/{mtl_aqa_members.MULTITASK}/{mtl_aqa_members.WHOLE}/{seed}"
-    for network in ("c3d_avg", "mscadc")
-    for seed in repetition.network_seeds(SETTINGS)
-]
-VARIANCE_SYSTEMS = [
-    f"{RUNS}/extensions/{name}/{mtl_aqa_members.WHOLE}/{seed}"
-    for name in EXTENSIONS
-    for seed in repetition.network_seeds(SETTINGS)
-]
 
 
-rule variance_file:
-    input:
-        predictions=[
-            *expand(
-                "{member}/predictions.parquet",
-                member=[*VARIANCE_MEMBERS, *VARIANCE_SYSTEMS],
-            ),
-            *expand(
-                f"{RUNS}/{{name}}/predictions.parquet",
-                name=[
-                    "pose_dct",
-                    "pose_apen",
-                    "c3d_svr",
-                    "s3d",
-                    "li",
-                    "c3d_lstm",
-                    "c3d_lstm_svr",
-                    "c3d_lstm_incremental",
-                    "linear_probes/dives",
-                    "linear_probes/vaults",
-                ],
-            ),
-        ],
-        classes=expand("{member}/classes.parquet", member=VARIANCE_MEMBERS),
-        captions=expand("{member}/captions.parquet", member=VARIANCE_MEMBERS),
-        rows=f"{DATA}/clips/mtl_aqa.parquet",
-    output:
-        variance=f"workflow/variance/{VARIANCE_OF}.csv",
-    log:
-        f"{LOGS}/variance_file.log",
-    conda:
-        "../../environment.yml"
-    params:
-        settings=settings("seed", "scoring", "extensions.systems", *COUNTED_BY),
-        code=code("scoring.measured_variance.measure_variance"),
-    shell:
-        "rescore step --rule {rule} --log {log} --code {params.code} scoring.measured_variance.measure_variance"
-        " --predictions {input.predictions} --classes {input.classes} --captions {input.captions} --rows {input.rows}"
-        " --variance {output.variance} --settings {params.settings:q} > {log} 2>&1"
+def varied(name):
+    """Files of one name of everything that is trained several times here for that."""
+    return [
+        FILES.run(f"{one.folder(job)}/{name}")
+        for one in VIDEO_EXPERIMENTS
+        if one.varied and one.runs(SETTINGS) and name in one.writes.values()
+        for job in (one.jobs(SETTINGS) if one.jobs else [{}])
+        if one.varied(job)
+    ]
+
+
+step(
+    "variance_file",
+    "scoring.measured_variance.measure_variance",
+    {
+        "predictions": varied("predictions.parquet"),
+        "classes": varied("classes.parquet"),
+        "captions": varied("captions.parquet"),
+        "rows": FILES.clips("mtl_aqa")["rows"],
+    },
+    {"variance": f"workflow/variance/{VARIANCE_OF}.csv"},
+    settings("seed", "scoring", "extensions.systems", *COUNTED_BY),
+)

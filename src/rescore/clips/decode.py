@@ -27,7 +27,7 @@ import numpy as np
 
 from rescore.engine.errors import RescoreError
 from rescore.manifests.frame_folders import is_frame_folder, list_frames
-from rescore.manifests.reader import Turn, address, choose_stream, open_video, turn_of
+from rescore.manifests.reader import Turn, address, choose_stream, open_video, turn_of, unmirrored
 from rescore.manifests.videos import probe
 
 try:
@@ -198,7 +198,7 @@ def picture_of(file: Path) -> "av.VideoFrame":
             if complaint:
                 raise RescoreError(f"{file}: corrupt ({complaint})")
             if found:
-                return found[0]
+                return unmirrored(file) or found[0]
     raise RescoreError(f"{file}: no picture can be decoded")
 
 

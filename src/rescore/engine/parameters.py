@@ -11,7 +11,7 @@ import functools
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ import yaml
 from rescore.engine.errors import RescoreError, raise_together
 
 SCHEMA = Path("workflow/schemas/params.schema.yaml")
+DECLARED_SCHEMA = SCHEMA.with_name("systems.schema.yaml")
+"""Sections that systems declare; generated (systems.settings)."""
 PATTERNS = {
     "^[^\\": "folder's path",
     "^(?!": "name of a scale: small letters, digits, _ and -, a letter first, not `raw`",
@@ -82,6 +84,14 @@ def hint_on_type(value: Any, wanted: Any) -> str:
     return ""
 
 
+def quickly(read: Callable[..., Any], text: str) -> Any:
+    """What `yaml.load` or `yaml.compose` makes of a text, by libyaml where it is there; errors are PyYAML's own."""
+    try:
+        return read(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (yaml.YAMLError, ValueError):
+        return read(text, Loader=yaml.SafeLoader)
+
+
 def spelling_problems(text: str) -> list[str]:
     """What YAML 1.1 silently reads otherwise than it looks: a key that stands twice, a key that is no text, `010` (octal) and
     `1:30` (base 60).
@@ -90,7 +100,7 @@ def spelling_problems(text: str) -> list[str]:
         yaml.YAMLError: it is no YAML.
     """
     problems: list[str] = []
-    waiting, seen = [("", yaml.compose(text, Loader=yaml.SafeLoader))], set()
+    waiting, seen = [("", quickly(yaml.compose, text))], set()
     while waiting:
         where, node = waiting.pop()
         if node is None or id(node) in seen:  # an alias stands for a node that was looked at
@@ -134,7 +144,7 @@ def misread_number(node: yaml.ScalarNode) -> Any:
     """The number that YAML 1.1 makes of 010 or 1:30; None for any other value."""
     octal = node.tag.endswith(":int") and re.fullmatch(r"[-+]?0[0-7_]+", node.value)
     sixties = node.tag.endswith((":int", ":float")) and ":" in node.value
-    return yaml.safe_load(node.value) if node.style is None and (octal or sixties) else None
+    return yaml.safe_load(node.value) if not node.style and (octal or sixties) else None
 
 
 def read_yaml(path: Path) -> str:
@@ -164,7 +174,7 @@ def read_values(text: str, path: Path) -> Any:
         RescoreError: no YAML, with the place; or a value that cannot be: a date in a 13th month, an anchor inside itself.
     """
     try:
-        config = yaml.safe_load(text)
+        config = quickly(yaml.load, text)
         return with_text_keys(config)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -228,7 +238,15 @@ def not_finite(value: Any, where: str = "") -> list[str]:
 @functools.cache
 def read_schema(path: Path) -> Settings:
     """The JSON schema of params.yaml. A scale may override any key of `defaults`: its schema is theirs without `required`."""
-    schema = yaml.safe_load(path.read_text(encoding="utf-8"))
+    schema = quickly(yaml.load, path.read_text(encoding="utf-8"))
+    declared = quickly(yaml.load, path.with_name(DECLARED_SCHEMA.name).read_text(encoding="utf-8"))
+    for name, section in declared.items():
+        *parents, last = name.split(".")
+        inside = schema["properties"]["defaults"]
+        for parent in parents:
+            inside = inside["properties"][parent]
+        inside["properties"][last] = section
+        inside["required"].append(last)
     scale = optional(schema["properties"]["defaults"])
     scale["properties"]["extends"] = {"type": "string"}
     schema["properties"]["scales"]["additionalProperties"] = scale

@@ -8,9 +8,14 @@ version (BY_VERSION).
 """
 
 import ast
+import contextlib
+import dataclasses
 import functools
 import hashlib
+import json
+import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,16 +54,73 @@ def module_path(module: str) -> Path | None:
     return None
 
 
+@dataclass(frozen=True)
+class Source:
+    """What counts of a module."""
+
+    names: tuple[str, ...]
+    """What it imports anywhere, inside functions too (imports are lazy where they are slow): modules, or names in them."""
+    scans: str
+    """Value of its `SCANS`: it reads this module of every folder beside it; empty where it scans nothing."""
+    reads_templates: bool
+    """Whether it loads the templates beside it: whether it calls Jinja's loader."""
+    meaning: str
+    """SHA-256 of what it means."""
+
+
+KEPT: dict[str, Source] = {}
+"""By SHA-256 of a file's bytes. Reading them all is a third of a dry run, so a run keeps what it found (`recall`, `keep`)."""
+
+
+def recall(path: Path) -> None:
+    """Take over what an earlier run found in files of the same bytes; nothing where it kept nothing, or something else."""
+    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        KEPT.update({digest: Source(tuple(names), *rest) for digest, (names, *rest) in kept.items()})
+
+
+def keep(path: Path) -> None:
+    """Leave what was found to later runs, where that may be written."""
+    beside = path.with_name(f"{path.name}.{os.getpid()}")
+    text = json.dumps({name: dataclasses.astuple(source) for name, source in sorted(KEPT.items())})
+    with contextlib.suppress(OSError):
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            beside.write_text(text, encoding="utf-8")
+            beside.replace(path)
+
+
 @functools.cache
-def imported_files(path: Path) -> frozenset[Path]:
-    """Source files of this package that a file imports anywhere, inside functions too (imports are lazy where they are slow)."""
+def source_of(path: Path) -> Source:
+    """What counts of a module of this package."""
+    text = path.read_bytes()
+    digest = hashlib.sha256(text).hexdigest()
+    if digest not in KEPT:
+        KEPT[digest] = analysed(ast.parse(text, filename=str(path)))
+    return KEPT[digest]
+
+
+def analysed(tree: ast.Module) -> Source:
+    """What counts of a module's syntax tree."""
     names: set[str] = set()
-    for node in ast.walk(parsed(path)):
+    scans, loads = "", False
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.update([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
-    return frozenset(target for name in names if (target := module_path(name)))
+        elif isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["SCANS"]:
+            scans = str(ast.literal_eval(node.value))
+        loads = loads or (isinstance(node, ast.Name) and node.id == "PackageLoader")
+    own = sorted(name for name in names if name.split(".")[0] in (PACKAGE, *BY_VERSION))
+    return Source(tuple(own), scans, loads, hashlib.sha256(repr(meaning(tree)).encode()).hexdigest())
+
+
+@functools.cache
+def imported_files(path: Path) -> frozenset[Path]:
+    """Source files of this package that a file imports, or reads by scanning."""
+    source = source_of(path)
+    scanned = path.parent.glob(f"*/{source.scans}.py") if source.scans else ()
+    return frozenset([*scanned, *(target for name in source.names if (target := module_path(name)))])
 
 
 @functools.cache
@@ -79,20 +141,9 @@ def import_closure(module: str) -> tuple[Path, ...]:
         if path not in found:
             found.add(path)
             waiting += imported_files(path) - plumbing
-    reading = (path for path in found if reads_templates(path))
+    reading = (path for path in found if source_of(path).reads_templates)
     templates = {file for path in reading for file in path.parent.glob("templates/*") if file.is_file()}
     return tuple(sorted(found | templates))
-
-
-@functools.cache
-def parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-
-
-@functools.cache
-def reads_templates(path: Path) -> bool:
-    """Whether a module loads the templates beside it: whether it calls Jinja's loader."""
-    return any(isinstance(node, ast.Name) and node.id == "PackageLoader" for node in ast.walk(parsed(path)))
 
 
 def meaning(node: Any) -> Any:
@@ -124,7 +175,7 @@ def is_text(statement: Any) -> bool:
 @functools.cache
 def content(path: Path) -> bytes:
     """What counts of a file: a module's meaning, every byte of a template."""
-    return repr(meaning(parsed(path))).encode() if path.suffix == ".py" else path.read_bytes()
+    return source_of(path).meaning.encode() if path.suffix == ".py" else path.read_bytes()
 
 
 @functools.cache

@@ -7,7 +7,7 @@ serve: a step reads its code when it runs, as it does without a server. The fram
 when the first step asks that may compute with it; steps of all other rooms never have it in memory.
 
     snakemake ──► server (plain libraries) ──fork──► step (rooms without torch)
-                     └─fork at first need─► server (with torch) ──fork──► step (models, features, training, experiments)
+                     └─fork at first need─► server (with torch) ──fork──► step (models, features, training, systems, experiments)
 
 Where no server answers (another machine of a cluster, another environment, `rescore step` by hand) the step runs in the process
 that was called. A step dies with its caller, the servers with the run.
@@ -47,7 +47,7 @@ PLAIN = (
     "yaml",
 )
 FRAMEWORK = ("torch", "torch.nn.functional", "torch.utils.flop_counter")
-FRAMEWORK_ROOMS = ("models", "features", "training", "experiments")  # the rooms that may import torch
+FRAMEWORK_ROOMS = ("models", "features", "training", "systems", "experiments")  # the rooms that may import torch
 LOOK = 0.5  # seconds between looks whether the run still lives
 ENDED = 75  # exit status of a step that ended without a word (EX_TEMPFAIL): killed, most likely
 

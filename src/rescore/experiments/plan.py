@@ -2,150 +2,19 @@
 
 import os
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tabulate import tabulate
 
-from rescore.actions import BY_NAME, EXPERIMENT_ACTIONS
-from rescore.experiments import (
-    cost,
-    extensions_members,
-    linear_probes,
-    mtl_aqa_members,
-    mtl_aqa_systems,
-    repetition,
-    trainings,
-)
+from rescore.experiments import cost
+from rescore.systems import registry
+from rescore.systems.common import repetition
+from rescore.systems.declaration import Experiment
 
 Settings = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Experiment:
-    name: str
-    """Its folder under runs/<scale>/ and its module under experiments/."""
-    source: str
-    """Paper, section and table."""
-    members: Callable[[Settings], int]
-    """How many fitted or trained models it consists of."""
-    sources: tuple[str, ...] = ()
-    """Real data that it reads (names of `rescore fetch`); empty for experiments on videos."""
-
-
-def fine_tuning_cells(settings: Settings) -> int:
-    sizes = settings["fine_tuning"]["training_samples"]
-    return sum(len(sizes["synchronised" if BY_NAME[name].synchronised else "default"]) for name in EXPERIMENT_ACTIONS)
-
-
-def regression_grid(settings: Settings) -> int:
-    """Every candidate of the grid, the one chosen among them, the plain regression, and the authors' own stage scores."""
-    grid = settings["support_vector_regression"]
-    return len(grid["kernels"]) * len(grid["c"]) * len(grid["epsilon"]) + 3
-
-
-def semi_supervised_members(settings: Settings) -> int:
-    """Networks and regressions on draws of labels: thirteen systems on MTL-AQA, nine for each apparatus."""
-    labels = settings["labels"]
-    return settings["label_draws"] * (13 * len(labels["mtl_aqa"]) + 4 * 9 * len(labels["rhythmic_gymnastics"]))
-
-
-def action_net_members(settings: Settings) -> int:
-    """A network for each draw of labels and apparatus."""
-    return 4 * settings["label_draws"] * len(settings["labels"]["rhythmic_gymnastics"])
-
-
-def open_members(settings: Settings) -> int:
-    """Eleven systems on UNLV-Dive; with every dive labelled the four that read no unlabelled one."""
-    return settings["label_draws"] * sum(4 if percent == 100 else 11 for percent in settings["labels"]["unlv_dive"])
-
-
-def titles_of(experiment: str) -> list[str]:
-    """Rows of MTL-AQA's Table 7 that an experiment of another system fills."""
-    return [system.title for system in mtl_aqa_systems.SYSTEMS.values() if system.experiment == experiment]
-
-
-def systems_members(experiment: str) -> Callable[[Settings], int]:
-    """How many models an experiment of another system consists of; rows on true joints exist for synthetic videos alone."""
-    mine = [name for name, system in mtl_aqa_systems.SYSTEMS.items() if system.experiment == experiment]
-    repeated = [name for name in mine if "true" not in mtl_aqa_systems.SYSTEMS[name].title]
-    sets = len(mtl_aqa_systems.TRAINING_SETS)
-    return lambda settings: sets * sum(len(trainings.trainings(name, settings)) for name in repeated)
-
-
-ON_VIDEOS = (
-    Experiment(
-        "backbone",
-        "AQA-7, 5: the frozen C3D, one a training",
-        lambda settings: len(repetition.every_backbone(settings)),
-    ),
-    Experiment(
-        "all_action",
-        "AQA-7, 5.1, Table 2",
-        lambda settings: 6 * len(trainings.trainings("svr", settings)) + 7 * settings["seeds"],
-    ),
-    Experiment("zero_shot", "AQA-7, 5.2, Table 3", lambda settings: 7 * settings["seeds"]),
-    Experiment(
-        "fine_tuning",
-        "AQA-7, 5.3, Table 4, Figure 3",
-        lambda settings: 2 * fine_tuning_cells(settings) * settings["seeds"],
-    ),
-    Experiment(
-        "mtl_aqa",
-        "MTL-AQA, 5 and 6: C3D-AVG and MSCADC, Tables 4-10",
-        lambda settings: len(mtl_aqa_members.members(settings)) * settings["multitask"]["seeds"],
-    ),
-    Experiment("linear_probes", "MTL-AQA, 5.2: linear probes, Tables 9 and 10", linear_probes.regressions),
-    Experiment(
-        "s4aqa",
-        "S4AQA and what it is held against: MTL-AQA at 10% and 40% labels, Rhythmic Gymnastics at 40%",
-        lambda settings: semi_supervised_members(settings["semi_supervised"]),
-    ),
-    Experiment(
-        "action_net",
-        "S4AQA: ACTION-NET on Rhythmic Gymnastics at 40%",
-        lambda settings: action_net_members(settings["semi_supervised"]),
-    ),
-    Experiment(
-        "pose_aqa7",
-        "AQA-7, Table 2: Pose+DCT, Pose+ApEn",
-        lambda settings: 2 * len(EXPERIMENT_ACTIONS) * len(trainings.trainings("pose_dct", settings)),
-    ),
-    *(
-        Experiment(name, f"MTL-AQA, Table 7: {', '.join(titles_of(name))}", systems_members(name))
-        for name in dict.fromkeys(system.experiment for system in mtl_aqa_systems.SYSTEMS.values())
-    ),
-    Experiment(
-        "extensions",
-        "other aggregations, backbones and heads in C3D-AVG",
-        lambda settings: (
-            len(extensions_members.systems(settings))
-            * len(extensions_members.training_sets(settings))
-            * settings["multitask"]["seeds"]
-        ),
-    ),
-    Experiment("mtl_aqa_baselines", "MTL-AQA: what the labels and the commentary alone give", lambda settings: 4 * 5),
-)
-ON_REAL_DATA = (
-    Experiment(
-        "unlv_dive_s3d",
-        "S3D on UNLV-Dive (MTL-AQA, Table 7)",
-        regression_grid,
-        ("unlv-dive-s3d", "mtl-aqa-annotations"),
-    ),
-    Experiment("mtl_aqa_labels", "MTL-AQA without video", lambda settings: 6, ("mtl-aqa-annotations",)),
-    Experiment("human_ceiling", "MTL-AQA, 6: judges against judges", lambda settings: 14, ("mtl-aqa-annotations",)),
-    Experiment(
-        "s4aqa",
-        "S4AQA on UNLV-Dive's stage posteriors",
-        lambda settings: open_members(settings["semi_supervised"]),
-        ("unlv-dive-s3d",),
-    ),
-    Experiment(
-        "real_dive", "AQA-7: one official video through C3D", lambda settings: 1, ("aqa7-dive-054", "aqa7-lists")
-    ),
-)
 NOT_WRITTEN = (
     {
         "what": "Rhythmic Gymnastics on the real videos (S4AQA)",
@@ -167,12 +36,12 @@ def missing_sources(experiment: Experiment, mirror: Path | None, done: Collectio
 
 def complete(is_complete: Callable[[str], bool]) -> list[str]:
     """Names of the experiments on real data whose recorded results are all here, as `is_complete` says."""
-    return [experiment.name for experiment in ON_REAL_DATA if is_complete(experiment.name)]
+    return [experiment.name for experiment in registry.on_real_data() if is_complete(experiment.name)]
 
 
 def runnable(settings: Settings, mirror: Path | None, done: Collection[str] = ()) -> list[str]:
     """Names of the experiments on real data that run here: wanted by params.yaml, and done or their sources at hand."""
-    wanted = ON_REAL_DATA if settings["open"] == "auto" else ()
+    wanted = registry.on_real_data() if settings["open"] == "auto" else ()
     return [experiment.name for experiment in wanted if not missing_sources(experiment, mirror, done)]
 
 
@@ -197,7 +66,7 @@ def missing_videos(settings: Settings) -> list[str]:
 def not_run(scale: str, settings: Settings, mirror: Path | None, done: Collection[str] = ()) -> list[dict[str, str]]:
     """Everything that `snakemake --cores all` leaves out at this scale: what, why, and the command that brings it."""
     rows: list[dict[str, str]] = []
-    for experiment in ON_REAL_DATA:
+    for experiment in registry.on_real_data():
         absent = missing_sources(experiment, mirror, done)
         if settings["open"] == "never":
             rows.append(
@@ -237,8 +106,7 @@ PUBLISHED_WEIGHTS = {
 
 def missing_weights(settings: Settings) -> list[str]:
     """Published weights that the scale's systems start from and that are not in torch's cache."""
-    systems = extensions_members.systems(settings)
-    networks = {system.backbone for system in systems if settings["extensions"]["resnet_weights"] == "kinetics400"}
+    networks = {name for experiment in registry.on_videos() for name in experiment.published(settings)}
     networks |= {settings["poses"]["estimator"], settings["backbone"]["network"]}
     home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "torch")
     cache = Path(home, "hub", "checkpoints")
@@ -249,17 +117,6 @@ def missing_weights(settings: Settings) -> list[str]:
     ]
 
 
-def network_trainings(settings: Settings) -> dict[str, float]:
-    """What the end-to-end members amount to, by network: jobs (`<network> jobs`) and trainings on the whole of MTL-AQA."""
-    found = dict.fromkeys([f"{name}{part}" for name in mtl_aqa_members.NETWORKS for part in ("", " jobs")], 0.0)
-    for member in mtl_aqa_members.members(settings):
-        size, _ = mtl_aqa_members.split_training_set(member.training_set)
-        share = cost.TRAINING_DIVES[size] / cost.TRAINING_DIVES[mtl_aqa_members.WHOLE]
-        found[member.network] += share * settings["multitask"]["seeds"]
-        found[f"{member.network} jobs"] += settings["multitask"]["seeds"]
-    return found
-
-
 def describe_cost(settings: Settings, mirror: Path | None) -> str:
     """What the scale of the official videos takes, step by step, and what must be fetched first."""
     sources = ["aqa7-lists", "ucf101-lists", "mtl-aqa-annotations", "unlv-dive-s3d"]
@@ -268,47 +125,45 @@ def describe_cost(settings: Settings, mirror: Path | None) -> str:
     first += [f"{item} (docs/data.md)" for item in missing_videos(settings)]
     first += [f"{item} (docs/systems)" for item in missing_weights(settings)]
     needed = "\n".join(f"  {item}" for item in first) or "  nothing: all is there"
-    return f"{cost.describe(cost.steps(settings, network_trainings(settings)))}\n\nTo be fetched first:\n{needed}\n"
+    return f"{cost.describe(cost.steps(settings))}\n\nTo be fetched first:\n{needed}\n"
 
 
-def state(experiment: Experiment, folder: Path, blocked: str) -> str:
-    if any(folder.joinpath(name).exists() for name in ("predictions.parquet", "record.json")):
+def state(experiment: Experiment, runs: Path, settings: Settings, blocked: str) -> str:
+    """What there is of an experiment below runs/<scale>."""
+    members = experiment.members(settings)
+    folders = [experiment.name] if members is None else [folder for mine in members.values() for folder in mine]
+    result = next(iter(experiment.writes.values()))
+    done = sum((runs / folder / result).exists() for folder in folders)
+    if done == len(folders):
         return "done"
-    if list(folder.glob("*/predictions.parquet")):  # of an experiment with a folder a data set
-        return "done"
-    if backbones := len(list(folder.glob("*/weights.safetensors"))):  # a folder each
-        return f"{backbones} trained"
-    trained = len(list(folder.glob("*/*/*/*/weights.safetensors")))  # of end-to-end members, one a job
-    if trained:
-        return f"{trained} trained"
+    if done:
+        return f"{done} of {len(folders)} trained"
     return f"blocked: {blocked}" if blocked else "to run"
+
+
+def backbones_row(scale: str, settings: Settings, blocked: str) -> list[Any]:
+    """The line of what all features rest on: one a training."""
+    numbers = repetition.every_backbone(settings)
+    trained = sum(repetition.backbone_weights(Path("runs", scale), number).exists() for number in numbers)
+    said = "done" if trained == len(numbers) else f"{trained} trained" if trained else ""
+    blocked = f"blocked: {blocked}" if blocked else "to run"
+    return ["backbone", "AQA-7, 5: the frozen C3D, one a training", len(numbers), said or blocked]
 
 
 def describe(scale: str, settings: Settings, mirror: Path | None) -> str:
     """The plan as text: a row an experiment with its members, iterations and state, then what is not run and why."""
     rows = []
-    videos = "; ".join(missing_videos(settings)) if scale != "open" else "scale open has no video experiments"
-    for experiment in ON_VIDEOS if scale != "open" else ():
-        blocked = "videos are missing, see below" if videos else ""
-        rows.append(
-            [
-                experiment.name,
-                experiment.source,
-                experiment.members(settings),
-                state(experiment, Path("runs", scale, experiment.name), blocked),
-            ]
-        )
-    for experiment in ON_REAL_DATA:
+    blocked = "videos are missing, see below" if missing_videos(settings) else ""
+    if scale != "open":
+        rows.append(backbones_row(scale, settings, blocked))
+    for experiment in registry.on_videos() if scale != "open" else ():
+        if experiment.runs(settings):
+            now = state(experiment, Path("runs", scale), settings, blocked)
+            rows.append([experiment.name, experiment.source, experiment.count(settings), now])
+    for experiment in registry.on_real_data():
         absent = missing_sources(experiment, mirror)
-        blocked = f"rescore fetch {' '.join(absent)}" if absent else ""
-        rows.append(
-            [
-                experiment.name,
-                experiment.source,
-                experiment.members(settings),
-                state(experiment, Path("runs", "open", experiment.name), blocked),
-            ]
-        )
+        now = state(experiment, Path("runs/open"), settings, f"rescore fetch {' '.join(absent)}" if absent else "")
+        rows.append([experiment.name, experiment.source, experiment.count(settings), now])
     takes = f"\n{describe_cost(settings, mirror)}" if scale == "paper" else ""
     table = tabulate(rows, headers=["experiment", "source", "members", "state"], tablefmt="simple")
     left_out = "\n".join(

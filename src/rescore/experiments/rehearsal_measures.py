@@ -3,9 +3,8 @@
 rescore step experiments.rehearsal_measures.measure --name c3d_avg --folder ... --found ... --settings JSON --steps 2
 """
 
-import functools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,36 +17,20 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from rescore.engine.errors import RescoreError
 from rescore.engine.storage import write_json
-from rescore.experiments import extensions_members, rehearsal
-from rescore.experiments.label_draws import GYMNASTICS, MTL_AQA
-from rescore.experiments.rehearsal import Family, Stage
+from rescore.experiments import upstream
+from rescore.systems import registry
+from rescore.systems.common import rehearsal
+from rescore.systems.common.rehearsal import Stage
 
-FAMILIES: dict[str, Family] = {
-    "all_action": rehearsal.all_actions,
-    "zero_shot": rehearsal.left_out_actions,
-    "fine_tuning": rehearsal.fine_tuned_actions,
-    "frozen_features": rehearsal.frozen_features,
-    "c3d_avg": functools.partial(rehearsal.multitask_network, "c3d_avg"),
-    "mscadc": functools.partial(rehearsal.multitask_network, "mscadc"),
-    "s3d": rehearsal.stages_network,
-    "li": rehearsal.nine_networks,
-    "pose_estimator": rehearsal.pose_estimator,
-    "s4aqa": functools.partial(rehearsal.semi_supervised, MTL_AQA),
-    "s4aqa_gymnastics": functools.partial(rehearsal.semi_supervised, GYMNASTICS),
-    "action_net": rehearsal.two_streams,
-}
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "Unable to allocate", "MemoryError", "bad_alloc")
 """How torch, NumPy and C++ say it."""
 
 
-def family(name: str, settings: dict[str, Any]) -> Family:
+def family(name: str, settings: dict[str, Any]) -> Callable[[Stage], list[Path]]:
     """The training that a name of `rehearse.families` stands for."""
-    if name == "pretraining":
-        return functools.partial(rehearsal.pretraining, settings["pretraining"]["optimiser"])
-    for system in extensions_members.systems(settings):
-        if name == f"extensions/{system.name}":
-            return functools.partial(rehearsal.extension, system.settings)
-    return FAMILIES[name]
+    known = [("rescore.experiments", one) for one in upstream.rehearsed(settings)]
+    package, one = next(pair for pair in (*known, *registry.rehearsed(settings)) if pair[1].name == name)
+    return one.family.load(package)
 
 
 @dataclass

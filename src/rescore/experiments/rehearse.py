@@ -23,32 +23,17 @@ from rescore.engine import arithmetic
 from rescore.engine.errors import RescoreError
 from rescore.engine.parameters import merge
 from rescore.engine.storage import canonical_json
-from rescore.experiments import cost, extensions_members, plan, repetition
+from rescore.experiments import upstream
+from rescore.systems import registry
+from rescore.systems.declaration import Rehearsed
 
 Settings = Mapping[str, Any]
 STEPS = 2
 MINUTES = 20.0
-EVALUATED = 10 / 9
-"""An epoch's training and its evaluation, a third as many forward passes without backward ones (`cost`), in trainings' time."""
 POLL = 0.1
 """Seconds between two looks at a child's memory."""
 KEEP = 1 << 30
 """Bytes of the machine's memory that children leave alone."""
-
-
-@dataclass(frozen=True)
-class Rehearsed:
-    """A training as it is rehearsed."""
-
-    name: str
-    steps: Callable[[Settings], Mapping[str, float]]
-    """Optimiser steps of the whole scale by class of the optimiser, or under "" whatever the class. Of stacked members: of each
-    stack."""
-    smaller: Callable[[Settings], Mapping[str, Any]]
-    """What to set in params.yaml where it does not fit."""
-    stacked: bool = False
-    same: bool = True
-    """Whether what is set then leaves the results' meaning alone."""
 
 
 @dataclass(frozen=True)
@@ -70,132 +55,10 @@ class Outcome:
     """What of params.yaml had to be set for it."""
 
 
-def lstm_steps(section: str) -> Callable[[Settings], dict[str, float]]:
-    return lambda settings: {"": merge(settings["lstm"], settings.get(section, {}).get("lstm", {}))["iterations"]}
-
-
-def fine_tuning_steps(settings: Settings) -> dict[str, float]:
-    """The mean over the cells' sizes."""
-    every = [count for counts in settings["fine_tuning"]["iterations"].values() for count in counts]
-    return {"": sum(every) / len(every)}
-
-
-def network_steps(network: str) -> Callable[[Settings], dict[str, float]]:
-    """All members of an MTL-AQA network."""
-
-    def count(settings: Settings) -> dict[str, float]:
-        knobs = settings["multitask"]
-        epochs = knobs["wide_epochs" if network == "mscadc" else "epochs"]
-        epoch = math.ceil(cost.SAMPLES["mtl_aqa_training"] / knobs["batch"])
-        return {"": plan.network_trainings(settings)[network] * epochs * epoch * EVALUATED}
-
-    return count
-
-
-def extension_steps(head: str) -> Callable[[Settings], dict[str, float]]:
-    """All trainings of one of the extensions' systems."""
-
-    def count(settings: Settings) -> dict[str, float]:
-        knobs = extensions_members.training_settings(settings, head)
-        times = len(extensions_members.training_sets(settings)) * settings["multitask"]["seeds"]
-        epoch = math.ceil(cost.SAMPLES["mtl_aqa_training"] / knobs["batch"])
-        return {"": times * knobs["epochs"] * epoch * EVALUATED}
-
-    return count
-
-
-def stages_steps(system: str) -> Callable[[Settings], dict[str, float]]:
-    """S3D's or Li et al.'s trainings on both training sets; S3D's segmentation (RMSprop) on UNLV-Dive's."""
-
-    def count(settings: Settings) -> dict[str, float]:
-        own, seeds = settings["stages"][system], settings["multitask"]["seeds"]
-        dives = [cost.TRAINING_DIVES[name] for name in ("1059", "unlv_dive")]
-        total = sum(math.ceil(count / own["batch"]) for count in dives)
-        found = {"": seeds * own["epochs"] * total * EVALUATED}
-        if system == "s3d":
-            cut = settings["stages"]["segmentation"]
-            found["RMSprop"] = seeds * cut["epochs"] * math.ceil(dives[1] / cut["batch"])
-        return found
-
-    return count
-
-
-def pretraining_steps(settings: Settings) -> dict[str, float]:
-    bodies = (
-        len(repetition.every_backbone(settings))
-        if repetition.is_trained_here(repetition.Rests.BACKBONE, settings)
-        else 0
-    )
-    return {"": bodies * settings["pretraining"]["iterations"]}
-
-
-def pose_steps(settings: Settings) -> dict[str, float]:
-    own = repetition.is_trained_here(repetition.Rests.ESTIMATOR, settings)
-    count = len(repetition.estimators(repetition.network_seeds(settings), settings))
-    return {"": count * settings["poses"]["training"]["iterations"] if own else 0}
-
-
-def gymnastics_steps(section: str) -> Callable[[Settings], dict[str, float]]:
-    """None where the scale has no Rhythmic Gymnastics."""
-    return lambda settings: {
-        "": settings[section]["iterations"] if settings["sources"]["rhythmic_gymnastics"] != "none" else 0
-    }
-
-
-def in_parts(settings: Settings) -> dict[str, Any]:
-    """A batch cut into single videos, and forward passes of single videos."""
-    return {"multitask": {"accumulate": settings["multitask"]["batch"], "evaluation_batch": 1}}
-
-
-def half_batch(*keys: str) -> Callable[[Settings], dict[str, Any]]:
-    """Half the batch of a section that cannot be cut into parts."""
-
-    def change(settings: Settings) -> dict[str, Any]:
-        value: Any = settings
-        for key in keys:
-            value = value[key]
-        change: Any = max(1, value // 2)
-        for key in reversed(keys):
-            change = {key: change}
-        return dict(change) | ({"multitask": {"evaluation_batch": 1}} if keys[0] == "stages" else {})
-
-    return change
-
-
-def fewer(key: str, section: str = "") -> Callable[[Settings], dict[str, Any]]:
-    """One repetition: the tables of all backbones lie in memory together."""
-    return lambda settings: {section: {key: 1}} if section else {key: 1}
-
-
 def families(settings: Settings) -> list[Rehearsed]:
-    """Every training of a scale of videos."""
-    found = [
-        Rehearsed("pretraining", pretraining_steps, half_batch("pretraining", "batch"), same=False),
-        Rehearsed("all_action", lstm_steps(""), fewer("seeds"), stacked=True),
-        Rehearsed("zero_shot", lstm_steps(""), fewer("seeds"), stacked=True),
-        Rehearsed("fine_tuning", fine_tuning_steps, fewer("seeds"), stacked=True),
-        Rehearsed("frozen_features", lstm_steps("frozen_features"), fewer("seeds", "multitask"), stacked=True),
-        Rehearsed("c3d_avg", network_steps("c3d_avg"), in_parts),
-        Rehearsed("mscadc", network_steps("mscadc"), in_parts),
-        *(
-            Rehearsed(f"extensions/{system.name}", extension_steps(system.head), in_parts)
-            for system in extensions_members.systems(settings)
-        ),
-        Rehearsed("s3d", stages_steps("s3d"), half_batch("stages", "s3d", "batch"), same=False),
-        Rehearsed("li", stages_steps("li"), half_batch("stages", "li", "batch"), same=False),
-        Rehearsed("pose_estimator", pose_steps, half_batch("poses", "training", "batch"), same=False),
-        Rehearsed(
-            "s4aqa",
-            lambda settings: {"": settings["semi_supervised"]["iterations"]},
-            fewer("label_draws", "semi_supervised"),
-            stacked=True,
-        ),
-        Rehearsed(
-            "s4aqa_gymnastics", gymnastics_steps("semi_supervised"), fewer("label_draws", "semi_supervised"), True
-        ),
-        Rehearsed("action_net", gymnastics_steps("action_net"), fewer("label_draws", "semi_supervised"), stacked=True),
-    ]
-    return [one for one in found if sum(one.steps(settings).values())]
+    """Every training of a scale of videos: those before all systems, then each system's."""
+    every = [*upstream.rehearsed(settings), *(one for _, one in registry.rehearsed(settings))]
+    return [one for one in every if sum(one.steps(settings).values())]
 
 
 def chosen(settings: Settings, only: Sequence[str]) -> list[Rehearsed]:
@@ -407,5 +270,5 @@ def remark(one: Rehearsed, outcome: Outcome, settings: Settings) -> str:
     if not outcome.memory:
         return f"{one.name}: {outcome.said}"
     precision = ", multitask.precision: bfloat16" if settings["multitask"]["precision"] != "bfloat16" else ""
-    more = f" Then try multitask.gpus with several GPUs{precision}." if one.smaller is in_parts else ""
+    more = f" Then try multitask.gpus with several GPUs{precision}." if one.spread else ""
     return f"{one.name}: {outcome.said}; also with {outcome.with_settings}. It needs more memory.{more}"

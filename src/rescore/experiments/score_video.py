@@ -24,8 +24,6 @@ from rescore.actions import BY_NAME, EXPERIMENT_ACTIONS
 from rescore.clips.decode import normalise_length, read_frames
 from rescore.engine.errors import RescoreError, raise_together
 from rescore.engine.storage import atomic_path, load_arrays, sha256_file
-from rescore.experiments.mtl_aqa_members import WHOLE
-from rescore.experiments.repetition import backbone_of, backbone_weights
 from rescore.features.extract import dive_clips, dive_network
 from rescore.manifests import aqa7, mtl_aqa
 from rescore.manifests.videos import Container, probe, reading_notes
@@ -33,6 +31,8 @@ from rescore.models.backbones import build_backbone, input_colour
 from rescore.models.c3d_lstm import predict_steps
 from rescore.models.device import choose_device, make_deterministic
 from rescore.models.preprocess import cut_clips, preprocess
+from rescore.systems.common.repetition import backbone_of, backbone_weights
+from rescore.systems.common.training_sets import WHOLE
 from synthetic_athlete.staging import FRAMES_PER_SECOND as SYNTHETIC_RATE
 
 IRRELEVANT = ("batch", "temporal_offsets")  # backbone settings that a single test video does not depend on

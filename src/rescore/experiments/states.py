@@ -20,14 +20,16 @@ import numpy as np
 
 from rescore.engine import arithmetic, step_record
 from rescore.engine.errors import RescoreError
+from rescore.engine.parameters import merge
 from rescore.engine.storage import load_arrays, read_table, write_json
-from rescore.experiments import rehearsal
-from rescore.experiments.label_draws import GYMNASTICS, MTL_AQA
-from rescore.experiments.rehearsal import Family, Stage
+from rescore.experiments import upstream
 from rescore.models import fingerprint
+from rescore.systems import registry
+from rescore.systems.common import rehearsal
+from rescore.systems.common.rehearsal import Stage
 
 STEPS = 3
-SETTINGS: dict[str, Any] = {
+BASE: dict[str, Any] = {
     "seed": 0,
     "first_training": 0,
     "seeds": 1,
@@ -40,152 +42,27 @@ SETTINGS: dict[str, Any] = {
         **{"batch": 2, "learning_rate": 0.001, "anneal_every": 2, "anneal_factor": 0.1, "momentum": 0.9},
         **{"weight_decay": 0.005, "fc_dropout": 0.5},
     },
-    "lstm": {
-        **{"width": 16, "initial_sd": 0.1, "learning_rate": 0.001, "anneal_every": 2, "anneal_factor": 0.5, "batch": 4},
-    },
-    "fine_tuning": {
-        "training_samples": {"default": [3], "synchronised": [3]},
-        "iterations": {"default": [3], "synchronised": [3]},
-        "anneal_every": {"default": [2], "synchronised": [2]},
-        "test_samples": 3,
-    },
-    "frozen_features": {"label_power": 1.0},
-    "multitask": {
-        "seeds": 1,
-        "clips": {"frames": 33, "shift": 1, "step": 1, "window": "end", "crop": 24, "wide_crop": 32},
-        **{"body_weights": "backbone", "width": 0.0625, "wide_width": 0.0625, "wide_head_width": 0.0625},
-        **{"caption_hidden": 8, "caption_embedding": 6, "caption_dropout": 0.2, "caption_tokens": 6, "score_scale": 17},
-        **{
-            "initial_score": "mean",
-            "weights": {"score": 1.0, "classes": 1.0, "caption": 0.01},
-            "flip": 0.5,
-            "batch": 2,
-        },
-        **{"evaluation_batch": 4, "learning_rate": 0.001, "validation": {"share": 0.1, "separate": False}},
-        **{"precision": "float32", "compile": False, "accumulate": 1, "gpus": 0, "tensorboard": False},
-    },
-    "extensions": {
-        "systems": [],
-        "training": {},
-        "resnet_width": 0.0625,
-        "aggregation": {
-            **{"attention_width": 4, "lstm_width": 6},
-            "transformer": {"width": 8, "layers": 1, "heads": 2, "dropout": 0.1},
-        },
-        "score_distribution": {
-            **{"bins": 101, "highest": 104.5, "deviation": 5, "judge_bins": 21, "judge_deviation": 5, "hidden": [8]},
-            "prediction": "expectation",
-        },
-        "contrastive": {"depth": 3, "hidden": 8, "range": 30, "exemplars": 2},
-    },
-    "stages": {
-        "segmentation": {
-            **{
-                "frame_channels": [4, 8],
-                "frame_width": 16,
-                "filters": [16, 16],
-                "kernel": 4,
-                "dropout": 0.3,
-                "pool": 2,
-            },
-            **{"batch": 2, "learning_rate": 0.001},
-        },
-        "s3d": {
-            **{
-                "layers": [1, 1, 1, 1],
-                "width": 0.0625,
-                "frames": 16,
-                "fusion": "mean",
-                "stage_loss": 1.0,
-                "dropout": 0.5,
-            },
-            **{
-                "pool": 1,
-                "batch": 2,
-                "optimiser": "sgd",
-                "learning_rate": 0.001,
-                "anneal_every": 30,
-                "anneal_factor": 0.1,
-            },
-            **{"momentum": 0.9, "weight_decay": 0.0005},
-        },
-        "li": {
-            **{"clips": 2, "clip_frames": 16, "width": 0.0625, "body_weights": "backbone", "ranking_weight": 1.0},
-            **{
-                "ranking_margin": 0.1,
-                "dropout": 0.5,
-                "pool": 1,
-                "batch": 2,
-                "optimiser": "adam",
-                "learning_rate": 0.001,
-            },
-            **{"anneal_every": 100, "anneal_factor": 0.1, "momentum": 0.9, "weight_decay": 0.0},
-        },
-    },
     "poses": {"estimator": "heat_map", "every": 4, "training": {"channels": 8, "batch": 4, "learning_rate": 0.005}},
-    "semi_supervised": {
-        "labels": {MTL_AQA: [60], GYMNASTICS: [40]},
-        "label_draws": 1,
-        "segments": {"count": 4},
-        "gymnastics": {"segments": 4, "width": 6},
-        "encoder": {"segment_width": 4, "width": 5},
-        **{"masked_slot": "zero", "decoder_width": 6, "discriminator_width": 4, "recovery_weight": 8.0},
-        **{"alignment_weight": 0.1, "reversal": 1.0, "labelled_batch": 4, "unlabelled_batch": 2},
-        **{"learning_rate": 0.001, "weight_decay": 0.01},
-        "pseudo_labels": {"weight": 0.5},
-        "vat": {"epsilon": 0.1, "xi": 0.01, "power_iterations": 1, "weight": 1.0},
-        "s4l": {"orders": 6, "weight": 0.5},
-        "usdl": {"bins": 21, "sd": 2, "widths": [6]},
-        "c3d_avg": {"width": 6, "class_weight": 1.0},
-        "coreg": {"neighbours": 3, "orders": [2, 5], "pool": 6, "rounds": 4},
-    },
-    "action_net": {
-        **{"static": {"moments": 5, "width": 6}, "highest": 25.0, "width": 4, "attention_width": 3, "head_width": 4},
-        **{
-            "dropout": 0.5,
-            "batch": 4,
-            "learning_rate": 0.01,
-            "head_rate": 5.0,
-            "momentum": 0.9,
-            "weight_decay": 0.0001,
-        },
-        "anneal_at": [0.5],
-    },
     "ridge": {"penalties": [1.0, 10.0], "folds": 2},
 }
-"""Not params.yaml's: a user who changes that must not change what this tries."""
+"""What systems share, at the smallest sizes. Not params.yaml's: a user who changes that must not change what this tries."""
 
 
-def extended(backbone: str = "c3d", aggregation: str = "mean", head: str = "regression") -> Family:
-    system = {"name": "tried", "backbone": backbone, "aggregation": aggregation, "head": head}
-    return functools.partial(rehearsal.extension, system)
+@functools.cache
+def settings() -> dict[str, Any]:
+    """BASE with the smallest sizes of every system."""
+    tiny = (getattr(declaration, "TINY", {}) for declaration in registry.found().values())
+    return functools.reduce(merge, tiny, BASE)
 
 
-FAMILIES: dict[str, Family] = {
-    "pre-training, Adam": functools.partial(rehearsal.pretraining, "adam"),
-    "pre-training, stochastic gradient descent": functools.partial(rehearsal.pretraining, "sgd"),
-    "C3D-LSTM and C3D-SVR of AQA-7": rehearsal.all_actions,
-    "C3D-LSTM without an action, then fine-tuned": functools.partial(rehearsal.fine_tuned_actions, before=STEPS),
-    "C3D-LSTM and C3D-LSTM-SVR of MTL-AQA": rehearsal.frozen_features,
-    "C3D-AVG": functools.partial(rehearsal.multitask_network, "c3d_avg"),
-    "MSCADC": functools.partial(rehearsal.multitask_network, "mscadc"),
-    "fully connected aggregation": extended(aggregation="fully_connected"),
-    "attention": extended(aggregation="attention"),
-    "LSTM over clips": extended(aggregation="lstm"),
-    "Transformer": extended(aggregation="transformer"),
-    "R3D-18": extended("r3d_18"),
-    "MC3-18": extended("mc3_18"),
-    "R(2+1)D-18": extended("r2plus1d_18"),
-    "USDL": extended(head="usdl"),
-    "MUSDL": extended(head="musdl"),
-    "CoRe": extended(head="core"),
-    "S3D and its segmentation": rehearsal.stages_network,
-    "Li et al.": rehearsal.nine_networks,
-    "pose estimator": rehearsal.pose_estimator,
-    "S4AQA and what it is held against": functools.partial(rehearsal.semi_supervised, MTL_AQA),
-    "ACTION-NET": rehearsal.two_streams,
-    "support vectors, ridge, COREG": rehearsal.regressions,
-}
+@functools.cache
+def families() -> dict[str, Callable[[Stage], list[Path]]]:
+    """What is tried, by title: trainings before all systems, then each system's."""
+    found = {name: family.load("rescore.experiments") for name, family in upstream.TRIED.items()}
+    for declaration in registry.found().values():
+        package = registry.package_of(declaration)
+        found |= {name: family.load(package) for name, family in getattr(declaration, "TRIED", {}).items()}
+    return found
 
 
 def state(files: Sequence[Path]) -> str:
@@ -215,7 +92,7 @@ def family_state(name: str) -> str:
         redirect_stdout(StringIO()),
         redirect_stderr(StringIO()),
     ):
-        return state(FAMILIES[name](Stage(Path(folder), SETTINGS, STEPS, rehearsal.TINY)))
+        return state(families()[name](Stage(Path(folder), settings(), STEPS, rehearsal.TINY)))
 
 
 def states(only: Sequence[str] = (), tell: Callable[[str], None] = lambda name: None) -> dict[str, str]:
@@ -224,7 +101,7 @@ def states(only: Sequence[str] = (), tell: Callable[[str], None] = lambda name: 
     The process must have been prepared (`arithmetic.prepare`) before it loaded torch.
     """
     found = {}
-    for name in only or FAMILIES:
+    for name in only or families():
         tell(name)
         found[name] = family_state(name)
     return found
@@ -237,14 +114,19 @@ def write(path: Path = fingerprint.REFERENCE) -> None:
     )
 
 
-def check(reference: Path = fingerprint.REFERENCE) -> list[str]:
+def check(reference: Path = fingerprint.REFERENCE, only: Sequence[str] = ()) -> list[str]:
     """What differs here from the committed list, a sentence each.
+
+    Args:
+        only: titles of trainings; all without.
 
     Raises:
         RescoreError: the list is not there or cannot be read.
     """
     known = read(reference)
-    found = {"operations": fingerprint.fingerprint(), "states": states()}
+    found = {"operations": fingerprint.fingerprint(), "states": states(only)}
+    wanted = {title: state for title, state in known["states"].items() if not only or title in only}
+    known = {**known, "states": wanted}
     faults = list(late())
     for kind, what in (("operations", "operation"), ("states", "training")):
         faults += [f"{what}: {name} gives other bytes" for name in fingerprint.differing(found[kind], known[kind])]

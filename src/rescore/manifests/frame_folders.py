@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rescore.engine.errors import RescoreError
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".tga", ".jp2", ".avif")
 MOTION = re.compile(r"(?<![a-z])(?:opt(?:ical)?_?)?flow(?![a-z])", re.IGNORECASE)
 """Names of optical flow, which extractions keep beside the pictures: flow_x_00001.jpg."""
 NUMBERED = re.compile(r"(.*?)(\d+)(\D*)")
@@ -15,9 +15,16 @@ NUMBERED = re.compile(r"(.*?)(\d+)(\D*)")
 
 
 def images_of(folder: Path) -> list[Path]:
-    """The image files of a folder; hidden ones (macOS leaves `._img_00001.jpg`) are none."""
-    found = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-    return sorted(path for path in found if not path.name.startswith("."))
+    """The image files of a folder; hidden ones (macOS leaves `._img_00001.jpg`) are none.
+
+    A folder without images may hold them in its only subfolder (`dive/frames/img_00001.jpg`), but for those of optical flow.
+    """
+    inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    if found := [path for path in inside if path.suffix.lower() in IMAGE_SUFFIXES]:
+        return found
+    deeper = [path for path in inside if path.is_dir() and not MOTION.search(path.name)]
+    alone = len(deeper) == 1 and not any(path.is_file() for path in inside)
+    return images_of(deeper[0]) if alone else []
 
 
 def is_frame_folder(path: Path) -> bool:

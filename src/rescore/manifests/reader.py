@@ -16,6 +16,7 @@ from typing import Any
 import av
 import numpy as np
 from av.sidedata.sidedata import Type
+from PIL import Image, ImageOps
 
 from rescore.engine.errors import RescoreError
 
@@ -257,6 +258,22 @@ def count_by_decoding(path: Path) -> int:
     with open_video(path) as container:
         stream = choose_stream(container, path)
         return sum(1 for _ in container.decode(stream))
+
+
+ORIENTATION, MIRRORED = 0x0112, (2, 4, 5, 7)
+"""EXIF's key, and its values for pictures that are mirrored."""
+
+
+def unmirrored(file: Path) -> "av.VideoFrame | None":
+    """The picture of an image file that EXIF mirrors, upright; None for every other file.
+
+    FFmpeg tells of EXIF's turns, but PyAV not whether a picture is mirrored as well.
+    """
+    with contextlib.suppress(OSError, ValueError, Image.DecompressionBombError), Image.open(file) as image:
+        if image.getexif().get(ORIENTATION) in MIRRORED:
+            upright = ImageOps.exif_transpose(image).convert("RGB")
+            return av.VideoFrame.from_ndarray(np.asarray(upright), format="rgb24")
+    return None
 
 
 def first_picture(path: Path) -> "av.VideoFrame | None":

@@ -81,8 +81,14 @@ def probe_folder(path: Path) -> Container:
     with reader.open_video(frames[0]) as container:
         stream = reader.choose_stream(container, frames[0])
         first = reader.first_picture(frames[0])
-        remarks = filter(None, [reader.describe_turn(first) if first else None])
-        return Container(len(frames), *upright_size(stream, first), 0.0, plain=False, remarks=tuple(remarks))
+        if mirrored := reader.unmirrored(frames[0]):
+            size, remarks = (mirrored.width, mirrored.height), ["mirrored, as its metadata asks"]
+        else:
+            size, remarks = (
+                upright_size(stream, first),
+                [*filter(None, [reader.describe_turn(first) if first else None])],
+            )
+        return Container(len(frames), *size, 0.0, plain=False, remarks=tuple(remarks))
 
 
 def upright_size(stream: "av.VideoStream", first: "av.VideoFrame | None") -> tuple[int, int]:

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from rescore.engine.storage import read_table
-from rescore.experiments.mtl_aqa_members import VALIDATED
 from rescore.reporting.evidence import BESIDE, PREDICTIONS, Place, experiments_of, prediction_files, scores_path
 from rescore.scoring.caption_metrics import (
     METRICS,
@@ -26,6 +25,7 @@ from rescore.scoring.outputs import SPLITS, Outputs, Said, outputs_of
 from rescore.scoring.papers import block_of
 from rescore.scoring.predictions import COLUMNS, KEY
 from rescore.scoring.score_table import AVERAGES, DIFFERENCE, Choice, choose
+from rescore.systems.common.training_sets import VALIDATED
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def read_lines(path: Path, changed: int, size: int) -> tuple[Filled, ...]:
     table = read_table(path)
     if "cells" not in table.columns:
         return ()
-    texts = table[["row", "column", "protocol", "statistic", "cells", "combined", "reason"]].fillna("").astype(str)
+    texts = table[["row", "column", "protocol", "statistic", "cells", "combined", "reason"]].astype(object).fillna("").astype(str)
     return tuple(
         Filled(
             **{name: line[name] for name in ("row", "column", "protocol", "combined", "reason")},

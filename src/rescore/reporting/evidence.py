@@ -16,8 +16,8 @@ import pandas as pd
 
 from rescore.engine.errors import RescoreError
 from rescore.engine.storage import HEADER_KEY, read_table, remedy_of_damaged, sha256_file
-from rescore.experiments.plan import ON_REAL_DATA
 from rescore.scoring.papers import FOLDER, Paper, Table, read_papers
+from rescore.systems import registry
 
 LOCKS = Path("workflow/provenance")
 HASHED = 64 * 2**20
@@ -435,7 +435,7 @@ def numbered(folder: Path, pattern: str) -> list[Path]:
 def source_files(place: Place, experiments: list[str]) -> Iterator[tuple[str, Path, Any]]:
     """Fetched sources of experiments on real data; for tables without an experiment the lists of their paper."""
     raw = place.root / "data" / "raw"
-    wanted = [source for known in ON_REAL_DATA if known.name in experiments for source in known.sources]
+    wanted = [source for known in registry.on_real_data() if known.name in experiments for source in known.sources]
     for source in dict.fromkeys(wanted):
         yield "source", raw / source / "SOURCE.json", source_facts
     if not experiments:

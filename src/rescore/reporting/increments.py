@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 
 from rescore.engine.errors import RescoreError
 from rescore.engine.storage import read_table
-from rescore.experiments.mtl_aqa_members import WHOLE
 from rescore.reporting.figures import canvas, legend_below, paper_head
 from rescore.reporting.mtl_aqa_figures import save_png, show_strip, strip
 from rescore.scoring.mtl_aqa_samples import SHARES
+from rescore.systems.common.training_sets import WHOLE
 
 MEMBER = f"c3d_lstm_incremental/{WHOLE}"
 
@@ -24,7 +24,7 @@ def increments(
 
     Args:
         paper: papers/<name>/paper.yaml, which has the title.
-        increments: of `experiments.c3d_lstm_incremental`.
+        increments: of `systems.frozen_features.c3d_lstm_incremental`.
         predictions: of the same; they hold the true scores.
         rows: the clip store's table.
         clips: the clip store that C3D-AVG reads.

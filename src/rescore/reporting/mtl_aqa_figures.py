@@ -181,7 +181,7 @@ def architecture(paper: Path, figure_name: str, network: Path, svg: Path, png: P
     Args:
         paper: papers/<name>/paper.yaml, which has the title.
         figure_name: of a figure that it declares.
-        network: JSON of `experiments.mtl_aqa_network.describe`.
+        network: JSON of `systems.multitask.architecture.describe`.
         svg, png: outputs.
         settings: `scale`, `sources`.
     """

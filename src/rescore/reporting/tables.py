@@ -123,7 +123,7 @@ def join(table: Table, reported: pd.DataFrame, scores: pd.DataFrame | None, sett
         reported.rename(columns={"value": "reported", "n": "reported_n"}),
         empty if scores is None else scores,
     )
-    lines = theirs.merge(ours, how="outer", on=["row", "column"]).fillna("")
+    lines = theirs.merge(ours, how="outer", on=["row", "column"]).astype(object).fillna("")
     lines["n"] = lines["n"].where(lines["n"] != "", lines["reported_n"])
     if "reason" in theirs:
         said = lines.get("missing", "")

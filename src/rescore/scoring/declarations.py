@@ -8,7 +8,7 @@ import pandas as pd
 import yaml
 
 from rescore.engine.errors import RescoreError, raise_together
-from rescore.engine.parameters import describe, spelling_problems
+from rescore.engine.parameters import describe, quickly, spelling_problems
 
 Entry = dict[str, Any]
 LONGEST = 200
@@ -52,7 +52,7 @@ def read_declarations(
 
     try:
         text = path.read_text(encoding="utf-8")
-        content, spelled = yaml.safe_load(text), spelling_problems(text)
+        content, spelled = quickly(yaml.load, text), spelling_problems(text)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise RescoreError(
             f"{path}: not a readable YAML file ({error}). Save it as UTF-8, indented with spaces."

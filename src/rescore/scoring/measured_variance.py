@@ -20,7 +20,8 @@ from rescore.scoring.papers import SCORE, Cell
 from rescore.scoring.predictions import COLUMNS, value_problems
 from rescore.scoring.score_table import Choice, estimate_cell, statistics_of_captions, variance_name
 from rescore.scoring.training_variance import COLUMNS as MEASURED
-from rescore.scoring.training_variance import family_of, pooled, trained
+from rescore.scoring.training_variance import pooled, trained
+from rescore.systems.trainings import family_of
 
 
 def measure_variance(

@@ -14,9 +14,9 @@ import pandas as pd
 
 from rescore.engine.errors import RescoreError
 from rescore.engine.storage import read_table, write_json, write_table
-from rescore.experiments.mtl_aqa_members import MULTITASK, WHOLE
 from rescore.scoring.outputs import Files, read_outputs
 from rescore.scoring.papers import read_paper
+from rescore.systems.common.training_sets import MULTITASK, WHOLE
 
 MEMBER = f"c3d_avg/{MULTITASK}/{WHOLE}"
 TABLE = "table5"

@@ -14,8 +14,8 @@ import pandas as pd
 
 from rescore.engine.errors import RescoreError
 from rescore.engine.storage import read_table, write_table
-from rescore.experiments.mtl_aqa_members import UNLV_DIVE
 from rescore.manifests.summary import REPORTED_ONLY
+from rescore.systems.common.training_sets import UNLV_DIVE
 
 COLUMNS = ["row", "column", "value", "n", "reason"]
 POSITIONS = {"free": "Free", "tuck": "Tuck", "pike": "Pike"}

@@ -36,7 +36,7 @@ def score_human_ceiling(predictions: Path, scores: Path, settings: dict[str, Any
     rows of their own.
 
     Args:
-        predictions: Parquet of `experiments.human_ceiling`.
+        predictions: Parquet of `systems.human_ceiling.judges`.
         scores: written, CSV of the scores contract.
         settings: `seed`; `scoring`: `bootstrap` (replicates), `confidence`.
 

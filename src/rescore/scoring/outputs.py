@@ -13,7 +13,6 @@ import pandas as pd
 
 from rescore.engine.errors import raise_together
 from rescore.engine.storage import read_table
-from rescore.experiments.mtl_aqa_members import VALIDATED, split_training_set
 from rescore.scoring.caption_metrics import METRICS
 from rescore.scoring.correlation import spearman
 from rescore.scoring.papers import SCORE, Block, Cell, Settings, Table, setting_of
@@ -29,6 +28,7 @@ from rescore.scoring.predictions import (
     target_problems,
     value_problems,
 )
+from rescore.systems.common.training_sets import VALIDATED, split_training_set
 
 CLASS_COLUMNS = (*KEY[:3], "dataset", "sample", "split", "subaction", "target", "predicted")
 CAPTION_COLUMNS = (*KEY[:3], "dataset", "sample", "split", "target", "predicted")
@@ -195,7 +195,7 @@ def read_outputs(
         table: what it declares of its samples.
         blocks: its blocks.
         files: of the members that the blocks name, and of their twins without the validation samples where there are any.
-        settings: the counts of trainings (`experiments.trainings`), and those that the table `reads`.
+        settings: the counts of trainings (`systems.trainings`), and those that the table `reads`.
 
     Returns:
         What was read, and the blocks with the cells that are there, each naming the member and action that fill it.

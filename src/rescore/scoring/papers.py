@@ -48,6 +48,7 @@ FIELDS = {
         "grid": TEXT,
         "selection": SELECTION,
         "each": EACH,
+        "experiment": TEXT,
     },
     "additionalProperties": {"type": "string"},
 }
@@ -230,8 +231,10 @@ class Table:
 
     @property
     def experiments(self) -> tuple[str, ...]:
-        """Folders under runs/<scale> whose predictions fill it."""
-        return tuple(self.declared.get("experiments", ()))
+        """Folders under runs/<scale> whose predictions fill it: the table's, and those that rows name themselves."""
+        rows = [fields for block in self.declared.get("blocks", ()) for fields in block["rows"].values()]
+        named = [fields["experiment"] for fields in rows if "experiment" in fields]
+        return tuple(dict.fromkeys([*self.declared.get("experiments", ()), *named]))
 
     @property
     def data(self) -> tuple[str, ...]:

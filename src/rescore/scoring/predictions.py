@@ -12,7 +12,7 @@ import pandas as pd
 
 from rescore.engine.errors import raise_together
 from rescore.engine.storage import read_table
-from rescore.experiments.trainings import trainings
+from rescore.systems.trainings import trainings
 
 COLUMNS = (
     "experiment",
@@ -83,7 +83,7 @@ def target_problems(table: pd.DataFrame, rows: pd.DataFrame) -> Iterator[str]:
 
 
 def seed_problems(table: pd.DataFrame, settings: Mapping[str, Any]) -> Iterator[str]:
-    """Members with other seeds than declared (`experiments.trainings`), and seeds that stopped at other iterations."""
+    """Members with other seeds than declared (`systems.trainings`), and seeds that stopped at other iterations."""
     for member, group in table.groupby("member", sort=True):
         yield from number_problems(str(member), group, settings)
         iterations = {tuple(sorted(set(part))) for _, part in group.groupby("seed")["iteration"]}
@@ -162,7 +162,7 @@ def read_predictions(
     Args:
         path: predictions.parquet.
         rows: the data set's rows (sample, action, split, score); samples that were dropped from it are not expected.
-        settings: what the declared trainings are counted by (`experiments.trainings.trainings`).
+        settings: what the declared trainings are counted by (`systems.trainings.trainings`).
         samples: declared number of test samples of each member (fine-tuning draws its own); None: the whole test split.
 
     Returns:

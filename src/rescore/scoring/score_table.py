@@ -13,8 +13,6 @@ import numpy as np
 import pandas as pd
 
 from rescore.engine.storage import read_table
-from rescore.experiments.mtl_aqa_members import VALIDATED
-from rescore.experiments.trainings import Chosen, declared
 from rescore.scoring.caption_metrics import (
     METRICS,
     NO_JAVA,
@@ -53,6 +51,9 @@ from rescore.scoring.papers import (
 )
 from rescore.scoring.scores import empty_row, filled_by, score_row, write_scores
 from rescore.scoring.training_variance import trained, with_variances
+from rescore.systems.common.repetition import Chosen
+from rescore.systems.common.training_sets import VALIDATED
+from rescore.systems.trainings import declared
 
 AVERAGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "fisher_z_average": fisher_z_average,
@@ -103,7 +104,7 @@ def score_table(
         table: name of a table, or of a figure of scores by iteration, whose scores have a column `iteration` besides.
         predictions: files of the members that the table declares, and of their `_validated` twins where there are any.
         scores: output CSV of the scores contract (scoring.scores).
-        settings: `seed`, `scoring`, the counts of trainings (`experiments.trainings`), and those that the table `reads`.
+        settings: `seed`, `scoring`, the counts of trainings (`systems.trainings`), and those that the table `reads`.
         rows: tables of the data sets' samples; without them targets are held against nothing.
         splits: `training_set, sample, split`, for tables whose members are tested on their training set's own test samples.
         classes, captions: files of the same members, for tables that show accuracies and caption metrics.

@@ -15,33 +15,13 @@ import pandas as pd
 
 from rescore.engine.errors import raise_together
 from rescore.engine.storage import read_table
-from rescore.experiments import trainings
-from rescore.experiments.extensions_members import REFERENCE
 from rescore.scoring.correlation import Estimate, Trained, scaled
 from rescore.scoring.intervals import TrainingVariance, sampling_covariance
+from rescore.systems import trainings
 
 COLUMNS = ["family", "statistic", "mean_square", "degrees", "shared", "sampling", "trainings", "n", "measured_on"]
 Variances = dict[tuple[str, str], TrainingVariance]
 """By family and statistic."""
-PROBED = ("dives", "within", "outside")
-"""What linear probes are evaluated on: the second part of a member's name."""
-
-
-def family_of(member: str, settings: Mapping[str, Any]) -> str:
-    """Whose variance a member has: systems of one design, whatever their training set is (`c3d_avg` of `c3d_avg/score/1059`).
-
-    Linear probes are a family by body and data, since a body's five layers are fitted on the same activations; systems of the
-    extensions by the kind of their head.
-
-    Args:
-        settings: with `extensions.systems` where the member may be one of these.
-    """
-    parts = member.split("/")
-    if len(parts) == 3:
-        return "/".join(parts[:2]) if parts[1] in PROBED else parts[0]
-    listed = {line["name"]: line["head"] for line in (settings.get("extensions") or {}).get("systems", ())}
-    heads = {REFERENCE.name: REFERENCE.head, **listed}
-    return f"extensions/{heads[parts[0]]}" if parts[0] in heads else parts[0]
 
 
 def trained(member: str, numbers: Sequence[int], statistic: str, settings: Mapping[str, Any]) -> Trained:
@@ -55,7 +35,9 @@ def trained(member: str, numbers: Sequence[int], statistic: str, settings: Mappi
     if not trainings.is_repeated(member, settings):
         return Trained()
     known: Variances = settings.get("variances") or {}
-    return Trained(tuple(int(number) for number in numbers), known.get((family_of(member, settings), statistic)))
+    return Trained(
+        tuple(int(number) for number in numbers), known.get((trainings.family_of(member, settings), statistic))
+    )
 
 
 def with_variances(settings: Mapping[str, Any], paths: Sequence[Path] | None) -> dict[str, Any]:

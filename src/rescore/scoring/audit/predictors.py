@@ -1,6 +1,6 @@
 """What labels alone reach on each released split: ridge regressions on event, difficulty and dive class, without any video.
 
-They are the open experiment's own (experiments.mtl_aqa_labels) at one fixed penalty, trained and tested on each split as
+They are the open experiment's own (systems.mtl_aqa_labels.predict) at one fixed penalty, trained and tested on each split as
 released; where a training list holds test samples, the figure given is that without them.
 """
 
@@ -72,7 +72,7 @@ def check_split(
 
 def estimate(train: pd.DataFrame, test: pd.DataFrame, inputs: tuple[str, ...], settings: Mapping[str, Any]) -> str:
     """rho with its Fisher-z interval, as text."""
-    from rescore.experiments.mtl_aqa_labels import regression
+    from rescore.systems.common.label_regression import regression
 
     # Predictions of one class and difficulty must tie exactly, not by the solver's last digit.
     model = regression(inputs).set_params(ridge__alpha=PENALTY).fit(train, train["score"])

@@ -1,0 +1,160 @@
+"""Train one network on MTL-AQA's dives: the step behind every learned cell of What and How Well You Performed?.
+
+rescore step systems.multitask.training.train_member --network c3d_avg --tasks score_classes_caption --training-set 1059 ...
+
+store, rows, splits, vocabulary ─► what the member reads ─► training.multitask ─► predictions, classes, captions, weights, curve
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from rescore.engine.errors import RescoreError
+from rescore.engine.storage import save_arrays, sha256_file, write_table
+from rescore.models.c3d import initialise
+from rescore.models.c3d_avg import C3DAverage
+from rescore.models.device import derived_seed, seeded_generator
+from rescore.models.mscadc import MSCADC
+from rescore.systems.common.bodies import COLOUR, body_colour, load_body
+from rescore.systems.common.dives import (
+    caption_rows,
+    class_rows,
+    read_dives,
+    read_vocabulary,
+    score_rows,
+)
+from rescore.systems.common.training_sets import split_tasks
+from rescore.systems.multitask.members import EXPERIMENT, NETWORKS
+from rescore.training.multitask import CURVE_COLUMNS, SPEED_COLUMNS, first_process, train
+from rescore.training.restart import restart_key, to_numpy
+
+Network = C3DAverage | MSCADC
+
+
+def train_member(
+    clips: Path,
+    rows: Path,
+    splits: Path,
+    vocabulary: Path,
+    predictions: Path,
+    classes: Path,
+    captions: Path,
+    weights: Path,
+    curve: Path,
+    network: str,
+    tasks: str,
+    training_set: str,
+    seed: int,
+    settings: dict[str, Any],
+    backbone: Path | None = None,
+    dropped: Path | None = None,
+) -> None:
+    """Train a member and write what it predicts after every epoch. A killed run goes on from its last epoch.
+
+    `speed.csv` beside the curve holds what the clock said: it is no result, because it differs from run to run.
+
+    Args:
+        clips: the store that the network reads: `mtl_aqa.npy` (C3D-AVG) or `mtl_aqa_wide.npy` (MSCADC).
+        rows: the store's table.
+        splits: table `training_set, sample, split` (train, validation, test).
+        vocabulary: JSON list of words by token.
+        predictions: written; scores of all test and validation dives after every epoch, in points. No rows without that task.
+        classes: written; as predictions, a row a sub-action.
+        captions: written; those of the test dives after the last epoch and the best ones.
+        weights: written; after the last epoch.
+        curve: written; a row an epoch.
+        network: `c3d_avg` or `mscadc`.
+        tasks: `score`, `classes`, `caption` joined by `_`.
+        training_set: of the splits; with `_validated` without the validation dives.
+        seed: of the member.
+        settings: sections `multitask` and `backbone` of params.yaml.
+        backbone: C3D's weights, needed by C3D-AVG where `multitask.body_weights` is `backbone`.
+        dropped: table of the samples that the store lacks because their videos could not be read; no others may be absent.
+
+    Raises:
+        RescoreError: data that do not fit together or cannot be learned (all of them at once), weights that do not fit, or a
+            loss that is not finite.
+    """
+    if network not in NETWORKS:
+        raise RescoreError(f"network is {network}; known: {', '.join(NETWORKS)}.")
+    names = split_tasks(tasks)
+    words = read_vocabulary(vocabulary)
+    crop = settings["multitask"]["clips"]["crop" if network == "c3d_avg" else "wide_crop"]
+    table, dives = read_dives(crop, names, training_set, clips, rows, splits, words, settings["multitask"], dropped)
+    module = initial_network(network, names, len(words), seed, settings, backbone)
+    if "score" in names and settings["multitask"]["initial_score"] == "mean":
+        start_scores(module, float(dives.targets["score"][dives.train].mean()))
+    files = {"clips": clips, "rows": rows, "splits": splits, "vocabulary": vocabulary, "backbone": backbone}
+    header = {
+        "experiment": EXPERIMENT,
+        **{"network": network, "tasks": tasks, "training_set": training_set, "seed": seed},
+        "parameters": settings,
+        "vocabulary": len(words),
+        "data": {name: sha256_file(path) for name, path in files.items() if path},
+    }
+    restart = weights.with_name(f"{weights.stem}.restart.safetensors")
+    key = restart_key(header, __name__)
+    colour = body_colour(settings) if network == "c3d_avg" else COLOUR
+    progress = train(module, dives, network_settings(network, settings), colour, seed, restart, key)
+    if not first_process():
+        return
+    about = {"experiment": EXPERIMENT, "member": f"{network}/{tasks}/{training_set}", "seed": seed}
+    scale = settings["multitask"]["score_scale"]
+    write_table(predictions, score_rows(table, dives, progress, about, scale))
+    write_table(classes, class_rows(table, dives, progress, about))
+    write_table(captions, caption_rows(table, dives, progress, about, words))
+    write_table(curve, pd.DataFrame(progress.curve, columns=list(CURVE_COLUMNS)))
+    write_table(curve.with_name("speed.csv"), pd.DataFrame(progress.speed, columns=list(SPEED_COLUMNS)))
+    save_arrays(weights, {name: to_numpy(value) for name, value in module.state_dict().items()}, header)
+    restart.unlink(missing_ok=True)
+
+
+def network_settings(network: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The `multitask` section as a network's training reads it: MSCADC has epochs of its own."""
+    multitask = settings["multitask"]
+    return {**multitask, "epochs": multitask["wide_epochs" if network == "mscadc" else "epochs"]}
+
+
+def initial_network(
+    network: str, tasks: tuple[str, ...], vocabulary: int, seed: int, settings: Mapping[str, Any], backbone: Path | None
+) -> Network:
+    """The network before training. What two task sets have in common starts alike for one seed.
+
+    C3D-AVG's body is the backbone's, or He's initialisation (eight layers without normalisation fade under PyTorch's default);
+    everything else is PyTorch's default, as in the released code.
+
+    Raises:
+        RescoreError: unknown tasks, sizes that the network cannot take, or a backbone that does not fit.
+    """
+    torch.manual_seed(derived_seed(seed, "multitask weights"))
+    module = build_network(network, tasks, vocabulary, settings["multitask"])
+    if isinstance(module, C3DAverage):
+        if settings["multitask"]["body_weights"] == "random":
+            initialise(module.body, seeded_generator(seed, "multitask body"))
+        else:
+            load_body(module, backbone)
+    return module
+
+
+def start_scores(network: Network, mean: float) -> None:
+    """Let the score head's bias start at the mean training score, in units of training.
+
+    From PyTorch's default an offset of some four units is learned first, by all layers at once; in few steps of a narrow network
+    that leaves the trunk little that tells dives apart (docs/training.md).
+    """
+    head = network.score_head if isinstance(network, C3DAverage) else network.score_head.head_conv3
+    with torch.no_grad():
+        head.get_parameter("bias").fill_(mean)
+
+
+def build_network(network: str, tasks: tuple[str, ...], vocabulary: int, settings: Mapping[str, Any]) -> Network:
+    """A network of the sizes that the `multitask` section asks for."""
+    caption = {name: settings[name] for name in ("caption_hidden", "caption_embedding", "caption_dropout")}
+    clips = settings["clips"]
+    if network == "c3d_avg":
+        return C3DAverage(tasks, settings["width"], clips["crop"], vocabulary=vocabulary, **caption)
+    widths = settings["wide_width"], settings["wide_head_width"]
+    return MSCADC(tasks, *widths, crop=clips["wide_crop"], vocabulary=vocabulary, **caption)
