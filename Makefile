@@ -32,6 +32,7 @@ endef
 
 reproduce: setup
 	snakemake --cores all --config scale=$(SCALE)
+	@rescore controls
 	@echo "Read results/$(SCALE)/index.html"
 
 test: lint

@@ -37,6 +37,13 @@ if SCALE != "open":
 
 
 include: "workflow/rules/systems.smk"
+
+
+if SCALE != "open":
+
+    include: "workflow/rules/controls.smk"
+
+
 include: "workflow/rules/papers.smk"
 include: "workflow/rules/open.smk"
 include: "workflow/rules/audit.smk"

@@ -450,8 +450,22 @@ def run_verify(options: argparse.Namespace) -> int:
     from rescore.reporting.level import level
 
     faults = verify.verify()
-    print("\n".join([verify.describe(faults), *level()]))
+    print("\n".join([verify.describe(faults), *level(), *controls_in_words()]))
     return 1 if faults else 0
+
+
+def controls_in_words() -> list[str]:
+    """A line a scale whose controls were asked: how many hold."""
+    from rescore.engine.storage import read_table
+    from rescore.scoring import controls
+
+    found = {path.parents[1].name: path for path in sorted(Path("results").glob("*/tables/controls.csv"))}
+    return [f"scale {scale}, {controls.in_words(read_table(path))}" for scale, path in found.items()]
+
+
+def run_controls(options: argparse.Namespace) -> int:
+    print("\n".join(controls_in_words() or ["no controls were asked here: run the workflow on synthetic athletes"]))
+    return 0
 
 
 def verify_arithmetic(write: bool) -> int:
@@ -646,6 +660,9 @@ COMMANDS = {
         run_verify,
         "prove that data, checkpoints, predictions and results belong together; exit 1 where they do not",
         add_verify,
+    ),
+    "controls": Command(
+        run_controls, "how many statements came out whose truth the synthetic athlete makes certain, scale by scale"
     ),
     "rehearse": Command(
         run_rehearse,

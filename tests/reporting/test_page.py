@@ -17,6 +17,7 @@ from rescore.engine.errors import RescoreError
 from rescore.engine.measured import without_measured
 from rescore.reporting.page import Files, agreeing, overview, page
 from rescore.reporting.tables import VERDICTS, make_table, read_result
+from rescore.scoring import controls
 from rescore.scoring.claims import RESULTS
 from rescore.scoring.scores import COLUMNS
 from tests.reporting.tree import ROOT, TABLES, make_page, make_tree, settings_of, write_record
@@ -370,6 +371,31 @@ def test_comparisons_are_shown(demo_tree, tmp_path):
     assert (first["ours"], first["interval"]) == ("0.1123", "-0.1000 to 0.3000")
     assert (second["ours"], second["interval"]) == ("", "")
     assert "constant predictions" in path.read_text(encoding="utf-8")
+
+
+def test_controls_open_the_page_and_stand_in_the_overview(demo_tree, tmp_path):
+    shutil.copytree(demo_tree / "results", tmp_path / "results")
+    said = {
+        "kind": "leak",
+        "says": "it <is> so",
+        "why": "it must",
+        "broken": "all is lost",
+        "selection": "last_iteration",
+    }
+    lines = [{"control": result, **said, "result": result, "found": "0 : 1"} for result in controls.RESULTS]
+    path = tmp_path / "results/demo/tables/controls.csv"
+    pd.DataFrame(lines).to_csv(path, index=False)
+    page = make_page(demo_tree, output=tmp_path / "index.html", **SMALL, runs=None, controls=path)
+    text = page.read_text(encoding="utf-8")
+    summary = text[text.index('id="summary"') : text.index("</header>")]
+    assert summary.index('<li class="broken"><b>1</b>') < summary.index('<li class="kept"><b>1</b>')
+    assert "not-comparable" not in summary
+    assert text.index('id="controls"') < text.index('id="made"')
+    assert text.index("it &lt;is&gt; so") > 0
+    assert "All is lost" in text[text.index('id="control-broken"') : text.index('id="control-undecided"')]
+    overview(tmp_path / "results", tmp_path / "results/index.html", tmp_path / "results/audit.csv")
+    shown = (tmp_path / "results/index.html").read_text(encoding="utf-8")
+    assert shown.index('<li class="broken"><b>1</b>') < shown.index('id="counts-demo"')
 
 
 def test_the_overview_sums_up_scales(demo_tree, official_tree, tmp_path):

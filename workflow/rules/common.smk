@@ -141,12 +141,14 @@ VARIANCE = [
 METRICS += ["results/open/metrics.json"] if REAL_DATA and SCALE != "open" else []
 
 
-def settings(*names, scale=SCALE):
+def settings(*names, scale=SCALE, changed=None):
     """The sections of params.yaml that a step reads, as the JSON that its command carries: what reruns it when changed.
 
-    `"scale"` among the names hands over the scale's own name, which tables and figures print; `!a.b` leaves that out.
+    `"scale"` among the names hands over the scale's own name, which tables and figures print; `!a.b` leaves that out. `changed`
+    are settings that are others for this step.
     """
     resolved = SETTINGS if scale == SCALE else parameters.resolve(config, scale)
+    resolved = parameters.merge(resolved, changed) if changed else resolved
     return canonical_json(declaration.settings_of(names, {**resolved, "scale": scale}))
 
 
@@ -209,7 +211,7 @@ def folders_of(experiment):
 
 
 # What papers' tables are held against: the samples of each data set, where they are at hand.
-DATASETS = ("aqa7", "mtl_aqa", "rhythmic_gymnastics")
+DATASETS = ("aqa7", "aqa7_disjoint", "mtl_aqa", "rhythmic_gymnastics")
 SAMPLES = {}
 
 
@@ -251,7 +253,7 @@ def step(
     """List a step.
 
     reads, writes: files by option of the step; `reads` may be a function of the wildcards.
-    settings: the JSON of what it reads of params.yaml; None: nothing.
+    settings: the JSON of what it reads of params.yaml, or a function of the wildcards that gives it; None: nothing.
     told: further options, text or a function of the wildcards.
     wildcards: patterns of those in its paths.
     workers: whether it starts processes, as many as there are cores. computes: whether it computes with torch.
@@ -259,11 +261,19 @@ def step(
     """
     if name in STEPS:
         raise WorkflowError(f"two steps are called {name}; rename one")
+
+    def read(wildcards):
+        return f"--settings {shlex.quote(settings(wildcards))}"
+
     STEPS[name] = {
         "function": function,
         "reads": reads,
         "writes": writes,
-        "settings": ("" if settings is None else f"--settings {shlex.quote(settings)}"),
+        "settings": (
+            ""
+            if settings is None
+            else read if callable(settings) else f"--settings {shlex.quote(settings)}"
+        ),
         "code": code(function.split()[0], scale),
         "log": log or f"logs/{scale}/{name}.log",
         "told": told,

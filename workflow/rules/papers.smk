@@ -25,7 +25,21 @@ except RescoreError as error:
 
 # Papers whose numbers need no video have a room of their own.
 REAL = [name for name, paper in PAPERS.items() if paper.real]
-VIDEO = [name for name in PAPERS if name not in REAL] if SCALE != "open" else []
+# What has no printed numbers is not there where nothing fills it.
+VIDEO = [
+    name
+    for name, paper in PAPERS.items()
+    if SCALE != "open"
+    and name not in REAL
+    and not (
+        paper.optional
+        and not any(
+            PREDICTED.get(experiment)
+            for table in paper.tables.values()
+            for experiment in table.experiments
+        )
+    )
+]
 SCORED = [key for key in TABLES if key in CELLS]
 
 
@@ -54,7 +68,7 @@ def predicted(wildcards, name="predictions.parquet"):
             known = [
                 folder
                 for member, places in known.items()
-                if member in members
+                if not member or member in members
                 for folder in places
             ]
         folders += known

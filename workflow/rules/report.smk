@@ -179,6 +179,28 @@ if REPLICATION:
         DRAWN,
     )
 
+# Statements whose truth the synthetic athlete makes certain: nobody knows it of official videos.
+CONTROLS = []
+if all(SYNTHETIC.values()):
+    CONTROLS = [f"{RESULTS}/tables/controls.csv"]
+    REPORTED["controls"] = (
+        "scoring.controls.evaluate_controls",
+        {
+            "controls": "papers/controls/controls.yaml",
+            "tables": [
+                f"{RESULTS}/tables/{key}.csv" for key in keys_of(VIDEO) if key in CELLS
+            ],
+            "estimates": [
+                f"{RUNS}/scores/{key}.estimates.parquet"
+                for key in keys_of(VIDEO)
+                if key in CELLS
+            ],
+            "exact": TWINS_COMPARED,
+        },
+        {"output": CONTROLS[0]},
+        ("scoring.confidence",),
+    )
+
 for NAME, (DRAWS, READS, WRITES, *TOLD) in REPORTED.items():
     function, _, told = DRAWS.partition(" ")
     read = settings(*TOLD[0]) if TOLD else None
@@ -271,6 +293,7 @@ step(
         + [f"{folder}/curve.csv" for folder in folders_of("mtl_aqa")],
         "dropped": [f"{DATA}/clips/aqa7.dropped.csv", FILES.dropped],
         "records": POSE_RECORDS + REPLICATION_RECORDS,
+        "controls": CONTROLS,
         "audit": f"{RESULTS}/audit.csv",
         "errors": f"{RESULTS}/tables/error_measures.csv",
         # Declarations, what is read through --runs (plots, the way back), and what is made along with the page: figures that it

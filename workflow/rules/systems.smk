@@ -17,10 +17,11 @@ def telling(experiment, of):
         for name, value in (
             experiment.told(of.settings, job) if experiment.told else {}
         ).items():
-            said[name] = canonical_json(value)
+            said[name] = None if value is None else canonical_json(value)
         words = [
             f"--{name.replace('_', '-')} {shlex.quote(value)}"
             for name, value in said.items()
+            if value is not None
         ]
         return " ".join(words)
 
@@ -37,6 +38,19 @@ def job_patterns(experiment, of):
         name: "|".join(sorted({re.escape(job[name]) for job in jobs})) for name in names
     }
     return {**patterns, number: "[0-9]+"}
+
+
+def settings_read(experiment, of):
+    """What an experiment reads of params.yaml: of one whose jobs differ in it, by wildcards."""
+    if not experiment.settings:
+        return None
+
+    def read(wildcards):
+        job = dict(wildcards.items()) if wildcards else {}
+        changed = experiment.changed(of.settings, job) if experiment.changed else {}
+        return settings(*experiment.settings, scale=of.scale, changed=changed)
+
+    return read if experiment.changed and experiment.jobs else read(None)
 
 
 def experiment_step(experiment, of):
@@ -61,7 +75,7 @@ def experiment_step(experiment, of):
             option: of.run(f"{folder}/{file}")
             for option, file in experiment.writes.items()
         },
-        settings(*experiment.settings, scale=of.scale) if experiment.settings else None,
+        settings_read(experiment, of),
         log=f"{name}.log",
         scale=of.scale,
         told=telling(experiment, of),

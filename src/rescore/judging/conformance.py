@@ -86,7 +86,7 @@ def declared_problems(experiment: Experiment, papers: Mapping[str, Paper]) -> It
     if not set(experiment.writes.values()) & {"predictions.parquet", "record.json"}:
         yield "writes neither predictions.parquet nor record.json"
     named = {name for paper in papers.values() for table in paper.tables.values() for name in table.experiments}
-    if experiment.name not in named and "predictions.parquet" in experiment.writes.values():
+    if experiment.scored and experiment.name not in named and "predictions.parquet" in experiment.writes.values():
         yield "no table of a paper names it (papers/<paper>/paper.yaml, `experiments` of a table or `experiment` of a row)"
     for scale in SCALES:
         settings = parameters.load(scale=scale)[1]

@@ -87,7 +87,12 @@ def read_lines(path: Path, changed: int, size: int) -> tuple[Filled, ...]:
     table = read_table(path)
     if "cells" not in table.columns:
         return ()
-    texts = table[["row", "column", "protocol", "statistic", "cells", "combined", "reason"]].astype(object).fillna("").astype(str)
+    texts = (
+        table[["row", "column", "protocol", "statistic", "cells", "combined", "reason"]]
+        .astype(object)
+        .fillna("")
+        .astype(str)
+    )
     return tuple(
         Filled(
             **{name: line[name] for name in ("row", "column", "protocol", "combined", "reason")},

@@ -37,6 +37,7 @@ from rescore.reporting.table_view import link_view, protocol_title, short, table
 from rescore.reporting.tables import VERDICTS, read_result
 from rescore.reporting.tables import records as records_of
 from rescore.reporting.wording import figure_title, is_synthetic, scale_line
+from rescore.scoring import controls
 from rescore.scoring.claims import RESULTS
 from rescore.scoring.papers import FOLDER, Paper, read_papers
 
@@ -53,6 +54,8 @@ SYMBOLS = {
     **dict(zip(VERDICTS, "✓≠⊘○◇", strict=True)),
     **dict(zip(RESULTS, "✓✗≈?", strict=True)),
     **dict(zip(SEVERITIES, "‼!·", strict=True)),
+    controls.BROKEN: "✗",
+    controls.KEPT: "✓",
 }
 """So that no colour alone says what was found."""
 
@@ -81,12 +84,14 @@ class Files:
     """results/audit.csv."""
     errors: Path | None = None
     """`error_measures.csv` of reporting.error_table; shown folded."""
+    controls: Path | None = None
+    """`controls.csv` of scoring.controls; opens the page."""
 
     @property
     def traced(self) -> list[Path]:
         """Those that steps are asked for."""
         listed = (self.tables, self.figures, self.dropped, self.claims, self.comparisons, self.curves)
-        return [*itertools.chain(*listed), *filter(None, (self.audit, self.errors))]
+        return [*itertools.chain(*listed), *filter(None, (self.audit, self.errors, self.controls))]
 
     @property
     def pictures(self) -> list[Path]:
@@ -188,6 +193,17 @@ def comparison_lines(path: Path) -> list[dict[str, Any]]:
     ]
 
 
+def controls_view(path: Path) -> dict[str, Any]:
+    """What is known by construction and whether it came out, the broken ones first."""
+    table = read_result(path)
+    return {
+        "totals": list(controls.counts(table).items()),
+        "lines": records_of(table),
+        "kinds": [(word, word) for word in controls.KINDS if (table["kind"] == word).any()],
+        "results": [(word, word) for word in controls.RESULTS if (table["result"] == word).any()],
+    }
+
+
 def audit_view(path: Path) -> dict[str, Any]:
     """The audit's findings, the gravest first, with the words that filter them."""
     lines = [
@@ -285,7 +301,8 @@ def sections(
     shown_papers: list[dict[str, Any]], shown: dict[str, Any], papers: Papers
 ) -> list[tuple[str, str, list[tuple[str, str]]]]:
     """Identifier, title and inner sections of every section that the page has, in its order."""
-    listed: list[tuple[str, str, list[tuple[str, str]]]] = [("made", "How it was made", [])]
+    listed: list[tuple[str, str, list[tuple[str, str]]]] = [("controls", "Controls", [])] if shown["controls"] else []
+    listed.append(("made", "How it was made", []))
     for paper in shown_papers:
         inner = [(table["id"], short(table["title"], papers)) for table in paper["tables"]]
         inner += [(f"{paper['id']}-figures", "Figures")] if paper["figures"] or paper["plots"] else []
@@ -447,6 +464,7 @@ def beside_papers(files: Files, settings: dict[str, Any]) -> dict[str, Any]:
     return {
         "audit": audit_view(files.audit) if files.audit else None,
         "errors": errors_view(files.errors, settings) if files.errors else None,
+        "controls": controls_view(files.controls) if files.controls else None,
         "findings": contradictions,
         "finding_sources": [(name, name) for name in dict.fromkeys(line["source"] for line in contradictions)],
         "records": [record_section(path) for path in files.records],
@@ -474,7 +492,14 @@ def scale_view(folder: Path, papers: Papers) -> dict[str, Any] | None:
         "printed": printed_numbers(tables),
         "compared": sum(sum(line["numbers"]) for line in counts),
         "claims": [line for path in claims for line in claim_counts(path, link, synthetic, papers)],
+        "controls": controls_of(folder),
     }
+
+
+def controls_of(folder: Path) -> list[tuple[str, int]]:
+    """How many controls of results/<scale> have each result; nothing where none were asked."""
+    path = folder / "tables" / "controls.csv"
+    return list(controls.counts(read_result(path)).items()) if path.is_file() else []
 
 
 def overview(results: Path, output: Path, audit: Path | None = None, papers: Path = FOLDER) -> None:

@@ -16,6 +16,7 @@ from rescore.reporting.wording import note
 from rescore.scoring.caption_metrics import METRICS
 from rescore.scoring.claims import read_claims
 from rescore.scoring.comparisons import read_comparisons
+from rescore.scoring.controls import EXACT, read_controls
 from rescore.scoring.mtl_aqa_samples import SUBTASKS
 from rescore.scoring.papers import FIELDS, SCORE, Block, Paper, Settings, Table, unpredicted
 from rescore.scoring.reported import read_reported
@@ -54,6 +55,8 @@ def paper_problems(folder: Path, papers: Mapping[str, Paper], known: Callable[[P
             )
             yield from printed_problems(where / "tables" / f"{table.name}.csv", table, there.settings)
         yield from statement_problems(where, paper, there.settings)
+    if papers and (settings := known(next(iter(papers.values()))).settings):
+        yield from control_problems(folder / "controls" / "controls.yaml", folder, papers, settings)
 
 
 def lines_of(read: Callable[[], Any]) -> list[str]:
@@ -195,18 +198,45 @@ def statement_problems(where: Path, paper: Paper, settings: Settings) -> Iterato
             yield from told
             continue
         for entry in read(path):
-            problems = dict.fromkeys(cell_problems(entry, paper, where, settings, tables))
+            problems = dict.fromkeys(
+                cell_problems(entry, tables, lambda table: cells_of(table, paper, where, settings))
+            )
             yield from (f"{path}, {entry['id']}: {problem}" for problem in problems)
 
 
+def control_problems(path: Path, folder: Path, papers: Mapping[str, Paper], settings: Settings) -> Iterator[str]:
+    """Controls that are not in their form, or name tables, rows or columns that no paper of the videos has."""
+    if not path.is_file():
+        return
+    if told := lines_of(lambda: read_controls(path)):
+        yield from told
+        return
+    tables = {table.key: table for paper in papers.values() if not paper.real for table in paper.tables.values()}
+
+    def there(key: str) -> set[tuple[str, str]] | None:
+        if key in EXACT:
+            return None
+        paper = papers[tables[key].paper]
+        return cells_of(tables[key].name, paper, folder / paper.name, settings)
+
+    for entry in read_controls(path) if tables else ():
+        problems = dict.fromkeys(cell_problems(entry, [*tables, *EXACT], there))
+        yield from (f"{path}, {entry['id']}: {problem}" for problem in problems)
+
+
 def cell_problems(
-    entry: Mapping[str, Any], paper: Paper, where: Path, settings: Settings, tables: Collection[str]
+    entry: Mapping[str, Any], tables: Collection[str], cells: Callable[[str], set[tuple[str, str]] | None]
 ) -> Iterator[str]:
-    """What an entry names that is neither printed nor filled."""
+    """What an entry names that is neither printed nor filled.
+
+    Args:
+        tables: that there are.
+        cells: row and column of every cell of one; None where something else decides which there are.
+    """
     for table, rows, columns in cells_in(entry, ""):
         if table not in tables:
             yield f"no table '{table}', {nearest(table, tables)}"
-        elif (there := cells_of(table, paper, where, settings)) is not None:
+        elif (there := cells(table)) is not None:
             for kind, named, place in (("row", rows, 0), ("column", columns, 1)):
                 known = {cell[place] for cell in there}
                 yield from (

@@ -109,6 +109,7 @@ SCHEMA = mapping(
         "rows": WORDS,
         "segments": WORDS,
         "real": {"type": "boolean"},
+        "optional": {"type": "boolean"},
         "counted": NAMES,
         "pictures": NAMES,
         "curves": NAMED | {"additionalProperties": mapping({"title": TEXT, "of": TEXT}, {"series": SERIES})},
@@ -346,6 +347,8 @@ class Paper:
     """Names of features, by data set, where they are not the data set's."""
     real: bool
     """Whether its numbers need no video: they are made beside those of every scale."""
+    optional: bool
+    """Whether it is left out where nothing that it names runs."""
     counted: Sequence[str]
     """Tables of counts that its claims name, read off the data (runs/<scale>/summary/<paper>_<name>.csv)."""
     pictures: Sequence[str]
@@ -398,6 +401,7 @@ def read_paper(path: Path) -> Paper:
         videos=content["videos"],
         segments=content.get("segments", {}),
         real=content.get("real", False),
+        optional=content.get("optional", False),
         counted=content.get("counted", ()),
         pictures=content.get("pictures", ()),
     )

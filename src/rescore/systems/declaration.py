@@ -63,7 +63,7 @@ class Experiment:
     prefix: str = ""
     """What stands before a job's values in its member's name."""
     told: Callable[[Settings, Job], Mapping[str, Any]] | None = None
-    """What a job's step is told in the place of the job's own values, JSON by option."""
+    """What a job's step is told in the place of the job's own values, JSON by option; None: nothing in the place of that one."""
     runs: Callable[[Settings], bool] = lambda settings: True
     """Whether what it reads is there at all at these settings; papers say of its cells why they are empty."""
     sources: tuple[str, ...] = ()
@@ -80,10 +80,14 @@ class Experiment:
     """Key of params.yaml that says how many test samples each member draws; empty: all of them."""
     measured: bool = True
     """Whether errors in points are measured: it predicts samples of the videos' data sets."""
+    scored: bool = True
+    """Whether a paper's table shows it."""
     varied: Callable[[Job], bool] | None = None
     """Jobs that scale `variance` repeats, whose variance others of their family are given; None: none."""
     cost: Callable[[Settings], Iterable[Cost]] = lambda settings: ()
     """What takes more than seconds at the official videos."""
+    changed: Callable[[Settings, Job], Mapping[str, Any]] | None = None
+    """What of the settings that a job reads is another one than params.yaml says; None: nothing."""
     published: Callable[[Settings], Iterable[str]] = lambda settings: ()
     """Networks whose published weights it starts from (experiments.plan.PUBLISHED_WEIGHTS)."""
 
