@@ -25,7 +25,7 @@ endef
 define INSTALL_cpu
 awk '/^[a-z]/ { kept = !/^(torch|torchvision|triton|nvidia-.*|cuda-.*)==/ } kept' requirements.lock > "$$BIN/../requirements-cpu.lock"
 	$(PIP) -r "$$BIN/../requirements-cpu.lock"
-	$(PIP) --no-deps --index-url "$(TORCH_INDEX)" $(shell sed -nE 's/^(torch|torchvision)==([^ ]+).*/\1==\2+cpu/p' requirements.lock)
+	$(PIP) --no-deps --index-url "$(TORCH_INDEX)" $(shell sed -nE 's/^(torch|torchvision)==([^ ]+).*/\1==\2+cpu/p' requirements.lock) || { echo "PyTorch without CUDA could not be had from $(TORCH_INDEX): pip says why above. Behind a mirror, make TORCH=cpu TORCH_INDEX=https://its/address setup; or leave TORCH out and take the builds with CUDA, which need no GPU." >&2; exit 1; }
 endef
 
 .PHONY: setup environment reproduce test test-fast lint clean

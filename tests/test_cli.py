@@ -130,3 +130,51 @@ def test_closed_streams_lead_nowhere(closed):
         "cli.settle_streams(); os.fstat(0); os.fstat(1); os.fstat(2); sys.exit(7 if os.open('/', os.O_RDONLY) > 2 else 1)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 7
+
+
+EMPTY = [
+    (["plan", "--scale", ""], "--scale"),
+    (["plan", "--scale="], "--scale"),
+    (["check", "--scale", "  "], "--scale"),
+    (["replicate", "--again", "", "--compare-only"], "--again"),
+    (["judge", "a.csv", "--as", "", "--split", ""], "--as, --split"),
+    (["score", ""], "score"),
+    (["fetch", ""], "fetch"),
+    (["conform", ""], "conform"),
+    (["explain", "", "--cell", "a", "b"], "explain"),
+    (["audit", "--papers", ""], "--papers"),
+]
+
+
+@pytest.mark.parametrize(("words", "named"), EMPTY, ids=[" ".join(words) for words, _ in EMPTY])
+def test_a_variable_of_the_shell_that_is_not_set_is_no_default(words, named, capsys):
+    assert cli.main(words) == 1
+    assert capsys.readouterr().err.startswith(f"rescore: nothing stands behind {named}.")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["fetch", "--root", "README.md"], "--root README.md: not a folder"),
+        (["fetch", "aqa7-lists", "--height", "0"], "--height 0: takes the lines"),
+        (["rehearse", "--scale", "smoke", "--memory", "0"], "numbers above 0"),
+        (["rehearse", "--scale", "smoke", "--memory", "-8"], "numbers above 0"),
+        (["rehearse", "--scale", "smoke", "--memory", "nan"], "numbers above 0"),
+        (["rehearse", "--scale", "smoke", "--minutes", "nan"], "numbers above 0"),
+        (["score", "README.md", "--csv", "points.txt"], "--csv points.txt: name a .csv or .parquet file"),
+        (["score", "README.md", "--csv", "p.csv", "--json", "./p.csv"], "two outputs are to go there"),
+    ],
+)
+def test_values_that_an_option_cannot_have_are_one_sentence(words, message, capsys):
+    assert cli.main(words) == 1
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("named", "what"), [("nowhere", "nowhere, which is not there"), ("README.md", "README.md, which is a file")]
+)
+def test_a_mirror_that_is_none_is_said_by_whoever_looks_into_it(named, what, capsys, monkeypatch):
+    monkeypatch.setenv("RESCORE_MIRROR", named)
+    for words in (["plan", "--scale", "smoke"], ["judge", "a.csv", "--data", "aqa7"], ["fetch", "aqa7-lists"]):
+        assert cli.main(words) == 1
+        assert f"RESCORE_MIRROR names {what}" in capsys.readouterr().err

@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import functools
 import importlib
+import math
 import os
 import sys
 import tempfile
@@ -297,6 +298,10 @@ def run_fetch(options: argparse.Namespace) -> int:
     from rescore.sources import fetch
 
     options.root = options.root or Path("data/raw")
+    if options.root.exists() and not options.root.is_dir():
+        raise RescoreError(f"--root {options.root}: not a folder. Name the one in which sources are kept.")
+    if options.height < 1:
+        raise RescoreError(f"--height {options.height}: takes the lines of a picture, as 720.")
     if not options.names and not options.all:
         print(fetch.describe(options.root))
         return 0
@@ -329,6 +334,8 @@ def run_score(options: argparse.Namespace) -> int:
 
     videos = score_videos.videos_of(options.videos)
     tables = [options.csv, options.json]
+    if options.csv is not None and options.csv.suffix not in (".csv", ".parquet"):
+        raise RescoreError(f"--csv {options.csv}: name a .csv or .parquet file to write.")
     require_writable(tables, videos)  # a drawing is no reason for no points
     if options.weights:
         if len(videos) > 1 or any([*tables, options.contact_sheet]):
@@ -394,7 +401,11 @@ def require_writable(outputs: Sequence[Path | None], inputs: Sequence[Path]) -> 
         RescoreError: all of them together.
     """
     problems = []
-    for path in filter(None, outputs):
+    named = [path for path in outputs if path is not None]
+    places = [path.resolve() for path in named]
+    for path in named:
+        if places.count(path.resolve()) > 1:
+            problems.append(f"{path}: two outputs are to go there")
         if path.is_dir():
             problems.append(f"{path}: a folder")
         elif not path.absolute().parent.is_dir():
@@ -481,18 +492,13 @@ def verify_arithmetic(write: bool) -> int:
     return 1 if faults else 0
 
 
-def run_judge(options: argparse.Namespace) -> int:
-    from rescore.judging import judge, measures, references, report
-    from rescore.judging.predicted import NAMES, read_predictions
-    from rescore.sources import fetch
-
-    files, named = options.files, dict(column.partition("=")[::2] for column in options.column)
-    wrong = [f"--column {what}={name}" for what, name in named.items() if what not in NAMES or not name]
-    if wrong:
-        raise RescoreError(f"{', '.join(wrong)}: write WHAT=NAME; WHAT is one of {', '.join(NAMES)}.")
-    if len(files) > 2:
+def refuse_judge(options: argparse.Namespace) -> None:
+    """Raises RescoreError where options of `rescore judge` are none, contradict each other or would be left out silently."""
+    if (options.of or options.places is not None) and not (options.reported or options.as_):
+        raise RescoreError("--of and --places are of a printed number. Give it too: --reported or --as.")
+    if len(options.files) > 2:
         raise RescoreError(
-            f"{len(files)} files: judge takes one, two to compare, or an array of predictions with its true scores."
+            f"{len(options.files)} files: judge takes one, two to compare, or an array of predictions with its true scores."
         )
     if options.data and options.labels:
         raise RescoreError("--data and --labels are two sources of true scores. Give one.")
@@ -502,6 +508,18 @@ def run_judge(options: argparse.Namespace) -> int:
         raise RescoreError(
             "--confidence lies between 0 and 1, --replicates is 100 or more, --seed and --places are 0 or more."
         )
+
+
+def run_judge(options: argparse.Namespace) -> int:
+    from rescore.judging import judge, measures, references, report
+    from rescore.judging.predicted import NAMES, read_predictions
+    from rescore.sources import fetch
+
+    files, named = options.files, dict(column.partition("=")[::2] for column in options.column)
+    wrong = [f"--column {what}={name}" for what, name in named.items() if what not in NAMES or not name]
+    if wrong:
+        raise RescoreError(f"{', '.join(wrong)}: write WHAT=NAME; WHAT is one of {', '.join(NAMES)}.")
+    refuse_judge(options)
     read = [*files, *([options.labels] if options.labels else [])]
     require_writable([options.html, options.json, options.csv], read)
     pair = (
@@ -529,6 +547,8 @@ def run_rehearse(options: argparse.Namespace) -> int:
     scale, settings = parameters.load(scale=options.scale)
     if scale == "open":
         raise RescoreError("scale open trains in a minute on real features: nothing to rehearse. Name --scale paper.")
+    if not (options.memory is None or 0 < options.memory < math.inf) or not options.minutes > 0:
+        raise RescoreError("--memory takes gigabytes and --minutes minutes, numbers above 0.")
     memory = options.memory * 1e9 if options.memory else None
     outcomes = rehearse.rehearse(settings, options.only, memory, options.minutes)
     print(rehearse.describe(scale, outcomes, settings))
@@ -696,6 +716,22 @@ COMMANDS = {
 }
 
 
+def refuse_empty(arguments: Sequence[str]) -> None:
+    """Refuse an empty word, `--scale ""` or `--scale=`: what a variable of the shell's that was not set was to say.
+
+    Raises:
+        RescoreError: naming the option before it. Left alone, it would mean the default, or the present folder.
+    """
+    empty = [
+        place for place, word in enumerate(arguments) if not word.strip() or (word[:2] == "--" and word[-1] == "=")
+    ]
+    named = [arguments[place].rstrip("= ") or (arguments[place - 1] if place else "") for place in empty]
+    if named:
+        raise RescoreError(
+            f"nothing stands behind {', '.join(named)}. Is a variable of the shell's empty? Say what is meant."
+        )
+
+
 def settle_streams() -> None:
     """Printing never fails: closed streams lead nowhere, and what a terminal cannot show is spelled by its number."""
     for number in range(3):
@@ -717,6 +753,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settle_streams()
     options = build_parser().parse_args(arguments)
     try:
+        if options.command not in ("step", "serve", "parity"):
+            refuse_empty(sys.argv[1:] if arguments is None else arguments)
         if options.command in COMMANDS and COMMANDS[options.command].in_root(options):
             checkout.check_root(f"rescore {options.command}")
         if options.command not in ("step", "serve", "doctor"):

@@ -253,6 +253,121 @@ def test_a_film_cut_between_key_frames_begins_with_the_first_that_can_be_decoded
     assert "7 frames that refer to others before the cut cannot be decoded" in probe(path).remarks
 
 
+GROUPS: dict[str, str] = {"g": "12", "sc_threshold": "0"}
+HEVC = {"codec": "libx265", "options": {"x265-params": "log-level=none:keyint=12:min-keyint=12:open-gop=1"}}
+MPEG_2 = {"codec": "mpeg2video", "options": {"g": "12", "bf": "2"}}
+RECORDED: list[tuple[str, dict[str, Any]]] = [
+    ("recorder.ts", {"options": GROUPS}),
+    ("open_groups.ts", {"options": GROUPS | {"bf": "2", "x264-params": "open-gop=1"}}),
+    ("no_key_frames.ts", {"options": {"g": "12", "bf": "0", "x264-params": "intra-refresh=1"}}),
+    ("television.ts", MPEG_2),
+    ("ultra_high_definition.ts", HEVC),
+    ("camcorder.m2ts", {"options": GROUPS | {"bf": "2"}, "container": {"mpegts_m2ts_mode": "1"}}),
+    ("disc.mpg", MPEG_2),
+]
+
+
+@pytest.mark.parametrize(("name", "kind"), RECORDED, ids=[name for name, _ in RECORDED])
+@pytest.mark.parametrize("share", [0.2, 0.45])
+def test_a_recording_that_begins_anywhere_is_read_from_its_first_whole_frame(
+    name: str, kind: dict[str, Any], share: float, tmp_path: Path
+) -> None:
+    """As a receiver that is switched on: cut at any byte, within a packet and within a group of pictures."""
+    path = film(tmp_path / name, 48, **kind)
+    content = path.read_bytes()
+    path.write_bytes(content[int(share * len(content)) :])
+    frames = read(path)
+    assert frames == list(range(frames[0], 48))
+    assert 0 < frames[0] < 40
+    assert "that refer to others before the cut cannot be decoded" in probe(path).remarks[-1]
+
+
+CUT: list[tuple[str, dict[str, Any]]] = [
+    *((f"a{suffix}", {"options": GROUPS | {"bf": "2"}}) for suffix in (".ts", ".mp4", ".mov", ".mkv", ".flv")),
+    *((f"b{suffix}", HEVC) for suffix in (".mp4", ".mkv")),
+    *((f"c{suffix}", MPEG_2) for suffix in (".mpg", ".mkv")),
+]
+REFUSED: list[tuple[str, dict[str, Any]]] = [
+    ("site.webm", {"codec": "libvpx-vp9", "options": {"g": "12"}}),
+    ("old_site.webm", {"codec": "libvpx", "options": {"g": "12"}}),
+]
+GHOSTS: list[tuple[str, dict[str, Any]]] = [
+    ("camera.mp4", {"codec": "mpeg4", "options": {"g": "12", "bf": "2"}}),
+    ("camera.mkv", {"codec": "mpeg4", "options": {"g": "12"}}),
+    ("old_windows.wmv", {"codec": "wmv2", "options": {"g": "12"}}),
+    ("older_site.flv", {"codec": "flv", "options": {"g": "12"}}),
+]
+NO_ENTRY = pytest.mark.xfail(
+    strict=True, reason="the reader takes every picture that a decoder gives, whole or not, for the film's first"
+)
+NOT_COUNTED = pytest.mark.xfail(strict=True, reason="a broadcast's count has the frames that cannot be decoded in it")
+
+
+def cut_loose(name: str, kind: dict[str, Any], folder: Path) -> Path:
+    """A film of 40 frames without the first five packets; its next key frame shows number 12."""
+    whole = film(folder / f"whole{Path(name).suffix}", 40, **kind)
+    passed: list[int] = []
+
+    def late(packet: Any) -> Any:
+        passed.append(1)
+        return packet if len(passed) > 5 else None
+
+    return remux(whole, folder / name, late)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [*CUT, *(pytest.param(*given, marks=NO_ENTRY) for given in (*REFUSED, *GHOSTS))],
+    ids=[name for name, _ in (*CUT, *REFUSED, *GHOSTS)],
+)
+def test_whatever_the_coding_a_cut_film_begins_with_its_key_frame(
+    name: str, kind: dict[str, Any], tmp_path: Path
+) -> None:
+    path = cut_loose(name, kind, tmp_path)
+    assert read(path) == list(range(12, 40))
+    scale = Scaler(*WHOLE)
+    counted = [number for number, picture in sound_frames(path, scan(path), []) if scale(picture) is not None]
+    assert counted == list(range(28))
+
+
+@NOT_COUNTED
+def test_a_cut_broadcast_is_counted_without_what_cannot_be_decoded(tmp_path: Path) -> None:
+    path = cut_loose("01.mkv", {"options": GROUPS | {"bf": "2"}}, tmp_path)
+    assert scan(path).frames == probe(path).frames == 28
+    assert scan(path).constant
+
+
+@pytest.mark.xfail(
+    strict=True, reason="what FFmpeg says of a picture that it completed by guessing is no complaint yet"
+)
+def test_a_recording_that_breaks_off_within_its_last_picture_is_corrupt(tmp_path: Path) -> None:
+    """Half of the last picture is there; a decoder fills the rest with what it likes and says so in passing."""
+    path = film(tmp_path / "a.ts", 36, options=GROUPS | {"bf": "2", "crf": "10"})
+    whole = read_frames(path, *WHOLE)
+    content = path.read_bytes()
+    refused = []
+    for packets in range(40, len(content) // 188, 2):
+        path.write_bytes(content[: packets * 188])
+        try:
+            last = read_frames(path, *WHOLE)[-1]
+        except RescoreError as error:
+            refused.append(str(error))
+        else:
+            assert any(np.array_equal(last, frame) for frame in whole)
+    assert refused
+    assert all("corrupt" in reason for reason in refused)
+
+
+def test_a_recording_without_any_key_frame_has_no_frames(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.ts", 36, **HEVC)
+    content = path.read_bytes()
+    path.write_bytes(content[int(0.8 * len(content)) :])
+    for reader in (probe, lambda path: read_frames(path, *WHOLE)):
+        with pytest.raises(RescoreError, match=r"a\.ts: has no frames"):
+            reader(path)
+    assert not list(sound_frames(path, scan(path), []))
+
+
 def test_a_recording_with_dropped_frames_is_no_truncated_one(tmp_path: Path) -> None:
     path = drop_frames(film(tmp_path / "a.avi", 12, "mjpeg", "yuvj420p"), {3, 4, 8})
     assert read(path) == [0, 1, 2, 5, 6, 7, 9, 10, 11]

@@ -1,8 +1,10 @@
 """A rehearsal measures every training of a scale, survives those that do not fit, and says what to set for them."""
 
 import json
+import time
 
 import pytest
+import torch
 
 from rescore import cli
 from rescore.engine import parameters
@@ -48,8 +50,8 @@ def test_a_training_is_measured(name, tmp_path):
     measured = json.loads(found.read_text())
     assert measured["device"].startswith("CPU")
     assert measured["optimisers"]
-    assert all(0 < seconds < 60 for _, seconds in measured["optimisers"])
-    outcome = Outcome(name, True, optimisers=measured["optimisers"])
+    assert all(0 < clock < 60 and 0 < processor < 60 for _, clock, processor in measured["optimisers"])
+    outcome = Outcome(name, True, optimisers=[(kind, clock) for kind, clock, _ in measured["optimisers"]])
     assert rehearse.hours(by_name(SETTINGS)[name], outcome, SETTINGS) > 0
 
 
@@ -64,6 +66,8 @@ def test_a_child_is_measured_and_the_table_adds_up():
     (line,) = [line for line in said.splitlines() if line.startswith("mscadc")]
     hours = rehearse.hours(by_name(SETTINGS)["mscadc"], outcome, SETTINGS)
     assert line.split()[1] == "fits"
+    assert line.split()[-2] == f"{outcome.processor_seconds:.3g}"
+    assert 0 < outcome.processor_seconds < 60
     assert line.split()[-1] == f"{hours:.3g}"
     assert f"Together {hours:.3g} hours" in said
 
@@ -109,6 +113,29 @@ def test_running_out_of_memory_is_no_error(words, tmp_path, monkeypatch):
     words = "shapes do not fit"
     with pytest.raises(RuntimeError, match="shapes"):
         rehearsal_measures.measure("c3d_avg", tmp_path, tmp_path / "found.json", SETTINGS, 2)
+
+
+def test_a_step_that_waits_is_no_work_of_the_processor():
+    clock, optimiser = rehearsal_measures.Clock(), torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))])
+    with clock.running():
+        for _ in range(3):
+            optimiser.step()
+            time.sleep(0.2)
+    ((name, by_clock, by_processor),) = clock.seconds()
+    assert name == "SGD"
+    assert by_clock > 0.2 > by_processor
+
+
+def test_each_outcome_is_said_when_it_is_known(monkeypatch):
+    found = {
+        "li": Outcome("li", True, "", False, "CPU", 2.5e9, 0, [("Adam", 3.0), ("SGD", 4.0)], 3.5),
+        "mscadc": Outcome("mscadc", False, "not done after 1 minutes"),
+    }
+    monkeypatch.setattr(rehearse, "rehearse_one", lambda name, *_, **__: found[name])
+    told: list[str] = []
+    rehearse.rehearse(SETTINGS, list(found), tell=told.append)
+    assert told.index("  fits: 2.5 GB, 4 s a step, 3.5 s of a processor") == told.index("li ...") + 1
+    assert told.index("  failed: not done after 1 minutes") == told.index("mscadc ...") + 1
 
 
 def test_names_are_those_of_the_scale():

@@ -290,6 +290,14 @@ BAD = {
     "b.json": (b"{", "not JSON"),
     "a.parquet": (b"PAR1", "not a readable Parquet file"),
     "a.npy": (b"\x93NUMPY", "not readable arrays"),
+    "twice.json": (b'{"diving/061": 7, "diving/062": 8, "diving/061": 9}', "names that stand twice"),
+    "twice_inside.json": (b'[{"sample": "diving/061", "predicted": 7, "predicted": 8}]', "names that stand twice"),
+    "truth.json": (b'{"diving/061": true, "diving/062": 8}', "row 2: predicted is True, a truth value"),
+    "third.jsonl": (b'{"sample": "a", "predicted": 1}\n{"sample": "b", "predicted": 2}\n{"sample"\n', "line 3: "),
+    "powershell.json": ('{"diving/061": 7}'.encode("utf-16"), "not in UTF-8"),
+    "underscore.csv": (b"sample,predicted\ndiving/061,8_5\ndiving/062,7\n", "row 2: predicted is '8_5'"),
+    "digits.csv": ("sample,predicted\ndiving/061,\uff18\uff15\n".encode(), "row 2: predicted is '\uff18\uff15'"),
+    "separator.csv": (b"sep=;\n", "empty"),
     "a.pkl": (b"\x80", "Save it as CSV"),
     "workbook.csv": (b"PK\x03\x04", "workbook"),
     "latin.csv": ("sample,predicted\nSprünge,1\n".encode("latin-1"), "not in UTF-8"),
@@ -427,6 +435,9 @@ def test_the_command_writes_every_form_and_loads_no_framework(tmp_path):
         (["a.csv", "--confidence", "95"], "between 0 and 1"),
         (["a.csv", "--data", "finediving"], "--labels FILE"),
         (["a.csv", "--reported", ".5", "--as", "x"], "Give one"),
+        (["a.csv", "--of", "all samples"], "Give it too"),
+        (["a.csv", "--places", "3"], "Give it too"),
+        (["/dev/null"], "a pipe or device"),
     ],
 )
 def test_options_that_cannot_be_are_one_error(words, message):
@@ -447,6 +458,58 @@ def test_labels_of_ones_own_are_read_strictly(tmp_path):
     assert own(path).test(None) == {"a", "b"}
     with pytest.raises(RescoreError, match="--split even: no such split"):
         own(path).test("even")
+
+
+def test_what_stands_in_labels_and_is_none_is_named_together(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text('sample,score,difficulty\na,1,"3,2"\nb,2,\nc,3,hard\nd,4,3.0\n')
+    with pytest.raises(RescoreError) as caught:
+        own(path)
+    said = str(caught.value)
+    assert "(2):" in said
+    assert "a: its difficulty is '3,2'; write it with a point" in said
+    assert "c: its difficulty is 'hard', not a number" in said
+    path.write_text("sample,score\n")
+    with pytest.raises(RescoreError, match="no sample stands in it"):
+        own(path)
+    table = pd.DataFrame({"sample": [None, "b", "c"], "score": ["1,5", 2, None]})
+    for name in ("labels.PARQUET", "labels.pq"):
+        table.astype({"score": str}, errors="ignore").to_parquet(tmp_path / name)
+        with pytest.raises(RescoreError) as caught:
+            own(tmp_path / name)
+        assert "row 1: its sample is missing" in str(caught.value)
+    table.iloc[:0].to_parquet(tmp_path / "labels.pq")
+    with pytest.raises(RescoreError, match="no sample stands in it"):
+        own(tmp_path / "labels.pq")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [np.array([True, False]), np.array([1j, 2]), np.array(["2020-01-01"] * 2, "M8[D]"), np.zeros(2, [("a", "f8")])],
+    ids=["truth", "complex", "dates", "records"],
+)
+def test_arrays_of_what_is_no_number_are_one_sentence(tmp_path, values):
+    np.save(tmp_path / "a.npy", values)
+    with pytest.raises(RescoreError, match="which are no numbers") as caught:
+        read_predictions(tmp_path / "a.npy")
+    assert len(str(caught.value)) < 300
+
+
+def test_excels_first_line_names_the_separator(tmp_path):
+    table = predicted(labels())
+    rows = [f"{sample};{str(value).replace('.', ',')}" for sample, value in table.itertuples(index=False)]
+    path = tmp_path / "p.csv"
+    path.write_text("sep=;\n" + "\n".join(["sample;predicted", *rows]))
+    assert read_predictions(path).table["predicted"].tolist() == pytest.approx(table["predicted"].tolist())
+
+
+def test_a_table_may_be_written_under_any_name_but_two_not_under_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    predicted(labels()).assign(true=lambda table: table["predicted"] + 1).to_csv("p.csv", index=False)
+    assert cli.main(["judge", "p.csv", "--replicates", "100", "--csv", "measures.txt"]) == 0
+    assert pd.read_csv("measures.txt")["value"][0] == 1.0
+    with pytest.raises(RescoreError, match="two outputs are to go there"):
+        cli.run_judge(cli.build_parser().parse_args(["judge", "p.csv", "--csv", "o", "--json", "./o"]))
 
 
 def folds(reference, seed=0):
@@ -548,7 +611,7 @@ def test_labels_of_ones_own_may_spell_their_split_and_scores_as_they_like(tmp_pa
     with pytest.raises(RescoreError) as caught:
         own(tmp_path / "labels.parquet")
     assert "column split names no sample `test` (it has val)" in str(caught.value)
-    assert "its score is missing or no number" in str(caught.value)
+    assert "its score is 'x', not a number" in str(caught.value)
 
 
 def test_forms_that_stand_beside_the_usual_ones(tmp_path):

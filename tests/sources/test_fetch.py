@@ -7,7 +7,7 @@ import pytest
 
 from rescore.engine.errors import RescoreError
 from rescore.sources.catalogue import BY_NAME, SOURCES
-from rescore.sources.fetch import describe, fetch, fetch_all, fetch_source, fetchable, find, locate
+from rescore.sources.fetch import configured_mirror, describe, fetch, fetch_all, fetch_source, fetchable, find, locate
 from tests.sources.conftest import CONTENTS, assert_fetched, commit_all, make_source, write_all
 
 
@@ -216,3 +216,18 @@ def test_describe_lists_every_source(tmp_path):
     text = describe(tmp_path)
     assert all(source.name in text for source in SOURCES)
     assert "0 of 2 files" in text
+
+
+def test_a_mirror_may_lie_at_home_and_an_empty_one_is_none(tmp_path, monkeypatch):
+    (tmp_path / "copies").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("RESCORE_MIRROR", "~/copies")
+    assert configured_mirror() == tmp_path / "copies"
+    for nothing in ("", " "):
+        monkeypatch.setenv("RESCORE_MIRROR", nothing)
+        assert configured_mirror() is None
+
+
+def test_an_unknown_source_is_a_sentence():
+    with pytest.raises(RescoreError, match=r"nix: no such source\. Known: "):
+        find("nix")

@@ -99,6 +99,7 @@ try:
     DONE = plan.complete(lambda name: lock.complete("open", f"runs/open/{name}"))
     # All jobs inherit it, and the server that runs most of them.
     arithmetic.prepare(SETTINGS["arithmetic"], SETTINGS["threads"])
+    MIRROR = fetch.configured_mirror()
 except RescoreError as error:
     raise WorkflowError(str(error))
 
@@ -114,7 +115,6 @@ workflow.register_envvars(
 DATA, RUNS, RESULTS, LOGS = (
     f"{room}/{SCALE}" for room in ("data", "runs", "results", "logs")
 )
-MIRROR = fetch.configured_mirror()
 FILES = files.Files(SCALE, SETTINGS)
 NOT_RUN = plan.not_run(SCALE, SETTINGS, MIRROR, DONE)
 REAL_DATA = plan.runnable(SETTINGS, MIRROR, DONE)

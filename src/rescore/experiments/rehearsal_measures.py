@@ -37,9 +37,10 @@ def family(name: str, settings: dict[str, Any]) -> Callable[[Stage], list[Path]]
 class Clock:
     """When each optimiser of the process took its steps."""
 
-    seen: WeakKeyDictionary[torch.optim.Optimizer, list[float]] = field(default_factory=WeakKeyDictionary)
-    stops: list[tuple[str, list[float]]] = field(default_factory=list)
-    """Class of each optimiser, in the order of their first steps, and the times at which a step of it had ended."""
+    seen: WeakKeyDictionary[torch.optim.Optimizer, list[tuple[float, float]]] = field(default_factory=WeakKeyDictionary)
+    stops: list[tuple[str, list[tuple[float, float]]]] = field(default_factory=list)
+    """Class of each optimiser, in the order of their first steps, and when a step of it had ended: by the clock, and in
+    seconds of the processor."""
 
     def stop(self, optimiser: torch.optim.Optimizer, *_: Any) -> None:
         if torch.cuda.is_available():
@@ -47,7 +48,7 @@ class Clock:
         if optimiser not in self.seen:
             self.seen[optimiser] = []
             self.stops.append((type(optimiser).__name__, self.seen[optimiser]))
-        self.seen[optimiser].append(time.perf_counter())
+        self.seen[optimiser].append((time.perf_counter(), time.process_time()))
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -57,9 +58,12 @@ class Clock:
         finally:
             hook.remove()
 
-    def seconds(self) -> list[tuple[str, float]]:
-        """Class of each optimiser, and the median time from one of its steps to the next; those with one step are left out."""
-        return [(name, float(np.median(np.diff(times)))) for name, times in self.stops if len(times) > 1]
+    def seconds(self) -> list[tuple[str, float, float]]:
+        """Class of each optimiser, and the median seconds from one of its steps to the next, by the clock and of the processor,
+        all threads together; those with one step are left out.
+        """
+        steps = [(name, np.median(np.diff(times, axis=0), axis=0)) for name, times in self.stops if len(times) > 1]
+        return [(name, float(clock), float(processor)) for name, (clock, processor) in steps]
 
 
 def measure(
@@ -70,7 +74,8 @@ def measure(
     Args:
         name: of `rehearse.families`.
         folder: empty; made-up data and results are written there.
-        found: JSON to write: `device`, `optimisers` (class, seconds a step), `device_bytes`; or `memory`, how memory ran out.
+        found: JSON to write: `device`, `optimisers` (class, seconds a step, of these the processor's), `device_bytes`; or
+            `memory`, how memory ran out.
         settings: whole, resolved.
         steps: of each optimiser.
         counts: official | tiny, how large the data sets are.

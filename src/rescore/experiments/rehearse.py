@@ -51,6 +51,8 @@ class Outcome:
     device_bytes: float = 0.0
     optimisers: Sequence[tuple[str, float]] = ()
     """Class and seconds a step of each optimiser."""
+    processor_seconds: float = math.nan
+    """Of the slowest optimiser's step, of all threads together. Far below the clock's: the processor was busy elsewhere."""
     with_settings: str = ""
     """What of params.yaml had to be set for it."""
 
@@ -149,8 +151,9 @@ def rehearse_one(
     found = json.loads((folder / "found.json").read_text(encoding="utf-8"))
     if "memory" in found:
         return Outcome(name, False, found["memory"], True, process_bytes=peak)
-    optimisers = [(kind, seconds) for kind, seconds in found["optimisers"]]
-    return Outcome(name, True, "", False, found["device"], peak, found["device_bytes"], optimisers)
+    optimisers = [(kind, seconds) for kind, seconds, _ in found["optimisers"]]
+    processor = max((seconds for *_, seconds in found["optimisers"]), default=math.nan)
+    return Outcome(name, True, "", False, found["device"], peak, found["device_bytes"], optimisers, processor)
 
 
 def watch(child: subprocess.Popen[Any], limit: float, minutes: float) -> tuple[float, str]:
@@ -181,7 +184,7 @@ def rehearse(
         only: names of trainings; all without.
         memory: bytes that each may hold; None: what the machine has left when it starts.
         minutes: that each may take.
-        tell: is told what begins.
+        tell: is told what begins and how it ended, so that an interrupted rehearsal is not lost.
         counts: official | tiny, how large the data sets are.
 
     Raises:
@@ -201,6 +204,7 @@ def rehearse(
             if not found.memory:
                 break
         outcomes.append(found)
+        tell(f"  {brief(found)}")
     return outcomes
 
 
@@ -239,10 +243,11 @@ def describe(scale: str, outcomes: Sequence[Outcome], settings: Settings) -> str
                 f"{outcome.process_bytes / 1e9:.1f}",
                 f"{outcome.device_bytes / 1e9:.1f}" if outcome.device_bytes else "",
                 f"{step:.3g}" if outcome.fits else "",
+                f"{outcome.processor_seconds:.3g}" if outcome.fits else "",
                 f"{mine:.3g}" if outcome.fits else "",
             ]
         )
-    headers = ["training", "", "process, GB", "GPU, GB", "seconds a step", "hours in all"]
+    headers = ["training", "", "process, GB", "GPU, GB", "seconds a step", "of a processor", "hours in all"]
     devices = sorted({outcome.device for outcome in outcomes if outcome.device})
     remarks = [remark(known[outcome.name], outcome, settings) for outcome in outcomes]
     lines = "\n".join(f"  - {line}" for line in remarks if line)
@@ -252,6 +257,17 @@ def describe(scale: str, outcomes: Sequence[Outcome], settings: Settings) -> str
         f"Together {total:.3g} hours of trainings that fit, one after another; videos, clips, features and tables come on top "
         f"(rescore plan --scale {scale})." + (f"\n{lines}" if lines else "")
     )
+
+
+def brief(outcome: Outcome) -> str:
+    """An outcome in a few words."""
+    if not outcome.fits:
+        return f"{verdict(outcome)}: {outcome.said}"
+    step = max((seconds for _, seconds in outcome.optimisers), default=math.nan)
+    held = f"{outcome.process_bytes / 1e9:.1f} GB" + (
+        f", GPU {outcome.device_bytes / 1e9:.1f} GB" if outcome.device_bytes else ""
+    )
+    return f"{verdict(outcome)}: {held}, {step:.3g} s a step, {outcome.processor_seconds:.3g} s of a processor"
 
 
 def verdict(outcome: Outcome) -> str:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from rescore.engine.errors import RescoreError, raise_together
-from rescore.manifests.labels import read_text
+from rescore.manifests.labels import read_text, wrong_number
 
 NAMES: dict[str, tuple[str, ...]] = {
     "predicted": (
@@ -48,6 +49,8 @@ NAMES: dict[str, tuple[str, ...]] = {
 """What columns are called elsewhere, the likeliest first; letters' size does not count."""
 NUMBERS = ("predicted", "target")
 SEPARATORS = ",;\t|"
+ARRAY_KINDS = "iufUS"
+"""NumPy's whole numbers, fractions and text; not truth values, complex numbers, dates and records."""
 REMEDY = "correct the file and run again; it is left as it is."
 
 
@@ -94,7 +97,8 @@ def read_predictions(
 def read_any(path: Path) -> pd.DataFrame:
     """The file's table as it is."""
     if not path.is_file():
-        raise RescoreError(f"{path}: {'a folder' if path.is_dir() else 'no such file'}. Name a file of predictions.")
+        what = "a folder" if path.is_dir() else "a pipe or device, not a file" if path.exists() else "no such file"
+        raise RescoreError(f"{path}: {what}. Name a file of predictions.")
     kind = path.suffix.lower()
     readers = {".json": read_json, ".jsonl": read_json, ".parquet": read_parquet, ".pq": read_parquet}
     readers |= {".npy": read_arrays, ".npz": read_arrays}
@@ -106,8 +110,12 @@ def read_any(path: Path) -> pd.DataFrame:
 def read_csv(path: Path) -> pd.DataFrame:
     """A table of text whose columns are separated by commas, semicolons, tabs or bars; numbers may have decimal commas then."""
     text = read_text(path).replace("\r\n", "\n").replace("\r", "\n")
-    head = next(line for line in text.split("\n") if line.strip())
-    separator = max(SEPARATORS, key=head.count)
+    told = re.match(rf"\s*sep=([{SEPARATORS}])[ \t]*\n", text, re.IGNORECASE)  # Excel's own first line
+    text = text[told.end() :] if told else text
+    head = next((line for line in text.split("\n") if line.strip()), "")
+    if not head:
+        raise RescoreError(f"{path}: empty. The first line names the columns.")
+    separator = told[1] if told else max(SEPARATORS, key=head.count)
     try:
         rows = [
             row for row in csv.reader(io.StringIO(text), delimiter=separator, strict=True) if any(map(str.strip, row))
@@ -148,11 +156,15 @@ def is_number(text: str) -> bool:
 
 def read_json(path: Path) -> pd.DataFrame:
     """A list of objects, an object of equally long lists, an object sample -> number, or an object a line."""
+    twice: list[str] = []
     try:
         text = path.read_text(encoding="utf-8-sig")
-        content = json_of(text)
+        content = json_of(text, twice)
+    except UnicodeDecodeError as error:
+        raise RescoreError(f"{path}: not in UTF-8 (byte {error.start}). Save it in UTF-8.") from error
     except (ValueError, OSError, RecursionError) as error:
         raise RescoreError(f"{path}: not JSON ({error}).") from error
+    raise_together(f"{path}: names that stand twice, of which JSON takes the last", sorted(set(twice)), REMEDY)
     if (
         isinstance(content, dict)
         and content
@@ -170,15 +182,38 @@ def read_json(path: Path) -> pd.DataFrame:
     return pd.DataFrame(content, dtype=object)
 
 
-def json_of(text: str) -> Any:
-    """One value, or a list of those that stand a line each."""
+def json_of(text: str, twice: list[str]) -> Any:
+    """One value, or a list of those that stand a line each.
+
+    Args:
+        twice: gets the names that stand twice in an object.
+
+    Raises:
+        ValueError: no JSON, with the line.
+    """
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        content = dict(pairs)
+        if len(content) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice.extend(name for name in content if names.count(name) > 1)
+        return content
+
     try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        lines = [line for line in text.splitlines() if line.strip()]
-        if len(lines) < 2:
+        return json.loads(text, object_pairs_hook=once)
+    except json.JSONDecodeError as whole:
+        twice.clear()
+        values = []
+        for number, line in enumerate(text.splitlines(), 1):
+            try:
+                values += [json.loads(line, object_pairs_hook=once)] if line.strip() else []
+            except json.JSONDecodeError as error:
+                if not values:  # not a value a line, but one that is broken
+                    raise whole from None
+                raise ValueError(f"line {number}: {error.msg}, column {error.colno}") from error
+        if len(values) < 2:
             raise
-        return [json.loads(line) for line in lines]
+        return values
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
@@ -203,6 +238,8 @@ def read_arrays(path: Path) -> pd.DataFrame:
         ) from error
     arrays = {name: np.squeeze(array) for name, array in arrays.items()}
     wrong = [f"'{name}' is {array.shape}, not one number a sample" for name, array in arrays.items() if array.ndim != 1]
+    kinds = {name: array.dtype for name, array in arrays.items() if array.dtype.kind not in ARRAY_KINDS}
+    wrong += [f"'{name}' holds {kind}, which are no numbers" for name, kind in kinds.items()]
     raise_together(f"{path}: arrays", wrong, REMEDY)
     if len({len(array) for array in arrays.values()}) > 1:
         sizes = ", ".join(f"{name} {len(array)}" for name, array in arrays.items())
@@ -278,6 +315,11 @@ def numbers(column: pd.Series, name: str, problems: list[str]) -> np.ndarray:
             values[place] = float(cell)
         except (TypeError, ValueError):
             problems.append(f"row {place + 2}: {name} is {cell!r}")
+        else:
+            if isinstance(cell, bool | np.bool_):
+                problems.append(f"row {place + 2}: {name} is {cell}, a truth value")
+            elif isinstance(cell, str) and math.isfinite(values[place]) and (wrong := wrong_number(cell)):
+                problems.append(f"row {place + 2}: {name} {wrong}")
     return values
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from rescore.engine.errors import RescoreError, raise_together
-from rescore.engine.storage import read_table
+from rescore.judging.predicted import read_any
 from rescore.manifests import aqa7, labels, mtl_aqa, unlv_dive
 from rescore.sources import fetch
 
@@ -106,28 +106,44 @@ def own(path: Path) -> Reference:
     Raises:
         RescoreError: the file is missing or not such a table; bad lines together.
     """
+    problems: list[str] = []
     if path.suffix.lower() in (".parquet", ".pq"):
-        table = read_table(path)
+        table = read_any(path)
         missing = [name for name in ("sample", "score") if name not in table]
         if missing:
             raise RescoreError(f"{path}: no column {' and '.join(missing)}. A table of labels has sample and score.")
-        table = table.astype({"sample": str})
+        unnamed = table["sample"].isna()
+        problems += [f"row {place + 1}: its sample is missing" for place in np.flatnonzero(unnamed)]
+        table = table[~unnamed].reset_index(drop=True).astype({"sample": str})
     else:
         table = labels.read_labels(path, ["sample"], ["score"])
-        if "difficulty" in table:
-            table["difficulty"] = pd.to_numeric(table["difficulty"], errors="coerce")
-    table["score"] = pd.to_numeric(table["score"], errors="coerce").astype(float)
-    bad = table.loc[~np.isfinite(table["score"]), "sample"]
+    numbers = [name for name in ("score", "difficulty") if name in table]
+    for name in numbers:
+        problems += not_numbers(table, name)
+        table[name] = pd.to_numeric(table[name], errors="coerce").astype(float)
     twice = table.loc[table["sample"].duplicated(), "sample"].unique()
-    problems = [f"{name}: its score is missing or no number" for name in bad[:5]]
     problems += [f"{len(twice)} samples stand twice: {', '.join(twice[:5])}"] if len(twice) else []
+    problems += [] if len(table) or problems else ["no sample stands in it"]
     splits = {}
     if "split" in table:
         table["split"] = table["split"].astype(str).str.strip().str.lower()
         splits = {RELEASED: released(table)}
         if not splits[RELEASED]:
             problems.append(
-                f"column split names no sample `test` (it has {', '.join(sorted(set(table['split']))[:5])})"
+                f"column split names no sample `test` (it has {', '.join(sorted(set(table['split']))[:5])}); without "
+                "the column all are judged"
             )
-    raise_together(f"{path}: labels that cannot be used", problems, "correct the table, or leave the column split out.")
+    raise_together(f"{path}: labels that cannot be used", problems, "correct the table; it is left as it is.")
     return Reference(path.name, table, splits)
+
+
+def not_numbers(table: pd.DataFrame, name: str) -> list[str]:
+    """Cells of a column of labels that are no numbers, a sentence each; only a score must be there."""
+    problems = []
+    for sample, cell in zip(table["sample"], table[name], strict=True):
+        missing = cell is None or cell is pd.NA or cell != cell or cell == ""
+        if missing and name == "score":
+            problems.append(f"{sample}: its score is missing or no number")
+        elif not missing and (wrong := labels.wrong_number(str(cell).strip())):
+            problems.append(f"{sample}: its {name} {wrong}")
+    return problems

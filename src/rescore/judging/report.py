@@ -10,7 +10,7 @@ import pandas as pd
 from jinja2 import ChoiceLoader, PackageLoader
 from tabulate import tabulate
 
-from rescore.engine.storage import write_table, write_text
+from rescore.engine.storage import write_text
 from rescore.judging.judge import Judgement
 from rescore.judging.measures import LARGE, Measure
 from rescore.reporting.page import environment
@@ -109,7 +109,7 @@ def write(found: Judgement, html: Path | None, as_json: Path | None, csv: Path |
     if csv:
         kinds = {"measured": found.measures, "baseline": found.baselines}
         rows = [{"kind": kind, **asdict(each)} for kind, listed in kinds.items() for each in listed]
-        write_table(csv, pd.DataFrame(rows))
+        write_text(csv, pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
     if html:
         write_text(html, page_of(found))
 

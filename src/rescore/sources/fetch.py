@@ -34,8 +34,19 @@ class OriginSilent(OriginUnavailable):
 
 
 def configured_mirror() -> Path | None:
-    """The folder with copies of the sources that the environment variable RESCORE_MIRROR names, where it is set."""
-    return Path(os.environ["RESCORE_MIRROR"]) if os.environ.get("RESCORE_MIRROR") else None
+    """The folder with copies of the sources that the environment variable RESCORE_MIRROR names, where it is set.
+
+    Raises:
+        RescoreError: there is no such folder. Left alone, it would be looked into for nothing, and the origins asked instead.
+    """
+    named = os.environ.get("RESCORE_MIRROR", "")
+    if not named.strip():
+        return None
+    mirror = Path(named).expanduser()
+    if not mirror.is_dir():
+        what = "is a file" if mirror.is_file() else "is not there"
+        raise RescoreError(f"RESCORE_MIRROR names {mirror}, which {what}. Name a folder with copies, or unset it.")
+    return mirror
 
 
 def find(name: str) -> Source:
@@ -46,7 +57,7 @@ def find(name: str) -> Source:
     """
     if name not in BY_NAME:
         near = difflib.get_close_matches(name, BY_NAME, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = f"; did you mean {near[0]}?" if near else "."
         raise RescoreError(f"{name}: no such source{hint} Known: {', '.join(BY_NAME)}.")
     return BY_NAME[name]
 
