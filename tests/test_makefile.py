@@ -130,3 +130,16 @@ def test_pip_takes_pytorch_from_a_mirror_of_its_index(tmp_path):
     installed = {path.name.removesuffix(".dist-info") for path in site.glob("*.dist-info")}
     assert installed == {"torch-1.0.1+cpu", "torchvision-0.2.1+cpu"}
     assert not PIN.findall((folder / LOCK).read_text())
+
+
+def test_a_container_with_the_packages_of_this_lock_is_set_up_and_one_of_another_lock_is_not(tmp_path):
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    (folder / "requirements.lock").write_text("")
+    asked = make_setup(folder, "image")
+    assert len(list(folder.glob(".venv/.image-*"))) == 1
+    for stamp in folder.glob(".venv/.rescore-*"):
+        stamp.unlink()  # as where another checkout is mounted
+    assert make_setup(folder) == asked
+    (folder / "requirements.lock").write_text("another==1")
+    assert len(make_setup(folder)) > len(asked)

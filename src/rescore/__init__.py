@@ -6,4 +6,4 @@ The rooms, from left to right; a module imports only from its own room or from r
     >  training  >  experiments  >  scoring  >  reporting  >  cli
 """
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"

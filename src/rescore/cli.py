@@ -123,6 +123,24 @@ def add_replicate(replicate: argparse.ArgumentParser) -> None:
     replicate.add_argument("--compare-only", action="store_true", help="run nothing: hold the results that are there")
 
 
+def add_export(export: argparse.ArgumentParser) -> None:
+    """Options of `rescore export`."""
+    export.add_argument("--output", type=Path, metavar="FILE", help="the archive (default: rescore-<scale>.tar, here)")
+    add_scale(export)
+
+
+def add_crate(crate: argparse.ArgumentParser) -> None:
+    """Options of `rescore crate`."""
+    crate.add_argument("--output", type=Path, metavar="FOLDER", help="a new one (default: rescore-<scale>-crate, here)")
+    add_scale(crate)
+
+
+def add_import(import_: argparse.ArgumentParser) -> None:
+    """Options of `rescore import`."""
+    import_.add_argument("archive", type=Path, metavar="ARCHIVE", help="what `rescore export` wrote")
+    import_.add_argument("--replace", action="store_true", help="replace files here that have other bytes")
+
+
 def add_compare(compare: argparse.ArgumentParser) -> None:
     """Options of `rescore compare`."""
     compare.add_argument("results_a", type=Path, metavar="RESULTS_A")
@@ -632,6 +650,35 @@ def run_replicate(options: argparse.Namespace) -> int:
     return 0
 
 
+def run_export(options: argparse.Namespace) -> int:
+    from rescore.engine import parameters, transfer
+
+    scale, _ = parameters.load(scale=options.scale)
+    output = options.output or transfer.default_output(scale)
+    require_writable([output], [])
+    print(transfer.describe_export(output, scale, transfer.export_scale(scale, output)))
+    return 0
+
+
+def run_import(options: argparse.Namespace) -> int:
+    from rescore.engine import lock, transfer
+
+    if not processes.hold_run_lock(lock.ENGINE):
+        raise RescoreError("a run is at work in this directory, and would read what is being written. Wait for it.")
+    print(transfer.describe_import(transfer.import_archive(options.archive, options.replace)))
+    return 0
+
+
+def run_crate(options: argparse.Namespace) -> int:
+    from rescore.engine import parameters
+    from rescore.reporting import crate
+
+    scale, _ = parameters.load(scale=options.scale)
+    output = options.output or Path(f"rescore-{scale}-crate")
+    print(crate.describe(output, crate.write_crate(scale, output)))
+    return 0
+
+
 def run_compare(options: argparse.Namespace) -> int:
     from rescore.reporting import compare
 
@@ -683,6 +730,15 @@ COMMANDS = {
     ),
     "controls": Command(
         run_controls, "how many statements came out whose truth the synthetic athlete makes certain, scale by scale"
+    ),
+    "export": Command(
+        run_export, "write a scale's results, checkpoints and predictions as one archive with checksums", add_export
+    ),
+    "import": Command(
+        run_import, "bring such an archive into a clone, in place of `dvc pull`; then `rescore verify`", add_import
+    ),
+    "crate": Command(
+        run_crate, "write a scale's results as a Workflow Run RO-Crate, with cards of models and data sets", add_crate
     ),
     "rehearse": Command(
         run_rehearse,
