@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from rescore.engine.errors import RescoreError
-from rescore.reporting.tables import collect_markdown, make_table, read_result, same_to_printed_digits
+from rescore.reporting.tables import collect_markdown, make_table, read_result, same_to_printed_digits, verdict
 from rescore.reporting.wording import PROTOCOLS
-from rescore.scoring.papers import read_paper
+from rescore.scoring.papers import Table, read_paper
 from rescore.scoring.scores import INTERVALS
 
 
@@ -207,3 +207,43 @@ def test_an_interval_over_samples_only_is_marked_and_every_table_says_which_it_s
     for path in paths[1:]:
         assert "confidence interval over new trainings" in path.read_text()
         assert "prediction interval of one new training" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("reproduced", "more", "expected"),
+    [
+        ("0.7097", {}, "agrees with the authors' log"),
+        ("0.7151", {}, "not in the authors' log"),
+        ("0.7097", {"confirmed": "no"}, "not comparable"),
+        ("0.7097", {"protocol": "log_best_epoch_on_test"}, "not comparable"),
+        ("0.7097", {"protocol": "released_predictions"}, "not comparable"),
+    ],
+)
+def test_a_released_log_is_held_to_the_printed_digits_by_the_papers_own_rule(reproduced, more, expected):
+    table = Table("p", "t", "", {"title": "T", "prints": "log_mean_of_last_ten"})
+    line = {
+        "row": "R",
+        "column": "C",
+        "reported": "0.71",
+        "reproduced": reproduced,
+        "seeds": "3",
+        "missing": "a.log, line 3",
+    }
+    told = line | {"protocol": "log_mean_of_last_ten", "read_in": "the sheet", "confirmed": "yes"} | more
+    found, reason = verdict(table, told, {"scale": "open", "sources": {}})
+    assert found == expected
+    assert "a.log, line 3" in reason
+
+
+def test_released_predictions_reproduce_a_number_or_differ():
+    table = Table("p", "t", "", {"title": "T", "prints": "released_predictions"})
+    line = {
+        "row": "R",
+        "column": "C",
+        "reported": "0.80",
+        "seeds": "1",
+        "missing": "recomputed",
+        "protocol": "released_predictions",
+    }
+    for reproduced, expected in (("0.8049", "reproduced"), ("0.8098", "differs")):
+        assert verdict(table, line | {"reproduced": reproduced}, {"scale": "open", "sources": {}})[0] == expected

@@ -8,7 +8,7 @@ import pytest
 from rescore.engine.errors import RescoreError
 from rescore.sources.catalogue import BY_NAME, SOURCES
 from rescore.sources.fetch import configured_mirror, describe, fetch, fetch_all, fetch_source, fetchable, find, locate
-from tests.sources.conftest import CONTENTS, assert_fetched, commit_all, make_source, write_all
+from tests.sources.conftest import CONTENTS, assert_fetched, commit_all, entry, make_source, write_all
 
 
 def test_the_catalogue_is_complete():
@@ -42,7 +42,7 @@ def test_every_source_comes_from_the_mirror(tmp_path, capsys):
         assert folder == tmp_path / name
         assert all((folder / file.name).stat().st_size == file.size for file in find(name).files)
         printed = capsys.readouterr().out
-        assert "licence: no licence stated" in printed
+        assert f"licence: {find(name).licence}" in printed
         assert "@" in printed
         assert locate(name, tmp_path) == folder
         assert locate(name, tmp_path / "elsewhere", mirror) == mirror / find(name).mirror
@@ -119,6 +119,14 @@ def test_an_unknown_commit_or_repository_is_an_error(tmp_path, repository):
 
 def test_files_come_over_http(tmp_path, server):
     assert_fetched(fetch_source(make_source(url=server.url), tmp_path / "raw"))
+
+
+def test_a_name_with_spaces_comes_over_http(tmp_path, server):
+    server.contents["CoRe%20Train%20MTL.log"] = b"[TEST] EPOCH: 0\n"
+    source = dataclasses.replace(
+        make_source(url=server.url), files=(entry("CoRe Train MTL.log", b"[TEST] EPOCH: 0\n"),)
+    )
+    assert (fetch_source(source, tmp_path / "raw") / "CoRe Train MTL.log").read_bytes() == b"[TEST] EPOCH: 0\n"
 
 
 def test_http_takes_over_where_git_fails(tmp_path, server, capsys):

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from rescore.sources.fetch import fetch, fetch_source, find
+from rescore.sources.records import record
 from tests.sources.conftest import CONTENTS, assert_fetched, commit_all, git, make_source, write_all
 
 ROOT = Path(__file__).parents[2]
@@ -230,3 +231,10 @@ def test_the_real_release_through_git_is_recorded_at_its_commit(tmp_path, raw):
     dvc(raw, "update", video_list)
     assert yaml.safe_load((raw / video_list).read_text())["deps"][0]["repo"]["rev_lock"] == moved
     assert CLEAN in dvc(raw, "status", video_list)
+
+
+def test_a_source_of_hundreds_of_files_has_no_pointer_beside_each(tmp_path):
+    (tmp_path / "raw" / ".dvc").mkdir(parents=True)
+    source = dataclasses.replace(make_source(mirror="m"), pointers=False)
+    assert "not recorded by DVC, file by file" in record(source, tmp_path / "raw", {}, mirrored=True)
+    assert [path.name for path in (tmp_path / "raw").iterdir()] == [".dvc"]

@@ -9,6 +9,10 @@ AUDIT_OPTIONS = {
 }
 
 
+# Released predictions, logs and labels of papers/*/released.yaml.
+AUDITED_EVIDENCE = sorted({*RELEASED_SOURCES, *LABEL_SOURCES})
+
+
 def audited_sources(room):
     """Released files by source: those at hand, and where the recorded audit is here, those that it read."""
     audit = f"results/{room}/audit.csv"
@@ -17,7 +21,10 @@ def audited_sources(room):
         if Path(audit).is_file()
         else []
     )
-    files = {name: f"data/raw/{name}/SOURCE.json" for name in AUDIT_OPTIONS}
+    files = {
+        name: f"data/raw/{name}/SOURCE.json"
+        for name in (*AUDIT_OPTIONS, *AUDITED_EVIDENCE)
+    }
     return {
         name: file
         for name, file in files.items()
@@ -35,7 +42,7 @@ rule audit:
         papers=sorted(
             str(path)
             for name, paper in PAPERS.items()
-            if any(Path("papers", name).glob("*s.yaml"))
+            if any(Path("papers", name).glob("*[sd].yaml"))
             for path in Path("papers", name).rglob("*")
             if path.suffix in (".csv", ".yaml")
         ),
@@ -52,8 +59,19 @@ rule audit:
         settings=settings("scoring.confidence"),
         code=code("scoring.audit.run.write_audit"),
         folders=lambda wildcards: " ".join(
-            f"{AUDIT_OPTIONS[name]} data/raw/{name}"
-            for name in AUDIT_SOURCES[wildcards.room]
+            [
+                f"{AUDIT_OPTIONS[name]} data/raw/{name}"
+                for name in AUDIT_SOURCES[wildcards.room]
+                if name in AUDIT_OPTIONS
+            ]
+            + [
+                f"data/raw/{name}" if place else f"--released data/raw/{name}"
+                for place, name in enumerate(
+                    name
+                    for name in AUDIT_SOURCES[wildcards.room]
+                    if name not in AUDIT_OPTIONS
+                )
+            ]
         ),
     shell:
         "rescore step --rule {rule} --log {log} --code {params.code} scoring.audit.run.write_audit --papers papers {params.folders}"

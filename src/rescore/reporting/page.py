@@ -34,7 +34,7 @@ from rescore.reporting.evidence import (
 )
 from rescore.reporting.figure_view import drawn_plots, picture, plot_view
 from rescore.reporting.table_view import link_view, protocol_title, short, table_of, table_section
-from rescore.reporting.tables import VERDICTS, read_result
+from rescore.reporting.tables import JUDGED, VERDICTS, read_result
 from rescore.reporting.tables import records as records_of
 from rescore.reporting.wording import figure_title, is_synthetic, scale_line
 from rescore.scoring import controls
@@ -51,7 +51,7 @@ SOURCES = {
 Papers = Mapping[str, Paper]
 SEVERITIES = ("error", "notable", "note")
 SYMBOLS = {
-    **dict(zip(VERDICTS, "✓≠⊘○◇", strict=True)),
+    **dict(zip(VERDICTS, "✓≠≡∌⊘○◇", strict=True)),
     **dict(zip(RESULTS, "✓✗≈?", strict=True)),
     **dict(zip(SEVERITIES, "‼!·", strict=True)),
     controls.BROKEN: "✗",
@@ -126,6 +126,12 @@ def printed_numbers(tables: Iterable[Path]) -> int:
     """How many numbers the papers print in the given tables."""
     parts = [read_result(path) for path in tables]
     return sum(len(part[part["reported"] != ""].drop_duplicates(["row", "column"])) for part in parts)
+
+
+def judged_numbers(tables: Iterable[Path]) -> int:
+    """How many printed numbers have a verdict: reproduced or not, in a log or not."""
+    parts = [read_result(path) for path in tables]
+    return sum(len(part[part["verdict"].isin(JUDGED)].drop_duplicates(["row", "column"])) for part in parts)
 
 
 def totals_of(lines: list[dict[str, Any]]) -> list[tuple[str, int]]:
@@ -374,6 +380,7 @@ def summary(files: Files, views: list[dict[str, Any]], papers: Papers) -> dict[s
         "totals": totals_of(counts),
         "compared": sum(sum(line["numbers"]) for line in counts),
         "printed": printed_numbers(files.tables),
+        "judged": judged_numbers(files.tables),
         "claim_counts": [
             line
             for path in files.claims
@@ -490,6 +497,7 @@ def scale_view(folder: Path, papers: Papers) -> dict[str, Any] | None:
         "synthetic": synthetic,
         "counts": counts,
         "printed": printed_numbers(tables),
+        "judged": judged_numbers(tables),
         "compared": sum(sum(line["numbers"]) for line in counts),
         "claims": [line for path in claims for line in claim_counts(path, link, synthetic, papers)],
         "controls": controls_of(folder),

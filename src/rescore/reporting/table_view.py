@@ -23,7 +23,7 @@ from rescore.reporting.evidence import (
     recorded,
     split_stem,
 )
-from rescore.reporting.tables import VERDICTS, layout, read_result, records, sample_counts
+from rescore.reporting.tables import JUDGED, VERDICTS, layout, read_result, records, sample_counts
 from rescore.reporting.wording import PROTOCOLS, is_synthetic, note
 from rescore.scoring.papers import Paper, Table
 from rescore.scoring.scores import INTERVALS
@@ -115,7 +115,7 @@ def marks(line: dict[str, Any], span: tuple[float, float]) -> dict[str, float | 
 
 def difference(line: dict[str, Any]) -> str:
     """Reproduced less reported, exactly as printed, of a number that was judged; empty for others."""
-    if line["verdict"] not in VERDICTS[:2] or math.isnan(value_of(line["reported"]) + value_of(line["reproduced"])):
+    if line["verdict"] not in JUDGED or math.isnan(value_of(line["reported"]) + value_of(line["reproduced"])):
         return ""
     return f"{Decimal(line['reproduced']) - Decimal(line['reported']):+}"
 

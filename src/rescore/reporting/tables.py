@@ -15,15 +15,17 @@ from rescore.engine.storage import read_table, remedy_of_damaged, write_table, w
 from rescore.manifests.summary import REPORTED_ONLY
 from rescore.reporting.wording import NOT_RUN, PROTOCOLS, not_comparable, note, scale_line
 from rescore.scoring.estimates import NONE, NOTHING_TRAINED
-from rescore.scoring.papers import BEST, BEST_ON_TEST, LAST, Table, read_paper
-from rescore.scoring.reported import read_reported
+from rescore.scoring.papers import BEST, BEST_ON_TEST, LAST, LOG_RULES, RELEASED_RULES, Table, read_paper
+from rescore.scoring.reported import UNCONFIRMED, read_reported
 from rescore.scoring.scores import INTERVALS, RERUN
 
 COLUMNS = [
     *("row", "column", "protocol", "reported", "reproduced", *INTERVALS, *RERUN),
     *("n", "seeds", "variance", "verdict", "reason"),
 ]
-VERDICTS = ("reproduced", "differs", "not comparable", "not run", "reported only")
+IN_LOG, NOT_IN_LOG = "agrees with the authors' log", "not in the authors' log"
+JUDGED = ("reproduced", "differs", IN_LOG, NOT_IN_LOG)
+VERDICTS = (*JUDGED, "not comparable", "not run", "reported only")
 SCORES = ["row", "column", "statistic", "protocol", "value", *INTERVALS, *RERUN, "n", "seeds", "variance", "reason"]
 SUMMARY = ["row", "column", "value", "n", "reason"]
 ONE_TRAINING = "one training, and nothing says how others would vary: the interval is over test samples only"
@@ -50,11 +52,15 @@ def same_to_printed_digits(reported: str, reproduced: str) -> bool:
 def verdict(table: Table, line: dict[str, str], settings: dict[str, Any]) -> tuple[str, str]:
     """Verdict and reason of one line (values as text); docs/statistics.md gives the rules in this order."""
     if not line["reported"]:
-        return "not comparable", line.get("missing") or table.own.get(line["column"], "the paper prints no such number")
+        why = table.own.get(line["column"], "the paper prints no such number")
+        where = line.get("missing", "")
+        return "not comparable", f"{why}; {where}" if line["protocol"] in RELEASED_RULES and where else where or why
     if not line["reproduced"] and not line["seeds"]:
         why = line.get("missing") or table.why_absent(line["row"], line["column"]) or NOT_RUN
         only = why.startswith(REPORTED_ONLY)
         return ("reported only", why.removeprefix(REPORTED_ONLY)) if only else ("not run", why)
+    if line["protocol"] in RELEASED_RULES:
+        return verdict_on_released(table, line)
     if reason := not_comparable(settings, table.videos) or table.other_input.get(line["row"]) or line.get("missing"):
         return "not comparable", reason
     if not line["reproduced"]:
@@ -67,6 +73,22 @@ def verdict(table: Table, line: dict[str, str], settings: dict[str, Any]) -> tup
     if table.prints == BEST and line["protocol"] == LAST:
         return "not comparable", "the paper prints the best of all iterations, this is the last"
     return verdict_by_interval(line)
+
+
+def verdict_on_released(table: Table, line: dict[str, str]) -> tuple[str, str]:
+    """Verdict on a printed number from a released file: equal to the printed digits or not; nothing is drawn or trained anew.
+
+    A number that could not be confirmed in a source at hand, and one by another rule than the printed ones, get none.
+    """
+    read_in, where = line.get("read_in", ""), line.get("missing", "")
+    if line.get("confirmed") == UNCONFIRMED:
+        return "not comparable", f"the printed number was not confirmed in a source at hand ({read_in}); {where}"
+    if line["protocol"] != table.prints:
+        return "not comparable", f"another rule than the printed numbers'; {where}"
+    same = same_to_printed_digits(line["reported"], line["reproduced"])
+    verdicts = (IN_LOG, NOT_IN_LOG) if line["protocol"] in LOG_RULES else ("reproduced", "differs")
+    judged = "equal to the printed digits" if same else "another number than the printed one"
+    return verdicts[0 if same else 1], f"{judged} (read in: {read_in}); {where}"
 
 
 def verdict_by_interval(line: dict[str, str]) -> tuple[str, str]:
@@ -184,8 +206,8 @@ def layout(result: pd.DataFrame) -> tuple[list[str], Iterator[tuple[str, str, di
 
 
 def sample_counts(part: pd.DataFrame) -> str:
-    """`(n = 70)` of the recomputed numbers of a column, `(n = 233 to 303)` where rows differ; empty where nothing was run."""
-    counts = pd.to_numeric(part.loc[part["seeds"] != "", "n"]).astype(int)
+    """`(n = 70)` of the recomputed numbers of a column, `(n = 233 to 303)` where rows differ; empty where there is none."""
+    counts = pd.to_numeric(part.loc[part["seeds"] != "", "n"]).dropna().astype(int)
     if counts.empty:
         return ""
     low, high = counts.min(), counts.max()

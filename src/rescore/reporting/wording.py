@@ -3,7 +3,21 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rescore.scoring.papers import BEST, BEST_ON_TEST, LAST, NOTHING_CHOSEN, TRAINING_SET, VALIDATION, Paper, Table
+from rescore.scoring.papers import (
+    BEST,
+    BEST_ON_TEST,
+    LAST,
+    LOG_BEST,
+    LOG_LAST,
+    LOG_TEN,
+    NOTHING_CHOSEN,
+    PREDICTED,
+    PREDICTED_BEST,
+    TRAINING_SET,
+    VALIDATION,
+    Paper,
+    Table,
+)
 
 BOTH_INTERVALS = (
     "[ ] is the {confidence} confidence interval over new trainings and new test samples, ( ) the {confidence}"
@@ -27,6 +41,11 @@ PASSAGES = {
     "rho_in_percent": IN_PERCENT.replace("{measure}", "Spearman's rho"),
     "accuracy_in_percent": IN_PERCENT.replace("{measure}", "Accuracies"),
     "both_intervals": BOTH_INTERVALS,
+    "over_logs": (
+        "Read in the authors' released logs by the rule that each line names; folds and runs are averaged plainly. A log has no"
+        " predictions, so no interval is possible. A printed number *agrees with the authors' log* where the rule that the paper"
+        " follows gives it to the printed digits; the other lines are shown beside it and judge nothing."
+    ),
 }
 """Passages that notes of any paper name, as `{over_seeds}`; those that others name stand behind them."""
 PROTOCOLS = {
@@ -36,6 +55,11 @@ PROTOCOLS = {
     LAST: "ours, last iteration",
     VALIDATION: "ours, best iteration on validation data",
     BEST: "ours, best iteration on test data",
+    PREDICTED: "released predictions, recomputed",
+    PREDICTED_BEST: "released predictions, best epoch on test data",
+    LOG_TEN: "released log, mean of the last ten epochs",
+    LOG_LAST: "released log, last epoch",
+    LOG_BEST: "released log, best epoch on test data",
 }
 NOT_RUN = "not run at this scale: `snakemake --cores all --config scale=paper` with the official videos runs it"
 PRETRAINING = "pretraining_videos"

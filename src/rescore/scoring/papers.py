@@ -29,6 +29,13 @@ NOTHING_CHOSEN, TRAINING_SET, BEST_ON_TEST = "", "training_set", "best_on_test"
 """Selection rules where there is no iteration to choose: nothing chosen, by cross-validation inside the training set, or (shown
 beside it, no measure of anything) of a grid on test data."""
 RULES = (NOTHING_CHOSEN, TRAINING_SET, BEST_ON_TEST, LAST, VALIDATION, BEST)
+LOG_TEN, LOG_LAST, LOG_BEST = "log_mean_of_last_ten", "log_last_epoch", "log_best_epoch_on_test"
+PREDICTED, PREDICTED_BEST = "released_predictions", "released_predictions_best_epoch_on_test"
+LOG_RULES = (LOG_TEN, LOG_LAST, LOG_BEST)
+"""Of numbers read in a released log: the mean of its last ten epochs, its last epoch, its best on test."""
+PREDICTION_RULES = (PREDICTED, PREDICTED_BEST)
+"""Of numbers recomputed from released predictions: those of the only or the last epoch, and the best on test."""
+RELEASED_RULES = (*LOG_RULES, *PREDICTION_RULES)
 AVERAGES = ("fisher_z_average", "arithmetic_mean")
 FIGURES = "figures"
 
@@ -78,7 +85,7 @@ TABLE = mapping(
         "forest": {"anyOf": [{"type": "boolean"}, NAMES]},
         "characteristics": {"type": "boolean"},
         "differs": TEXT,
-        "prints": {"enum": list(RULES)},
+        "prints": {"enum": [*RULES, *RELEASED_RULES]},
         "other_input": WORDS,
         "row_labels": WORDS,
         "own": WORDS,

@@ -9,7 +9,9 @@ import pandas as pd
 from rescore.engine.errors import RescoreError, raise_together
 
 COLUMNS = ("row", "column", "value", "n")
-"""`value` is text with the printed digits; a further column `reason` says why no experiment fills a cell."""
+"""`value` is text with the printed digits; a further column `reason` says why no experiment fills a cell. `read_in` says where a
+number was read, and `confirmed` (`yes`, `no`) whether in a source at hand: papers that released files are held to have both."""
+UNCONFIRMED = "no"
 REMEDY = "hold the file against the paper; it is UTF-8 with commas, a line a printed cell (docs/reported.md)."
 
 
@@ -42,6 +44,10 @@ def line_problems(head: Sequence[str], body: Sequence[Sequence[str]]) -> Iterato
             continue
         told = dict(zip(head, line, strict=True))
         yield from (f"line {number}: no {name}" for name in ("row", "column", "value") if not told[name].strip())
+        if told.get("confirmed", "yes") not in ("yes", UNCONFIRMED):
+            yield f"line {number}: confirmed is '{told['confirmed']}', not yes or no"
+        if "confirmed" in told and not told.get("read_in", "").strip():
+            yield f"line {number}: nothing says where the number was read (read_in)"
         if told["n"] and not told["n"].isdecimal():
             yield f"line {number}: n is '{told['n']}', a whole number or empty"
         cell = told["row"], told["column"]

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import tempfile
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -322,7 +323,7 @@ def from_http(source: Source, wanted: Sequence[OriginFile], folder: Path) -> lis
     problems = []
     for place, file in enumerate(wanted):
         try:
-            problem = download(f"{source.url}/{origin_path(source, file)}", file, folder)
+            problem = download(f"{source.url}/{urllib.parse.quote(origin_path(source, file))}", file, folder)
         except OriginSilent as error:
             problems.append(f"{file.name}: {error}")
             problems += [f"{other.name}: not asked for after that" for other in wanted[place + 1 :]]

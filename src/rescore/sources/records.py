@@ -38,6 +38,8 @@ def record(source: Source, root: Path, found: Mapping[str, str], mirrored: bool)
     """
     if not (root / ".dvc").is_dir():
         return f"not recorded by DVC, because {root} is no DVC project (no {root / '.dvc'}); {ALONE}"
+    if not source.pointers:
+        return f"not recorded by DVC, file by file, because there are {len(source.files)}; {ALONE}"
     if source.repository is None and mirrored:
         return f"not recorded by DVC, because only the origin gives what `dvc update` compares (unset RESCORE_MIRROR); {ALONE}"
     from dvc.exceptions import DvcException

@@ -8,7 +8,7 @@ import pandas as pd
 
 from rescore.engine.storage import write_table
 from rescore.manifests.check import found_folder
-from rescore.scoring.audit import aggregates, counts, differences, predictors, rule, splits, text, windows
+from rescore.scoring.audit import aggregates, counts, differences, evidence, predictors, rule, splits, text, windows
 from rescore.scoring.audit.declared import Paper, read_papers
 from rescore.scoring.audit.findings import NOTE, SEVERITIES, Finding, as_table, records
 from rescore.scoring.audit.released import SOURCES, Released, read_released
@@ -25,6 +25,7 @@ def write_audit(
     mtl_aqa: Path | None = None,
     unlv_dive: Path | None = None,
     rhythmic_gymnastics: Path | None = None,
+    released: list[Path] | None = None,
 ) -> None:
     """Hold the papers' numbers and the released data against themselves and each other.
 
@@ -33,27 +34,37 @@ def write_audit(
         output: CSV `id, subject, statement, stated, found, severity, evidence, refutation`, sorted.
         settings: `scoring` (`confidence` of the intervals).
         aqa7_lists, mtl_aqa, unlv_dive, rhythmic_gymnastics: folders of the released files; without one its checks are not run.
+        released: folders of released predictions, logs and labels, each named as its source.
 
     Raises:
         RescoreError: declared facts have not their form, or released files are damaged.
     """
     folders = dict(zip(SOURCES, (aqa7_lists, mtl_aqa, unlv_dive, rhythmic_gymnastics), strict=True))
-    write_table(output, audit(papers, folders, settings))
+    write_table(output, audit(papers, folders, settings, {path.name: path for path in released or ()}))
 
 
 def write_audit_at_hand(
     papers: Path, output: Path, settings: Mapping[str, Any], root: Path, mirror: Path | None
 ) -> pd.DataFrame:
     """`write_audit` on whatever lies under `root`, fetched, or in the mirror; returns the findings."""
-    table = audit(papers, {name: found_folder(BY_NAME[name], root, mirror) for name in SOURCES}, settings)
+    released = {name: found_folder(BY_NAME[name], root, mirror) for name in evidence.sources_of(papers)}
+    here = {name: folder for name, folder in released.items() if folder is not None}
+    table = audit(papers, {name: found_folder(BY_NAME[name], root, mirror) for name in SOURCES}, settings, here)
     write_table(output, table)
     return table
 
 
-def audit(papers: Path, folders: Mapping[str, Path | None], settings: Mapping[str, Any]) -> pd.DataFrame:
-    """The findings as a table; `folders` maps every name of `SOURCES` to its folder or None. Raises as `write_audit`."""
+def audit(
+    papers: Path,
+    folders: Mapping[str, Path | None],
+    settings: Mapping[str, Any],
+    beside: Mapping[str, Path] | None = None,
+) -> pd.DataFrame:
+    """The findings as a table; `folders` maps every name of `SOURCES` to its folder or None, `beside` holds the folders of
+    released predictions, logs and labels at hand. Raises as `write_audit`."""
     released = read_released(*(folders[name] for name in SOURCES))
-    return as_table([*all_findings(read_papers(papers), released, settings), *not_run(folders)])
+    found = [*all_findings(read_papers(papers), released, settings), *evidence.check(papers, beside or {})]
+    return as_table([*found, *not_run(folders)])
 
 
 def all_findings(papers: list[Paper], released: Released, settings: Mapping[str, Any]) -> Iterator[Finding]:
