@@ -18,14 +18,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
+from scipy.stats import nct, rankdata
+from scipy.stats import t as student_t
 
 from rescore.scoring.intervals import (
     Spread,
     confidence_interval,
     moved_mean_square,
     on_scale,
-    power,
     prediction_interval,
     sampling_covariance,
     spread_of,
@@ -213,6 +213,18 @@ def rates(n: int, rho: float, ties: bool, seed: int, repetitions: int) -> Iterat
             **shown,
             "expected": float(power(means["gap"], typical)),
         }
+
+
+def power(shift: Any, spread: Spread, level: float = 0.05) -> np.ndarray:
+    """Probability that the t test tells a mean from 0 that truly is `shift`: noncentral t, `spread` being the true one.
+
+    Args:
+        shift: on the scale.
+        spread: MS, Cov and the numbers of trainings and samples; its mean is not read.
+    """
+    degrees, centre = spread.variance_degrees, shift / np.sqrt(spread.variance)
+    bound = student_t.ppf(1 - level / 2, degrees)
+    return np.asarray(nct.sf(bound, degrees, centre) + nct.cdf(-bound, degrees, centre))
 
 
 def markdown(table: pd.DataFrame, repetitions: int) -> str:

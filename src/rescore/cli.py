@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rescore import __version__
-from rescore.engine import arithmetic, checkout, libraries, processes, provenance, step_server, steps
+from rescore.engine import arithmetic, checkout, libraries, outside, processes, provenance, step_server, steps
 from rescore.engine.errors import RescoreError, raise_together
 
 AUDIT = Path("results/audit.csv")
@@ -85,8 +85,13 @@ def add_parity(parity: argparse.ArgumentParser) -> None:
 
 def add_conform(conform: argparse.ArgumentParser) -> None:
     """Options of `rescore conform`."""
-    conform.add_argument(
-        "systems", nargs="*", metavar="SYSTEM", help="folders of src/rescore/systems; without any: all"
+    conform.add_argument("systems", nargs="*", metavar="SYSTEM", help="their folders' names; without any: all")
+
+
+def add_settings(settings: argparse.ArgumentParser) -> None:
+    """Options of `rescore settings`."""
+    settings.add_argument(
+        "system", nargs="?", metavar="SYSTEM", help="write nothing: print its sections with their defaults"
     )
 
 
@@ -119,7 +124,9 @@ def add_dvc_yaml(dvc_yaml: argparse.ArgumentParser) -> None:
 
 def add_replicate(replicate: argparse.ArgumentParser) -> None:
     """Options of `rescore replicate`."""
-    replicate.add_argument("--again", default="replication", help="the scale of the second run (default: %(default)s)")
+    replicate.add_argument(
+        "--again", default="replication", help="the scale of the held-out run (default: %(default)s)"
+    )
     replicate.add_argument("--compare-only", action="store_true", help="run nothing: hold the results that are there")
 
 
@@ -259,7 +266,9 @@ def add_explain(explain: argparse.ArgumentParser) -> None:
     """Options of `rescore explain`."""
     explain.add_argument("table", type=Path, help="results/<scale>/tables/<paper>_<table>.csv")
     explain.add_argument("--cell", nargs=2, required=True, metavar=("ROW", "COLUMN"), help="spelled as in the table")
-    explain.add_argument("--protocol", help="last_iteration, for example (default: every protocol of the cell)")
+    explain.add_argument(
+        "--protocol", help="a selection rule, last_iteration for example (default: every selection rule of the cell)"
+    )
     explain.add_argument(
         "--records", type=Path, metavar="DIRECTORY", help="step records (default: runs/<scale>/records)"
     )
@@ -303,9 +312,9 @@ def run_step(options: argparse.Namespace) -> None:
 
 
 def run_plan(options: argparse.Namespace) -> int:
-    from rescore.engine import parameters
     from rescore.experiments import plan
     from rescore.sources import fetch
+    from rescore.systems import parameters
 
     scale, settings = parameters.load(scale=options.scale)
     print(plan.describe(scale, settings, fetch.configured_mirror()))
@@ -333,9 +342,9 @@ def run_fetch(options: argparse.Namespace) -> int:
 
 
 def run_check(options: argparse.Namespace) -> int:
-    from rescore.engine import parameters
     from rescore.manifests import check
     from rescore.sources import fetch
+    from rescore.systems import parameters
 
     scale, settings = parameters.load(scale=options.scale)
     findings, places = check.check_all(scale, settings, Path("data"), fetch.configured_mirror())
@@ -371,9 +380,10 @@ def run_score(options: argparse.Namespace) -> int:
 
 def score_with_members(options: argparse.Namespace, videos: list[Path]) -> int:
     """Score videos with the trained members of an experiment; 1 where one of several has no score."""
-    from rescore.engine import lock, parameters
+    from rescore.engine import lock
     from rescore.experiments import score_video, score_videos
     from rescore.reporting import scored_frames
+    from rescore.systems import parameters
 
     scale, settings = parameters.load(scale=options.scale)
     runs = Path("runs") / scale
@@ -454,9 +464,9 @@ def run_parity(options: argparse.Namespace) -> int:
 
 
 def run_audit(options: argparse.Namespace) -> int:
-    from rescore.engine import parameters
     from rescore.scoring.audit import run
     from rescore.sources import fetch
+    from rescore.systems import parameters
 
     _, settings = parameters.load()
     if options.output is not None and (options.output.is_dir() or options.output.suffix not in (".csv", ".parquet")):
@@ -559,8 +569,8 @@ def run_judge(options: argparse.Namespace) -> int:
 
 
 def run_rehearse(options: argparse.Namespace) -> int:
-    from rescore.engine import parameters
     from rescore.experiments import rehearse
+    from rescore.systems import parameters
 
     scale, settings = parameters.load(scale=options.scale)
     if scale == "open":
@@ -592,6 +602,9 @@ def run_conform(options: argparse.Namespace) -> int:
 def run_settings(options: argparse.Namespace) -> int:
     from rescore.systems import settings
 
+    if options.system:
+        print(settings.described(options.system))
+        return 0
     print("\n".join(f"written: {name}" for name in settings.write()) or "params.yaml says what systems declare")
     return 0
 
@@ -626,8 +639,8 @@ def run_explain(options: argparse.Namespace) -> int:
 def run_replicate(options: argparse.Namespace) -> int:
     import subprocess
 
-    from rescore.engine import parameters
     from rescore.scoring import replication
+    from rescore.systems import parameters
 
     scale, _ = parameters.load(scale="demo")
     parameters.load(scale=options.again)
@@ -750,11 +763,15 @@ COMMANDS = {
         "try systems at the smallest sizes on made-up data: predictions, headers, killed runs; exit 1 where one fails",
         add_conform,
     ),
-    "settings": Command(run_settings, "write the sections that systems declare into params.yaml, with their schema"),
+    "settings": Command(
+        run_settings,
+        "write the sections that systems declare into params.yaml, with their schema; or show those of a system",
+        add_settings,
+    ),
     "dvc-yaml": Command(run_dvc_yaml, "write dvc.yaml from the workflow, which is its only truth", add_dvc_yaml),
     "explain": Command(
         run_explain,
-        "the whole way back of one number: scores, predictions, checkpoint, data, code",
+        "the whole lineage of one number: scores, predictions, checkpoint, data, code",
         add_explain,
         in_root=lambda options: False,
     ),
@@ -815,6 +832,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             checkout.check_root(f"rescore {options.command}")
         if options.command not in ("step", "serve", "doctor"):
             checkout.settle_user()
+        if options.command not in ("serve", "doctor"):
+            outside.settle(copy=options.command != "step")
         # Before anything loads NumPy. A step follows its rule; what a run starts, a run's server too, has the run's environment.
         if options.command not in ("step", "serve"):
             arithmetic.prepare()

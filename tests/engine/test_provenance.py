@@ -239,4 +239,4 @@ def test_only_the_rooms_that_compute_import_torch(path):
         )
     }
     room = path.relative_to(provenance.ROOT).parts[0]
-    assert room in step_server.FRAMEWORK_ROOMS or not names & {"torch", "torchvision"}
+    assert room in step_server.FRAMEWORK_LAYERS or not names & {"torch", "torchvision"}

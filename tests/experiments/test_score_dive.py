@@ -12,10 +12,11 @@ from rescore import cli
 from rescore.engine.errors import RescoreError
 from rescore.experiments.score_dive import DivePrediction, describe, network_input, read_vocabulary, score_dive
 from rescore.manifests.videos import Container
-from rescore.models.authors_weights import Network, save_authors_weights
+from rescore.models.authors_weights import Network
 from rescore.models.c3d_avg import C3DAverage
 from rescore.models.mscadc import MSCADC
 from rescore.models.preprocess import preprocess
+from tests.authors_files import save_authors_weights
 
 WORDS = {"2": "a", "3": "very", "4": "good", "5": "dive", "6": "indeed"}
 

@@ -10,10 +10,10 @@ from rescore.models.authors_weights import (
     authors_names,
     authors_network,
     load_authors_weights,
-    save_authors_weights,
 )
 from rescore.models.c3d_avg import C3DAverage
 from rescore.models.mscadc import MSCADC
+from tests.authors_files import save_authors_weights
 
 WIDTHS = {"width": 1 / 32, "vocabulary": 7, "caption_hidden": 4, "caption_embedding": 4}
 ALL = ("score", "classes", "caption")

@@ -100,7 +100,7 @@ def test_every_cell_follows_from_its_predictions(demo_tree, table):
         assert {seed.n for seed in seeds} == {int(line.n)}
 
 
-def test_averages_and_yardsticks_say_what_they_are(demo_tree):
+def test_averages_and_baselines_say_what_they_are(demo_tree):
     text = explain(table_of(demo_tree, "table3"), "Diving", "Avg. Corr.", "last_iteration")
     assert "arithmetic mean of the 5 cells' means over seeds" in text
     text = explain(table_of(demo_tree, "table2"), "Perfect observer", "Diving")
@@ -228,7 +228,7 @@ def test_a_large_file_is_not_hashed_but_the_lock_has_its_hash(tree, monkeypatch)
 
 
 def test_scores_alone_say_which_members_fill_a_cell(tree):
-    """Nothing looks them up by the table's words: another list in the scores is another way back."""
+    """Nothing looks them up by the table's words: another list in the scores is another lineage."""
     path = tree / "runs/demo/scores/aqa7_table2.csv"
     table = pd.read_csv(path)
     cell = (table["row"] == "All-action C3D-LSTM") & (table["column"] == "Diving")
@@ -248,7 +248,7 @@ def test_bad_questions_are_answered_with_what_there_is(demo_tree, tmp_path, caps
         explain(table, "All action C3D-LSTM", "Diving")
     with pytest.raises(RescoreError, match="has no column 'Divin', did you mean 'Diving'"):
         explain(table, "All-action C3D-LSTM", "Divin")
-    with pytest.raises(RescoreError, match="no protocol 'last'"):
+    with pytest.raises(RescoreError, match="no selection rule 'last'"):
         explain(table, "All-action C3D-LSTM", "Diving", "last")
     with pytest.raises(RescoreError, match="no such file"):
         explain(table.with_name("aqa7_table7.csv"), "a", "b")

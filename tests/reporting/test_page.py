@@ -237,7 +237,7 @@ def test_claims_are_counted_by_source(demo_tree, demo_page):
     assert agreeing(apart) == apart
 
 
-def test_the_way_back_names_files_hashes_and_members(demo_tree, demo_page):
+def test_the_lineage_names_files_hashes_and_members(demo_tree, demo_page):
     text = demo_page.read_text(encoding="utf-8")
     for name in (
         "runs/demo/zero_shot/predictions.parquet",

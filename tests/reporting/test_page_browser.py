@@ -227,7 +227,7 @@ def test_nothing_overflows(browser, pages, width):
         assert small == 0
 
 
-def test_the_way_back_of_a_cell_opens_and_closes(browser, demo_page):
+def test_the_lineage_of_a_cell_opens_and_closes(browser, demo_page):
     show(browser, demo_page)
     first, second = browser.find_elements("css selector", "#aqa7_table3-rows details.why > summary")[:2]
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", first)

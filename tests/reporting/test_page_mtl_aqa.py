@@ -98,7 +98,7 @@ def test_a_cell_leads_to_its_own_members_alone(tree):
     assert "runs/paper/mtl_aqa/mscadc/score/1059/1/weights.safetensors" in text
     assert "c3d_avg" not in text.split("made from:")[1]
     assert text.count("(in percent), as in the table") == 3
-    # Yardsticks, baselines, differences, and every protocol's choice.
+    # Baselines, differences, and every protocol's choice.
     for line in result[result["reproduced"] != ""].itertuples():
         seeds = seeds_behind(place, line.row, line.column, line.protocol)
         assert f"{round(100 * mean_of(seeds), 10):.2f}" == line.reproduced

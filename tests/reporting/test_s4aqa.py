@@ -1,4 +1,4 @@
-"""S4AQA's section: tables, the page, and the way back of cells and of averages over apparatus."""
+"""S4AQA's section: tables, the page, and the lineage of cells and of averages over apparatus."""
 
 import shutil
 
@@ -57,7 +57,7 @@ def test_the_page_has_a_section_of_the_paper(tree):
     assert "ACTION-NET" in text
 
 
-def test_the_way_back_gives_the_number_again(tree):
+def test_the_lineage_gives_the_number_again(tree):
     place = place_of(tree / "results/paper/tables/s4aqa_mtl_aqa.csv")
     assert members_behind(place, "VAT", "40%") == ["vat/mtl_aqa/40"]
     result = read_result(tree / "results/paper/tables/s4aqa_mtl_aqa.csv")
@@ -82,7 +82,7 @@ def test_an_average_names_its_four_members(tree):
         assert found == [f"{system}/rhythmic_gymnastics/40/{name}" for name in APPARATUS.values()]
 
 
-def test_action_nets_way_back_names_its_second_stream(tmp_path):
+def test_action_nets_lineage_names_its_second_stream(tmp_path):
     make_tree(tmp_path, ["rhythmic_gymnastics"], {}, ["rhythmic_gymnastics"])
     place = place_of(tmp_path / "results/paper/tables/s4aqa_rhythmic_gymnastics.csv")
     second = tmp_path / "data/paper/features/rhythmic_gymnastics_static.npy"

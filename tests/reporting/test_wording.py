@@ -1,4 +1,4 @@
-"""Titles, notes and labels: what a scale is worth, and yardsticks explained where they are shown."""
+"""Titles, notes and labels: what a scale is worth, and baselines explained where they are shown."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def test_notes_name_the_level_of_the_intervals(table):
     assert "Difficulty alone" not in text
 
 
-def test_yardsticks_are_explained_where_they_are_shown():
+def test_baselines_are_explained_where_they_are_shown():
     text = note(TABLES["aqa7_table2"], ["Diving", "Difficulty alone"], {"scoring": {"confidence": 0.95}})
     assert text.endswith("Difficulty alone: the announced difficulty, without a look at the video.")
     assert "Perfect observer" not in text

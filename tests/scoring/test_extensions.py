@@ -62,13 +62,13 @@ def write(directory: Path) -> dict[str, Any]:
             paths.append(directory / f"{member.replace('/', '_')}_{seed}.parquet")
             pd.concat(parts).to_parquet(paths[-1])
     tested = base[base["split"] == "test"].assign(experiment="mtl_aqa_baselines", seed=0, iteration=0)
-    yardsticks = [
+    baselines = [
         tested.assign(member="observer/1059", predicted=tested["target"]),
         tested.assign(member="label_only/1059", predicted=generator.normal(size=len(tested))),
         tested.assign(member="observer/140", predicted=np.nan),  # another table's, not read
     ]
     paths.append(directory / "baselines.parquet")
-    pd.concat(yardsticks).to_parquet(paths[-1])
+    pd.concat(baselines).to_parquet(paths[-1])
     return {
         "predictions": paths,
         "rows": [directory / "rows.parquet"],

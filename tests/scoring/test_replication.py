@@ -1,4 +1,4 @@
-"""A second run is counted by the first one's intervals for as many trainings, rows as clusters."""
+"""A held-out run is counted by the first one's intervals for as many trainings, rows as clusters."""
 
 import numpy as np
 import pandas as pd

@@ -15,7 +15,7 @@ from rescore.scoring.scores import COLUMNS
 from tests.scoring.conftest import PAPERS
 
 PAPER = PAPERS / "aqa7" / "paper.yaml"
-YARDSTICKS = {"Perfect observer": "observer", "Difficulty alone": "difficulty"}
+BASELINES = {"Perfect observer": "observer", "Difficulty alone": "difficulty"}
 ACTION_TITLES = ["Diving", "Gymvault", "Skiing", "Snowboard", "Sync. Dive 3m", "Sync. Dive 10m"]
 EXPERIMENTS = {
     "table2": ["all_action"],
@@ -58,7 +58,7 @@ def test_table2_cells(files, settings, tmp_path, protocol, iteration):
 
 def test_what_has_no_iterations_is_given_once(files, settings, tmp_path):
     table = scores(files, "table2", settings, tmp_path)
-    once = ["Single-action C3D-SVR", *YARDSTICKS]
+    once = ["Single-action C3D-SVR", *BASELINES]
     assert table[table["row"].isin(once)]["protocol"].unique().tolist() == [NOTHING_CHOSEN]
     assert NOTHING_CHOSEN not in set(table[~table["row"].isin(once)]["protocol"])
     assert value(table, "Single-action C3D-SVR", "Diving", NOTHING_CHOSEN)["seeds"] == 1
@@ -67,15 +67,15 @@ def test_what_has_no_iterations_is_given_once(files, settings, tmp_path):
     assert zero_shot[zero_shot["row"] == "Random Wts./Ini."]["seeds"].eq(2).all()
 
 
-def test_yardsticks_are_the_correlation_of_what_is_known_with_the_score(files, settings, tmp_path):
+def test_baselines_are_the_correlation_of_what_is_known_with_the_score(files, settings, tmp_path):
     table, rows = scores(files, "table2", settings, tmp_path), pd.read_parquet(files["rows"])
     tested = rows[(rows["split"] == "test") & (rows["action"] == "diving")]
-    for row, column in YARDSTICKS.items():
+    for row, column in BASELINES.items():
         cell = value(table, row, "Diving", NOTHING_CHOSEN)
         assert cell["value"] == pytest.approx(spearmanr(tested["score"], tested[column]).statistic)
         assert (cell["n"], cell["seeds"]) == (12, 1)
     fine_tuning = scores(files, "table4", settings, tmp_path)
-    assert set(YARDSTICKS) < set(fine_tuning["row"])
+    assert set(BASELINES) < set(fine_tuning["row"])
 
 
 def test_table2_averages_follow_from_its_cells(files, settings, tmp_path):
@@ -100,7 +100,7 @@ def test_table3_averages_leave_the_diagonal_out(files, settings, tmp_path):
         assert average["value"] == pytest.approx(float(arithmetic_mean(cells)))
         by_z = value(table, row, "Avg. Corr. (Fisher's z)", protocol, "fisher_z_average")
         assert by_z["value"] == pytest.approx(float(fisher_z_average(cells)))
-    assert set(mine["row"]) == {"Random Wts./Ini.", *ACTION_TITLES, "Multi-action", *YARDSTICKS}
+    assert set(mine["row"]) == {"Random Wts./Ini.", *ACTION_TITLES, "Multi-action", *BASELINES}
 
 
 def test_table4_takes_its_own_test_samples(files, settings, tmp_path):
@@ -135,11 +135,11 @@ def test_constant_predictions_leave_the_cell_and_its_average_undefined(files, se
     assert value(table, "All-action C3D-LSTM", "Skiing", "last_iteration")["value"] > 0
 
 
-def test_what_is_not_known_of_every_sample_is_no_yardstick(files, settings, tmp_path):
+def test_what_is_not_known_of_every_sample_is_no_baseline(files, settings, tmp_path):
     rows = pd.read_parquet(files["rows"]).drop(columns="observer")
     rows.loc[rows.index[rows["split"] == "test"][0], "difficulty"] = np.nan
     rows.to_parquet(files["rows"])
-    assert not set(YARDSTICKS) & set(scores(files, "table2", settings, tmp_path)["row"])
+    assert not set(BASELINES) & set(scores(files, "table2", settings, tmp_path)["row"])
 
 
 @pytest.mark.parametrize("table", list(EXPERIMENTS))

@@ -13,14 +13,15 @@ from rescore.engine import (
     checkout,
     libraries,
     lock,
-    parameters,
+    outside,
     processes,
     repair,
     step_server,
 )
 from rescore.engine.errors import RescoreError
+from rescore.engine.parameters import SCHEMA
 from rescore.experiments import plan
-from rescore.systems import declaration, files, registry
+from rescore.systems import declaration, files, parameters, registry
 from rescore.systems.common import repetition
 from rescore.engine import provenance
 from rescore.engine.provenance import code_hash, module_of
@@ -89,8 +90,11 @@ def check_unchanged():
 
 try:
     lock.check_engine(snakemake.__version__, RECORD_FORMAT_VERSION)
+    # Of a config that is not what it should be, the schema's check below says why.
+    os.environ[outside.VARIABLE] = canonical_json(outside.section(config))
+    outside.settle(copy=workflow.is_main_process)
     SCALE, SETTINGS = parameters.from_config(
-        config, None, Path(workflow.basedir) / parameters.SCHEMA, "params.yaml"
+        config, None, Path(workflow.basedir) / SCHEMA, "params.yaml"
     )
     check_unchanged()
     if workflow.is_main_process and not ONLY_ASKS:
@@ -107,7 +111,12 @@ except RescoreError as error:
 workflow.register_envvars(
     *(
         name
-        for name in ("RESCORE_MIRROR", "RESCORE_PARAMETERS", "TORCH_HOME")
+        for name in (
+            "RESCORE_MIRROR",
+            "RESCORE_PARAMETERS",
+            outside.VARIABLE,
+            "TORCH_HOME",
+        )
         if name in os.environ
     )
 )
@@ -188,7 +197,7 @@ GPU = min(1, SETTINGS["multitask"]["gpus"])
 def code(step, scale=SCALE):
     """Hash of the code that a step (module.function) can reach, and the arithmetic that it is computed in."""
     resolved = SETTINGS if scale == SCALE else parameters.resolve(config, scale)
-    computes = step.split(".")[0] in step_server.FRAMEWORK_ROOMS
+    computes = step.split(".")[0] in step_server.FRAMEWORK_LAYERS
     planned = arithmetic.planned(
         resolved["arithmetic"], resolved["threads"] if computes else None
     )
@@ -224,8 +233,11 @@ def options(wildcards, input, output):
         if name == "beside" or not len(value):
             continue
         paths = [value] if isinstance(value, str) else value
-        paths = [path.removesuffix("/SOURCE.json") for path in map(str, paths)]
-        words += [f"--{name.replace('_', '-')}", *map(shlex.quote, paths)]
+        paths = [
+            path.parent if path.name == fetch.RECORD else path
+            for path in map(Path, paths)
+        ]
+        words += [f"--{name.replace('_', '-')}", *map(shlex.quote, map(str, paths))]
     return " ".join(words)
 
 

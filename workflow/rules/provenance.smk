@@ -5,7 +5,7 @@ import re
 
 import subprocess
 
-from rescore.engine import repair, step_server
+from rescore.engine import mounting, repair, step_server
 from rescore.engine.errors import raise_together
 from rescore.reporting import paper_problems
 
@@ -59,8 +59,8 @@ if workflow.is_main_process:
         raise WorkflowError(str(error))
 
 
-def room_of_step(rule):
-    """The room of src/rescore that a rule's step belongs to; None where it calls none."""
+def layer_of_step(rule):
+    """The layer of src/rescore that a rule's step belongs to; None where it calls none."""
     command = rule.shellcmd or ""
     if "{params.step}" in command:
         return rule.params.step.split(".")[0]
@@ -69,14 +69,21 @@ def room_of_step(rule):
 
 
 # The files that decide what a run makes, as they were when it was planned.
-PLANNED = provenance.tree_hash(provenance.WORKFLOW)
+def planned():
+    return [
+        provenance.tree_hash(provenance.WORKFLOW),
+        *(provenance.tree_hash(["."], folder) for folder in mounting.folders_outside()),
+    ]
+
+
+PLANNED = planned()
 
 
 # On a cluster these run where the run was started: they take seconds, waiting in a queue takes longer, and what fetches needs
 # a network that computing nodes often lack.
 NEAR = {"sources", "scoring", "reporting"}
 workflow.localrules(
-    *(rule.name for rule in workflow.rules if room_of_step(rule) in NEAR)
+    *(rule.name for rule in workflow.rules if layer_of_step(rule) in NEAR)
 )
 
 
@@ -121,9 +128,9 @@ onstart:
 
 onsuccess:
     lock.seal(ROOMS, is_output)
-    if provenance.tree_hash(provenance.WORKFLOW) != PLANNED:
+    if planned() != PLANNED:
         raise WorkflowError(
-            f"{', '.join(provenance.WORKFLOW)}: something there was edited while the run was going on. What was made belongs "
+            f"{', '.join([*provenance.WORKFLOW, *map(str, mounting.folders_outside())])}: something there was edited while the run was going on. What was made belongs "
             "to the state before; run again to bring it up to date."
         )
 

@@ -14,7 +14,7 @@ def mtl_aqa_shown(name):
     return [f"{folder}/{name}" for folder in shown]
 
 
-# The control of the intervals, where `rescore replicate` has run this scale a second time; a tracked file.
+# The control of the intervals, where `rescore replicate` has made a held-out run of this scale; a tracked file.
 REPLICATION = [
     path for path in (f"workflow/replication/{SCALE}.csv",) if Path(path).is_file()
 ]
@@ -150,7 +150,7 @@ REPORTED = {
             "curves": [
                 f"{folder}/curve.csv"
                 for member, folders in PREDICTED["mtl_aqa"].items()
-                if member.endswith(f"/{WHOLE}")
+                if member.split("/")[-1] == WHOLE
                 for folder in folders
             ],
         },
@@ -296,7 +296,7 @@ step(
         "controls": CONTROLS,
         "audit": f"{RESULTS}/audit.csv",
         "errors": f"{RESULTS}/tables/error_measures.csv",
-        # Declarations, what is read through --runs (plots, the way back), and what is made along with the page: figures that it
+        # Declarations, what is read through --runs (plots, the lineage), and what is made along with the page: figures that it
         # draws itself, and the tables for a paper's appendix.
         "beside": [
             *(f"papers/{name}/paper.yaml" for name in PAPERS),

@@ -58,7 +58,6 @@ def experiment_step(experiment, of):
     folder = experiment.folder({name: f"{{{name}}}" for name in patterns})
     gpus = GPU if experiment.gpu and not experiment.sources else 0
     spread = SETTINGS["multitask"]["gpus"] if experiment.spread else 0
-    name = "/".join(["logs", of.scale, folder])
     step(
         experiment.rule,
         experiment.step,
@@ -76,7 +75,7 @@ def experiment_step(experiment, of):
             for option, file in experiment.writes.items()
         },
         settings_read(experiment, of),
-        log=f"{name}.log",
+        log=f"logs/{of.scale}/{folder}.log",
         scale=of.scale,
         told=telling(experiment, of),
         wildcards=patterns,
@@ -92,6 +91,7 @@ def experiment_step(experiment, of):
 
 
 try:
+    registry.trainings()  # two systems of one member's name: said now, not when its members are scored
     VIDEO_EXPERIMENTS = registry.on_videos() if SCALE != "open" else []
     for experiment in VIDEO_EXPERIMENTS:
         members, there = experiment.members(SETTINGS), experiment.runs(SETTINGS)

@@ -32,7 +32,6 @@ BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 """Always 1; the workflow engine sets it, and those above, to a job's share of the cores."""
 READERS = ("numpy", "torch", "cv2", "pyarrow")
 """Libraries that read the variables when they load."""
-NEEDED = ("avx2", "fma")
 
 
 def processor_flags() -> frozenset[str]:
@@ -108,14 +107,6 @@ def follow(planned_as: str) -> None:
         raise RescoreError(
             f"{', '.join(late)} loaded before arithmetic '{mode}' was set. Start the step as a process of its own."
         )
-
-
-def unmet() -> list[str]:
-    """What this machine lacks for portable arithmetic, a sentence each."""
-    if platform.machine() not in ("x86_64", "AMD64"):
-        return [f"the processor is {platform.machine()}; the reference was computed on x86-64"]
-    missing = [flag for flag in NEEDED if processor_flags() and flag not in processor_flags()]
-    return [f"the processor has no {flag}" for flag in missing]
 
 
 def in_use() -> dict[str, Any]:

@@ -138,7 +138,7 @@ def render() -> str:
     stage = {
         "cmd": "snakemake --cores all",
         "deps": list(DEPENDENCIES),
-        "params": ["scale", "defaults", "scales"],
+        "params": ["scale", "outside", "defaults", "scales"],
         "outs": outputs_of_stage(engine_outputs(SCALE), SCALE),
     }
     metrics = ["results/${scale}/metrics.json", "results/open/metrics.json"]

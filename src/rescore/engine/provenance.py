@@ -12,11 +12,12 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
+import importlib.util
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 PACKAGE = "rescore"
@@ -30,6 +31,16 @@ WRITES = ("errors", "measured", "parameters", "storage")
 """What of the engine has a part in what a step writes; all else of it, and the command line, decides how and when a step runs.
 The arithmetic stands beside the hash."""
 
+ELSEWHERE: dict[str, Path] = {}
+"""Packages that lie outside of the tree, by the name that they are imported by (engine.outside); they count like the tree's."""
+
+
+def add(packages: Mapping[str, Path]) -> None:
+    """Let packages count that lie elsewhere: their folders by name."""
+    ELSEWHERE.update(packages)
+    for cached in (imported_files, import_closure, code_hash):
+        cached.cache_clear()
+
 
 def module_of(step: str) -> str:
     """The module of a step as rules name it: `clips.store.write_clips` is of this package, a package by version names itself."""
@@ -38,20 +49,35 @@ def module_of(step: str) -> str:
 
 
 def module_path(module: str) -> Path | None:
-    """The source file of a module of this package, or None where the name is no module (an attribute, say).
+    """The source file of a module of this package or of one elsewhere, or None where the name is no module (an attribute, say).
 
     For anything of a package by version it is the file that names the version.
     """
-    first = module.split(".")[0]
+    first, *rest = module.split(".")
     if first in BY_VERSION:
         return ROOT.parent / first / "__init__.py"
-    if first != PACKAGE:
+    base = ROOT.joinpath(*rest) if first == PACKAGE else None
+    for name, folder in by_depth():
+        if f"{module}.".startswith(f"{name}."):
+            base = folder.joinpath(*module.removeprefix(name).split(".")[1:])
+            break
+    if base is None:
         return None
-    base = ROOT.joinpath(*module.split(".")[1:])
-    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
-        if candidate.is_file():
-            return candidate
-    return None
+    files = [base / "__init__.py"] if base in ELSEWHERE.values() else [base.with_suffix(".py"), base / "__init__.py"]
+    return next((file for file in files if file.is_file()), None)
+
+
+def by_depth() -> list[tuple[str, Path]]:
+    """Packages elsewhere, those inside of others first."""
+    return sorted(ELSEWHERE.items(), key=lambda pair: (-len(pair[1].parts), -len(pair[0]), pair[0]))
+
+
+def place_of(path: Path) -> PurePath:
+    """A file's path as hashes have it: below the package that it is imported in, wherever that lies on this machine."""
+    for name, folder in by_depth():
+        if path.is_relative_to(folder):
+            return PurePath(*name.split("."), path.relative_to(folder))
+    return path.relative_to(ROOT.parent)
 
 
 @dataclass(frozen=True)
@@ -59,7 +85,8 @@ class Source:
     """What counts of a module."""
 
     names: tuple[str, ...]
-    """What it imports anywhere, inside functions too (imports are lazy where they are slow): modules, or names in them."""
+    """What it imports anywhere, inside functions too (imports are lazy where they are slow): modules, or names in them, as
+    written: relative ones with their dots."""
     scans: str
     """Value of its `SCANS`: it reads this module of every folder beside it; empty where it scans nothing."""
     reads_templates: bool
@@ -106,21 +133,35 @@ def analysed(tree: ast.Module) -> Source:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.update([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
+        elif isinstance(node, ast.ImportFrom):
+            inside = [node.module] if node.module else []
+            names.update("." * node.level + ".".join([*inside, alias.name]) for alias in node.names)
+            names.update("." * node.level + module for module in inside)
         elif isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["SCANS"]:
             scans = str(ast.literal_eval(node.value))
         loads = loads or (isinstance(node, ast.Name) and node.id == "PackageLoader")
-    own = sorted(name for name in names if name.split(".")[0] in (PACKAGE, *BY_VERSION))
-    return Source(tuple(own), scans, loads, hashlib.sha256(repr(meaning(tree)).encode()).hexdigest())
+    return Source(tuple(sorted(names)), scans, loads, hashlib.sha256(repr(meaning(tree)).encode()).hexdigest())
 
 
 @functools.cache
 def imported_files(path: Path) -> frozenset[Path]:
-    """Source files of this package that a file imports, or reads by scanning."""
-    source = source_of(path)
-    scanned = path.parent.glob(f"*/{source.scans}.py") if source.scans else ()
-    return frozenset([*scanned, *(target for name in source.names if (target := module_path(name)))])
+    """Source files of this package, and of those elsewhere, that a file imports or reads by scanning."""
+    source, package = source_of(path), ".".join(place_of(path).parts[:-1])
+    read = [*scanned_files(path.parent, package, source.scans)] if source.scans else []
+    for name in source.names:
+        # One that leaves its package by too many dots cannot be imported either.
+        with contextlib.suppress(ImportError):
+            target = module_path(importlib.util.resolve_name(name, package))
+            read += [target] if target else []
+    return frozenset(read)
+
+
+def scanned_files(folder: Path, package: str, name: str) -> Iterator[Path]:
+    """The module of a name in every folder of a package, those that lie elsewhere included."""
+    yield from folder.glob(f"*/{name}.py")
+    for known, place in ELSEWHERE.items():
+        if known.rpartition(".")[0] == package and (place / f"{name}.py").is_file():
+            yield place / f"{name}.py"
 
 
 @functools.cache
@@ -143,7 +184,7 @@ def import_closure(module: str) -> tuple[Path, ...]:
             waiting += imported_files(path) - plumbing
     reading = (path for path in found if source_of(path).reads_templates)
     templates = {file for path in reading for file in path.parent.glob("templates/*") if file.is_file()}
-    return tuple(sorted(found | templates))
+    return tuple(sorted(found | templates, key=place_of))
 
 
 def meaning(node: Any) -> Any:
@@ -183,7 +224,7 @@ def code_hash(module: str) -> str:
     """First 16 hexadecimal digits of the SHA-256 over the import closure's relative paths and contents."""
     digest = hashlib.sha256()
     for path in import_closure(module):
-        digest.update(f"{path.relative_to(ROOT.parent).as_posix()}\0".encode())
+        digest.update(f"{place_of(path).as_posix()}\0".encode())
         digest.update(content(path) + b"\0")
     return digest.hexdigest()[:16]
 

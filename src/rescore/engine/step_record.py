@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rescore.engine import arithmetic, provenance
+from rescore.engine import arithmetic, mounting, provenance
 from rescore.engine.errors import RescoreError
 from rescore.engine.libraries import LIBRARIES, MODULES
 from rescore.engine.storage import canonical_json, sha256_file, sha256_text, write_json
@@ -86,6 +86,18 @@ def code_version() -> dict[str, Any]:
         return {"commit": None, "dirty": None, "why": why}
     changes, _ = git("status", "--porcelain", "--", *CODE)
     return {"commit": commit, "dirty": None if changes is None else bool(changes)}
+
+
+def outside(step: str) -> dict[str, str]:
+    """Systems outside of the tree that a step reaches, and where each comes from: its distribution, or its folder and commit."""
+    found = {}
+    for place in mounting.origins(provenance.module_of(step)).values():
+        commit = None if place.package else git("-C", str(place.folder), "rev-parse", "HEAD")[0]
+        changes = commit and git("-C", str(place.folder), "status", "--porcelain", "--", ".")[0]
+        found[place.name] = ", ".join(
+            [place.origin, *([f"commit {commit}"] if commit else []), *(["changed since"] if changes else [])]
+        )
+    return found
 
 
 def versions() -> dict[str, str]:
@@ -169,7 +181,7 @@ def run_recorded(
         "seeds": {name: settings[name] for name in ("seed", "first_training", "seeds") if name in settings}
         if settings
         else {},
-        "code": {**code_version(), "hash": hashed},
+        "code": {**code_version(), "hash": hashed, **({"outside": others} if (others := outside(step)) else {})},
         "inputs": kept,
         "outputs": outputs,
         "versions": versions(),

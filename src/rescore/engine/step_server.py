@@ -4,9 +4,9 @@ Importing pandas, scipy and matplotlib takes about 2 seconds and torch 2 more, w
 workflow starts a server when it starts its first job (`start`), and `rescore step` hands its command, environment and standard
 streams over a socket (`forward`) and waits. The server loads libraries alone, none of this package's modules beside those that
 serve: a step reads its code when it runs, as it does without a server. The framework is loaded in a process of its own, forked
-when the first step asks that may compute with it; steps of all other rooms never have it in memory.
+when the first step asks that may compute with it; steps of all other layers never have it in memory.
 
-    snakemake ──► server (plain libraries) ──fork──► step (rooms without torch)
+    snakemake ──► server (plain libraries) ──fork──► step (layers without torch)
                      └─fork at first need─► server (with torch) ──fork──► step (models, features, training, systems, experiments)
 
 Where no server answers (another machine of a cluster, another environment, `rescore step` by hand) the step runs in the process
@@ -47,7 +47,7 @@ PLAIN = (
     "yaml",
 )
 FRAMEWORK = ("torch", "torch.nn.functional", "torch.utils.flop_counter")
-FRAMEWORK_ROOMS = ("models", "features", "training", "systems", "experiments")  # the rooms that may import torch
+FRAMEWORK_LAYERS = ("models", "features", "training", "systems", "experiments")  # the layers that may import torch
 LOOK = 0.5  # seconds between looks whether the run still lives
 ENDED = 75  # exit status of a step that ended without a word (EX_TEMPFAIL): killed, most likely
 
@@ -94,7 +94,7 @@ def forward(function: str, arguments: Sequence[str]) -> int | None:
     """Let the run's server run a step.
 
     Args:
-        function: what the step is, as room.module.function.
+        function: what the step is, as layer.module.function.
         arguments: the whole command line behind `rescore`.
 
     Returns:
@@ -103,7 +103,7 @@ def forward(function: str, arguments: Sequence[str]) -> int | None:
     directory, _, home = os.environ.get(VARIABLE, "").partition(os.pathsep)
     if not directory or home != _home():
         return None
-    kind = "framework" if function.split(".")[0] in FRAMEWORK_ROOMS else "plain"
+    kind = "framework" if function.split(".")[0] in FRAMEWORK_LAYERS else "plain"
     environment = {name: value for name, value in os.environ.items() if name != VARIABLE}
     request = {
         "arguments": list(arguments),

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from rescore.engine import arithmetic, step_record
+from rescore.engine import arithmetic, mounting, step_record
 from rescore.engine.errors import RescoreError
 from rescore.engine.parameters import merge
 from rescore.engine.storage import load_arrays, read_table, write_json
@@ -57,9 +57,9 @@ def settings() -> dict[str, Any]:
 
 @functools.cache
 def families() -> dict[str, Callable[[Stage], list[Path]]]:
-    """What is tried, by title: trainings before all systems, then each system's."""
+    """What is tried, by title: trainings before all systems, then each of the tree's: the list is the reference's."""
     found = {name: family.load("rescore.experiments") for name, family in upstream.TRIED.items()}
-    for declaration in registry.found().values():
+    for declaration in (one for name, one in registry.found().items() if name not in mounting.mounted()):
         package = registry.package_of(declaration)
         found |= {name: family.load(package) for name, family in getattr(declaration, "TRIED", {}).items()}
     return found

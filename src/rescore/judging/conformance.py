@@ -18,13 +18,13 @@ from typing import Any
 
 import pandas as pd
 
-from rescore.engine import parameters, provenance, steps
+from rescore.engine import provenance, steps
 from rescore.engine.errors import RescoreError
 from rescore.engine.storage import load_arrays, read_table
 from rescore.experiments import states
 from rescore.scoring.papers import Paper, read_papers
 from rescore.scoring.predictions import COLUMNS, read_predictions
-from rescore.systems import registry, trainings
+from rescore.systems import parameters, registry, trainings
 from rescore.systems.common import rehearsal
 from rescore.systems.common.rehearsal import Stage
 from rescore.systems.common.training_sets import WHOLE

@@ -1,4 +1,4 @@
-"""The MTL-AQA authors' checkpoints: one state dict per module, under their names, to and from this package's networks.
+"""The MTL-AQA authors' checkpoints: one state dict per module, under their names, into this package's networks.
 
 A directory holds `model_CNN.pth`, `model_my_fc6.pth`, ... or, as their training writes them, `model_CNN_<epoch>.pth`. Only
 C3D-AVG has `model_my_fc6`, and a network trained without a task lacks that task's file, so a directory describes its network.
@@ -7,11 +7,9 @@ C3D-AVG has `model_my_fc6`, and a network trained without a task lacks that task
 import re
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from rescore.engine.errors import RescoreError, raise_together
-from rescore.engine.storage import atomic_path
 from rescore.models.c3d_avg import C3DAverage
 from rescore.models.mscadc import MSCADC
 from rescore.models.state_dicts import differences, read_state_dict
@@ -149,16 +147,3 @@ def authors_network(directory: Path, epoch: int | None = None) -> Network:
     network = build(tasks, **size)
     load_authors_weights(network, directory, epoch)
     return network.eval()
-
-
-def save_authors_weights(network: Network, directory: Path) -> None:
-    """Write a network as the authors do: one state dict per module, `<module>.pth`, each atomically."""
-    names, state = authors_names(network), network.state_dict()
-    for module in dict.fromkeys(module for module, _ in names.values()):
-        entries = {
-            entry: state[name].detach().cpu().clone(memory_format=torch.contiguous_format)
-            for name, (owner, entry) in names.items()
-            if owner == module
-        }
-        with atomic_path(directory / f"{module}.pth") as temporary:
-            torch.save(entries, temporary)

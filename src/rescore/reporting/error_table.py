@@ -18,7 +18,7 @@ COLUMNS = [*MEASURED, "origin"]
 HEADINGS = {
     "member": "Member",
     "data": "Data set, action",
-    "protocol": "Protocol",
+    "protocol": "Selection rule",
     "n": "n",
     "seeds": "Seeds",
     "spearman": "rho",

@@ -1,4 +1,4 @@
-"""`rescore explain`: the whole way back of one number, from the table to the sources, as text."""
+"""`rescore explain`: the whole lineage of one number, from the table to the sources, as text."""
 
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,7 @@ def choose(result: pd.DataFrame, table: Path, row: str, column: str, protocol: s
             valid = (
                 nearest(protocol, known) if known - {""} else "it has none: nothing was chosen; leave --protocol out"
             )
-            raise RescoreError(f"{table}: this cell has no protocol '{protocol}', {valid}")
+            raise RescoreError(f"{table}: this cell has no selection rule '{protocol}', {valid}")
     return records(mine)
 
 
@@ -192,12 +192,12 @@ def explain(
     Args:
         table: results/<scale>/tables/<paper>_<table>.csv.
         row, column: of the cell, spelled as in the table.
-        protocol: one protocol; None: all that the cell has.
+        protocol: a selection rule; None: all that the cell has.
         step_records: folder of step records; None: runs/<scale>/records.
         lock: the provenance lock; None: workflow/provenance/<scale>.lock.jsonl.
 
     Raises:
-        RescoreError: no such table, cell or protocol, or a file of the chain is damaged.
+        RescoreError: no such table, cell or selection rule, or a file of the chain is damaged.
     """
     place_of(table, {})  # refuses what stands in no results tree
     if not table.is_file():
@@ -205,7 +205,7 @@ def explain(
     papers = read_papers(table.absolute().parents[3] / FOLDER)
     place = place_of(table, papers)
     lines = choose(read_result(table), table, row, column, protocol)
-    table_of(table.stem, papers)  # a copy under another name would be told the way back of nothing
+    table_of(table.stem, papers)  # a copy under another name would be told the lineage of nothing
     provenance = read_provenance(step_records or place.records, lock or place.lock)
     members = members_behind(place, row, column)
     text = [f"{place.paper} {place.table} ({papers[place.paper].title}), scale {place.scale}"]

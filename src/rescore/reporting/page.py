@@ -435,7 +435,7 @@ def page(
         settings: `scale`, `sources`, `scoring`.
         not_run: JSON list of {what, why, command}: what this machine did not run.
         runs: runs/<scale>, beside the results tree that the tables are in: predictions, scores and checkpoints, for plots and
-            the way back; None: tables and figures alone.
+            the lineage; None: tables and figures alone.
         step_records: folder of step records; what is not there is said to be not recorded.
         papers: the folder of the papers' declarations.
 

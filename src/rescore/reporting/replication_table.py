@@ -1,4 +1,4 @@
-"""The control of the prediction intervals as a table and a section of the page: how often a second run lay inside."""
+"""The control of the prediction intervals as a table and a section of the page: how often a held-out run lay inside."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from rescore.reporting.tables import records
 from rescore.reporting.wording import scale_line
 from rescore.scoring.replication import COLUMNS
 
-TITLE = "Replication: this run predicted, a second one held against it"
+TITLE = "Replication: this run predicted, a held-out run stands against it"
 HEADINGS = ["Table", "Cells", "Inside", "Share", "95% interval of the share", "Clusters", "Median half width"]
 NOTE = (
     "The whole scale was run again on the same videos with other trainings, backbones included. A cell is inside where the second"

@@ -1,4 +1,4 @@
-"""What the page shows of one results table: its lines with intervals to draw, its reasons once each, and its way back."""
+"""What the page shows of one results table: its lines with intervals to draw, its reasons once each, and its lineage."""
 
 import itertools
 import json
@@ -133,10 +133,10 @@ def reasons_of(result: pd.DataFrame) -> list[dict[str, Any]]:
     return records(counted[(counted["count"] >= OFTEN) & (counted["reason"] != "")])
 
 
-NO_WAY_BACK: dict[str, Any] = {"members": [], "command": ""}
+NO_LINEAGE: dict[str, Any] = {"members": [], "command": ""}
 
 
-def way_back(path: Path, place: Place, line: Mapping[str, Any]) -> dict[str, Any]:
+def lineage(path: Path, place: Place, line: Mapping[str, Any]) -> dict[str, Any]:
     """The members behind a cell, and the command that prints the whole chain."""
     members = members_behind(place, line["row"], line["column"]) if line["reproduced"] else []
     command = f'rescore explain {shown_path(path)} --cell "{line["row"]}" "{line["column"]}"'
@@ -160,7 +160,7 @@ def table_section(
     numbered = {(reason["verdict"], reason["reason"]): number for number, reason in enumerate(reasons, 1)}
     axes = {} if table.characteristics else spans(lines)
     place = place_of(path, papers) if with_runs else None
-    # The way back stands once a cell, in its first line with a number: the page is as large as it may be.
+    # The lineage stands once a cell, in its first line with a number: the page is as large as it may be.
     leading = {(line["row"], line["column"]): line for line in reversed(lines)}
     leading |= {(line["row"], line["column"]): line for line in reversed(lines) if line["reproduced"]}
     shown = [
@@ -170,7 +170,7 @@ def table_section(
             "marks": marks(line, axes[line["column"]]) if line["column"] in axes else marks(line, (0.0, 1.0)),
             "difference": difference(line),
             "footnote": numbered.get((line["verdict"], line["reason"])),
-            **(way_back(path, place, line) if place and line is leading[line["row"], line["column"]] else NO_WAY_BACK),
+            **(lineage(path, place, line) if place and line is leading[line["row"], line["column"]] else NO_LINEAGE),
         }
         for line in lines
     ]

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import nct
 from scipy.stats import t as student_t
 
 Function = Callable[[Any], Any]
@@ -203,15 +202,3 @@ def spread_by_file(value: float, influence: np.ndarray, units: int, file: Traini
     """
     sampling = float(np.square(influence).sum())
     return Spread(value, file.on(sampling), file.degrees, file.shared * sampling, 1, units)
-
-
-def power(shift: Any, spread: Spread, level: float = 0.05) -> np.ndarray:
-    """Probability that the t test tells a mean from 0 that truly is `shift`: noncentral t, `spread` being the true one.
-
-    Args:
-        shift: on the scale.
-        spread: MS, Cov and the numbers of trainings and samples; its mean is not read.
-    """
-    degrees, centre = spread.variance_degrees, shift / np.sqrt(spread.variance)
-    bound = student_t.ppf(1 - level / 2, degrees)
-    return np.asarray(nct.sf(bound, degrees, centre) + nct.cdf(-bound, degrees, centre))

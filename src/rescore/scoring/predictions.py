@@ -117,16 +117,6 @@ def sample_problems(table: pd.DataFrame, rows: pd.DataFrame, samples: int | None
                 yield f"{where}: {len(missing)} of {len(declared)} test samples of {action} are missing: {shown(missing)}"
 
 
-def coverage_problems(table: pd.DataFrame, needed: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
-    """Members, or actions of a member, that a table needs and the file does not hold."""
-    for member, actions in needed.items():
-        found = set(table.loc[table["member"] == member, "action"])
-        if not found:
-            yield f"{member}: no predictions"
-        elif missing := [action for action in actions if action not in found]:
-            yield f"{member}: no predictions for {', '.join(missing)}"
-
-
 def read_columns(path: Path) -> tuple[pd.DataFrame, str]:
     """A file of predictions that has every column, and the remedy for what else may be wrong with it.
 

@@ -1,4 +1,4 @@
-"""How often a second run lies where the first one predicts it: the control of the prediction intervals.
+"""How often a held-out run lies where the first one predicts it: the control of the prediction intervals.
 
 Two runs of one scale on the same videos differ in their trainings alone (`first_training`). A cell of the second is predicted by
 the first's `rerun_low` and `rerun_high`. Cells of a row are filled by the same trained networks, so their outcomes are not
@@ -29,7 +29,7 @@ def paired_cells(first: Path, second: Path) -> pd.DataFrame:
         first, second: `results/<scale>/tables/<paper>_<table>.csv` of two runs.
 
     Returns:
-        `row, column, protocol`, `low` and `high` of the prediction, `value` of the second run and `first` of the first one,
+        `row, column, protocol`, `low` and `high` of the prediction, `value` of the held-out run and `first` of the first one,
         `half_width`, `inside`.
     """
     ours, theirs = (pd.read_csv(path, dtype=str, keep_default_na=False) for path in (first, second))
@@ -119,7 +119,7 @@ def summary_rows(first: Path, second: Path) -> Iterator[dict[str, object]]:
 
 
 def write_replication(first: Path, second: Path, output: Path) -> None:
-    """Count how often the second run lies in the first one's prediction intervals.
+    """Count how often the held-out run lies in the first one's prediction intervals.
 
     Args:
         first, second: folders of result tables of two runs on the same videos.

@@ -1,4 +1,4 @@
-"""The systems that there are: every folder beside this file with a `system.py`."""
+"""The systems that there are: every folder with a `system.py` beside this file, or mounted beside it (engine.outside)."""
 
 import functools
 import importlib
@@ -7,20 +7,64 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from rescore.engine.errors import RescoreError
+from rescore.engine import mounting
+from rescore.engine.errors import RescoreError, raise_together
 from rescore.systems.common.repetition import Training
-from rescore.systems.declaration import Experiment, Rehearsed
+from rescore.systems.declaration import Experiment, Family, Rehearsed
 
 SCANS = "system"
 """Modules that are read here by scanning: the code hash counts them as imported (engine.provenance)."""
+LISTED: Mapping[str, type] = {"EXPERIMENTS": Experiment, "REHEARSED": Rehearsed}
+NAMED: Mapping[str, type] = {"TRAININGS": Training, "TRIED": Family, "TINY": object}
+"""What may be declared, and of what."""
 
 
 @functools.cache
 def found() -> Mapping[str, ModuleType]:
-    """The declarations by folder, in the order of names."""
+    """The declarations by folder: the tree's in the order of names, then those outside of it.
+
+    Raises:
+        RescoreError: systems outside of the tree that cannot be imported, or declarations that are none; all of them together.
+    """
+    known = read_modules(SCANS)
+    problems = [problem for declaration in known.values() for problem in form_problems(declaration)]
+    raise_together("declarations of systems", problems, "mend them (src/rescore/systems/declaration.py).")
+    return known
+
+
+def form_problems(declaration: ModuleType) -> Iterator[str]:
+    """What of a system's declarations is not of its kind."""
+    for name, kind in LISTED.items():
+        value = getattr(declaration, name, ())
+        if not isinstance(value, tuple | list) or not all(isinstance(one, kind) for one in value):
+            yield f"{declaration.__file__}: {name} is no tuple of {kind.__name__}"
+    for name, kind in NAMED.items():
+        value = getattr(declaration, name, {})
+        if not isinstance(value, Mapping) or not all(isinstance(one, kind) for one in value.values()):
+            yield f"{declaration.__file__}: {name} is no dictionary of {kind.__name__} by name"
+
+
+def read_modules(module: str, outside: bool = True) -> dict[str, ModuleType]:
+    """The module of a name of every system that has one, by system.
+
+    Args:
+        module: its name.
+        outside: whether of systems outside of the tree as well.
+
+    Raises:
+        RescoreError: systems outside of the tree that cannot be imported, all of them together.
+    """
     here = Path(__file__).parent
-    names = sorted(path.parent.name for path in here.glob(f"*/{SCANS}.py"))
-    return {name: importlib.import_module(f"rescore.systems.{name}.{SCANS}") for name in names}
+    names = sorted(path.parent.name for path in here.glob(f"*/{module}.py"))
+    read = {name: importlib.import_module(f"rescore.systems.{name}.{module}") for name in names}
+    problems = []
+    for name, place in mounting.mounted(f"{module}.py").items() if outside else ():
+        try:
+            read[name] = importlib.import_module(f"{mounting.PACKAGE}.{name}.{module}")
+        except Exception as error:  # code of others may raise anything
+            problems.append(f"{place.said}: {mounting.import_problem(place, error)}")
+    raise_together("systems that cannot be imported", problems, "mend them, or leave them out of params.yaml.")
+    return read
 
 
 def package_of(declaration: ModuleType) -> str:
@@ -35,11 +79,16 @@ def experiments() -> tuple[Experiment, ...]:
     Raises:
         RescoreError: two have one name in one place.
     """
-    every = tuple(one for declaration in found().values() for one in getattr(declaration, "EXPERIMENTS", ()))
+    declared = {name: getattr(declaration, "EXPERIMENTS", ()) for name, declaration in found().items()}
+    every = tuple(one for mine in declared.values() for one in mine)
     names = [(one.name, bool(one.sources)) for one in every]
     twice = sorted({name for name, real in names if names.count((name, real)) > 1})
     if twice:
-        raise RescoreError(f"src/rescore/systems: experiments of one name: {', '.join(twice)}. Rename all but one.")
+        of = [
+            f"{name} ({', '.join(folder for folder, mine in declared.items() if name in [one.name for one in mine])})"
+            for name in twice
+        ]
+        raise RescoreError(f"systems with experiments of one name: {'; '.join(of)}. Rename all but one.")
     return every
 
 

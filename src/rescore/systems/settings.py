@@ -2,11 +2,11 @@
 
     SETTINGS = {"gdlt": Settings}, SCALES = {"demo": {"gdlt": {...}}} ─► `rescore settings` ─► params.yaml, schema
 
-params.yaml stays what a user reads and edits: only `rescore settings` writes declared defaults over what stands there.
+params.yaml stays what a user reads and edits: only `rescore settings` writes declared defaults over what stands there. Sections
+of systems outside of the tree are never written: what stands there of them overrides their defaults (systems.parameters).
 """
 
 import functools
-import importlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,8 +16,10 @@ from typing import Any
 import yaml
 from pydantic.fields import FieldInfo
 
+from rescore.engine import mounting
 from rescore.engine.errors import RescoreError
-from rescore.engine.parameters import DECLARED_SCHEMA, merge
+from rescore.engine.parameters import DECLARED_SCHEMA, merge, nearest
+from rescore.systems import registry
 from rescore.systems.common.knobs import Knobs
 
 PARAMS = Path("params.yaml")
@@ -29,19 +31,31 @@ HEAD = "# Schema of the sections of params.yaml that systems declare, written by
 
 @functools.cache
 def found() -> Mapping[str, ModuleType]:
-    """The modules `settings.py` of systems, by folder."""
-    names = sorted(path.parent.name for path in Path(__file__).parent.glob("*/settings.py"))
-    return {name: importlib.import_module(f"rescore.systems.{name}.settings") for name in names}
+    """The modules `settings.py` of the tree's systems, by folder."""
+    return registry.read_modules("settings", outside=False)
 
 
-def declared() -> dict[str, type[Knobs]]:
+def found_outside() -> Mapping[str, ModuleType]:
+    """The same of systems outside of the tree.
+
+    Raises:
+        RescoreError: some cannot be imported.
+    """
+    every = registry.read_modules("settings") if mounting.mounted("settings.py") else {}
+    return {name: module for name, module in every.items() if name not in found()}
+
+
+def declared(modules: Mapping[str, ModuleType] | None = None) -> dict[str, type[Knobs]]:
     """Sections by name (`stages.li` is one inside another), in the order of the systems.
+
+    Args:
+        modules: `settings.py` by system; None: the tree's.
 
     Raises:
         RescoreError: two systems declare one section.
     """
     known: dict[str, type[Knobs]] = {}
-    for name, module in found().items():
+    for name, module in (found() if modules is None else modules).items():
         if twice := sorted(set(module.SETTINGS) & set(known)):
             raise RescoreError(f"systems/{name}: section {', '.join(twice)} is another system's too. Rename it.")
         known |= module.SETTINGS
@@ -51,6 +65,17 @@ def declared() -> dict[str, type[Knobs]]:
 def overrides() -> dict[str, dict[str, Any]]:
     """What scales set in these sections: scale, section, values."""
     return functools.reduce(merge, (module.SCALES for module in found().values()), {})
+
+
+def defaults_of(model: type[Knobs]) -> dict[str, Any]:
+    """A section's defaults; what has none is not there."""
+    known = {}
+    for key, field in model.model_fields.items():
+        if is_section(field) and isinstance(field.default, Knobs):
+            known[key] = defaults_of(field.annotation)  # type: ignore[arg-type]
+        elif (value := field.get_default()) is not None:
+            known[key] = value
+    return known
 
 
 def flow(value: Any) -> str:
@@ -92,9 +117,10 @@ def is_section(field: FieldInfo) -> bool:
     return isinstance(field.annotation, type) and issubclass(field.annotation, Knobs)
 
 
-def schema() -> dict[str, Any]:
-    """JSON schema of every declared section; what has a default in it must be there."""
-    return {name: closed(model.model_json_schema()) for name, model in declared().items()}
+def schema(models: Mapping[str, type[Knobs]] | None = None) -> dict[str, Any]:
+    """JSON schema of every declared section, the tree's where none are given; what has a default in it must be there."""
+    models = declared() if models is None else models
+    return {name: closed(model.model_json_schema()) for name, model in models.items()}
 
 
 def closed(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -165,6 +191,19 @@ def written(text: str) -> str:
         for name, values in sections.items():
             lines = put(lines, ["scales", scale, name], value_lines(name, values, "", 4))
     return "\n".join(lines) + "\n"
+
+
+def described(system: str) -> str:
+    """A system's sections as they would stand under `defaults` of params.yaml: what can be overridden there.
+
+    Raises:
+        RescoreError: there is no such system, or it has no settings.
+    """
+    known = {**found(), **found_outside()}
+    if system not in known:
+        raise RescoreError(f"settings: no system '{system}' that has any, {nearest(system, known)}")
+    sections = declared({system: known[system]})
+    return "\n".join(line for name, model in sections.items() for line in section_lines(name, model, 2))
 
 
 def schema_text() -> str:

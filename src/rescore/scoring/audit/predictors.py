@@ -17,7 +17,7 @@ from rescore.scoring.audit.released import Released, Split
 from rescore.scoring.correlation import MINIMUM_SAMPLES, fisher_z_interval, spearman
 
 PENALTY = 1.0
-"""Ridge penalty, not chosen: these are yardsticks, and choosing would take most of the audit's time."""
+"""Ridge penalty, not chosen: these are baselines, and choosing would take most of the audit's time."""
 MEMBERS: dict[str, tuple[str, ...]] = {
     "event": ("event",),
     "difficulty": ("difficulty",),

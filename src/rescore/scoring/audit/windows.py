@@ -50,16 +50,7 @@ def check_annotated(dives: pd.DataFrame) -> Iterator[Finding]:
         "dives are numbered in the order of the broadcast": ("order", by_number.loc[backwards, "sample"]),
     }
     for statement, (name, samples) in tests.items():
-        yield Finding(
-            id=f"windows/mtl_aqa/{name}",
-            subject="MTL-AQA annotations",
-            statement=statement,
-            stated=f"{len(dives)} dives",
-            found=f"{len(samples)} of {len(dives)} do not",
-            severity=ERROR if len(samples) else NOTE,
-            evidence=listed(samples),
-            refutation=RELEASED,
-        )
+        yield of_dives(name, "MTL-AQA annotations", statement, dives, samples)
 
 
 def check_fixed(dives: pd.DataFrame) -> Iterator[Finding]:
@@ -97,16 +88,21 @@ def check_fixed(dives: pd.DataFrame) -> Iterator[Finding]:
         ("before_the_broadcast", "a window of fixed length begins inside the broadcast", dives.loc[before, "sample"]),
         ("into_another_dive", "a window of fixed length shows no frame of the dive before", mixed),
     ):
-        yield Finding(
-            id=f"windows/mtl_aqa/{name}",
-            subject="MTL-AQA annotations and released code",
-            statement=statement,
-            stated=f"{len(dives)} dives",
-            found=f"{len(samples)} of {len(dives)} do not",
-            severity=ERROR if len(samples) else NOTE,
-            evidence=listed(samples),
-            refutation=RELEASED,
-        )
+        yield of_dives(name, "MTL-AQA annotations and released code", statement, dives, samples)
+
+
+def of_dives(name: str, subject: str, statement: str, dives: pd.DataFrame, samples: pd.Series) -> Finding:
+    """What should hold for every dive, and the samples for which it does not."""
+    return Finding(
+        id=f"windows/mtl_aqa/{name}",
+        subject=subject,
+        statement=statement,
+        stated=f"{len(dives)} dives",
+        found=f"{len(samples)} of {len(dives)} do not",
+        severity=ERROR if len(samples) else NOTE,
+        evidence=listed(samples),
+        refutation=RELEASED,
+    )
 
 
 def longest(dives: pd.DataFrame) -> str:

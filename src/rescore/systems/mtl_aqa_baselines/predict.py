@@ -9,7 +9,7 @@ For each training set, fitted on its training dives and applied to its test dive
     observer/<set>           what a judge without noise would give; synthetic dives only
 
 The ridge penalty is chosen by cross-validation inside the training set. Class, difficulty and commentary belong to the test dive
-itself: these are yardsticks, no ways to judge dives.
+itself: these are baselines, no ways to judge dives.
 """
 
 import zlib

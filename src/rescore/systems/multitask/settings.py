@@ -45,11 +45,11 @@ class Weights(Knobs):
 
 class Validation(Knobs):
     share: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.1, description="of the training dives, held out by a seeded draw for the protocol best_on_validation"
+        0.1, description="of the training dives, held out by a seeded draw for the selection rule best_on_validation"
     )
     separate: bool = Field(
         True,
-        description="true: a second training without them; the papers' protocols train on all. false: no training sees them",
+        description="true: a second training without them; the papers' selection rules train on all. false: no training sees them",
     )
 
 

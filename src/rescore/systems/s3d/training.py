@@ -151,7 +151,7 @@ def segmentation_rows(
         cuts: (samples, 4) boundaries in the window.
         labels: (samples, frames + 2 shift).
         labelled: (samples,) whether there are labels.
-        learned: rows that the segmenter was trained on; the yardstick is their most frequent class at each frame.
+        learned: rows that the segmenter was trained on; the baseline is their most frequent class at each frame.
     """
     frames, shift = clips["frames"], clips["shift"]
     truth = labels[:, shift : shift + frames]
