@@ -180,7 +180,8 @@ def system_of(path: Path) -> str:
 )
 def test_no_system_imports_from_another(path):
     named = {system_of(target) for target in provenance.imported_files(path)} - {""}
-    assert named <= {system_of(path)} or path.name == "registry.py"
+    # The controls run trainings of other systems, which their declaration is made of.
+    assert named <= {system_of(path)} or path.name == "registry.py" or path.parts[-2:] == ("controls", "system.py")
 
 
 def test_what_systems_declare_loads_no_framework():

@@ -40,9 +40,9 @@ def settings(width: float, clips: dict[str, Any] | None = None) -> dict[str, Any
     return {"seed": 0, "clips": CLIPS | (clips or {}), "backbone": BACKBONE | {"width": width}}
 
 
-def run(tmp_path: Path, chosen: dict[str, Any], path: Path | None = None) -> dict[str, Any]:
+def run(tmp_path: Path, chosen: dict[str, Any], folder: Path | None = None) -> dict[str, Any]:
     record = tmp_path / "record.json"
-    real_dive.run(path or video(), lists(), record, chosen)
+    real_dive.run(folder or video().parent, lists(), record, chosen)
     return json.loads(record.read_text())
 
 
@@ -79,10 +79,9 @@ def test_too_few_frames_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kept", [0, 200_000])
 def test_an_empty_or_truncated_video_is_named(tmp_path: Path, kept: int) -> None:
-    path = tmp_path / "054.avi"
-    path.write_bytes(video().read_bytes()[:kept])
+    (tmp_path / video().name).write_bytes(video().read_bytes()[:kept])
     with pytest.raises(RescoreError, match=r"054\.avi"):
-        run(tmp_path, settings(0.0625), path)
+        run(tmp_path, settings(0.0625), tmp_path)
     assert not (tmp_path / "record.json").exists()
 
 

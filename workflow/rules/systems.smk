@@ -23,7 +23,7 @@ def telling(experiment, of):
             for name, value in said.items()
             if value is not None
         ]
-        return " ".join(words)
+        return " ".join(filter(None, [always, *words]))
 
     return told if experiment.jobs else always
 

@@ -107,12 +107,13 @@ def planned_problems(
     reads = experiment.reads(Files(scale, settings), job)
     told = experiment.told(settings, job) if experiment.told else {}
     given = {*reads, *experiment.writes, *experiment.options, *job, *told}
+    given -= {name for name, value in told.items() if value is None}
     given |= {"settings"} if experiment.settings else set()
     options = {name: default for name, _, default in steps.options_of(function)}
     yield from (f"its step has no option {name}" for name in sorted(given - set(options)))
     needed = {name for name, default in options.items() if default is inspect.Parameter.empty}
     yield from (f"its step needs {name}, which is not given" for name in sorted(needed - given - {"workers"}))
-    for member in experiment.members(settings) or ():
+    for member in filter(None, experiment.members(settings) or ()):
         try:
             trainings.declared(member, settings)
         except RescoreError as error:

@@ -43,7 +43,8 @@ PASSAGES = {
     "both_intervals": BOTH_INTERVALS,
     "over_logs": (
         "Read in the authors' released logs by the rule that each line names; folds and runs are averaged plainly. A log has no"
-        " predictions, so no interval is possible. A printed number *agrees with the authors' log* where the rule that the paper"
+        " predictions, so no {confidence} interval is possible. A printed number *agrees with the authors' log* where the"
+        " rule that the paper"
         " follows gives it to the printed digits; the other lines are shown beside it and judge nothing."
     ),
 }

@@ -44,9 +44,9 @@ def line_problems(head: Sequence[str], body: Sequence[Sequence[str]]) -> Iterato
             continue
         told = dict(zip(head, line, strict=True))
         yield from (f"line {number}: no {name}" for name in ("row", "column", "value") if not told[name].strip())
-        if told.get("confirmed", "yes") not in ("yes", UNCONFIRMED):
-            yield f"line {number}: confirmed is '{told['confirmed']}', not yes or no"
-        if "confirmed" in told and not told.get("read_in", "").strip():
+        if "read_in" in told and told.get("confirmed") not in ("yes", UNCONFIRMED):
+            yield f"line {number}: confirmed is '{told.get('confirmed', '')}', not yes or no"
+        if not told.get("read_in", "told").strip():
             yield f"line {number}: nothing says where the number was read (read_in)"
         if told["n"] and not told["n"].isdecimal():
             yield f"line {number}: n is '{told['n']}', a whole number or empty"

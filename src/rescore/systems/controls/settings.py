@@ -16,6 +16,5 @@ class Settings(Knobs):
 SETTINGS = {"controls": Settings}
 SCALES = {
     "demo": {"controls": {"trainings": True}},
-    "replication": {"controls": {"trainings": False}},
-    "variance": {"controls": {"trainings": False}},
+    **{scale: {"controls": {"trainings": False}} for scale in ("replication", "smoke", "variance")},
 }

@@ -7,6 +7,8 @@ import pandas as pd
 
 from rescore.engine.errors import RescoreError
 from rescore.engine.storage import load_arrays, read_table, write_table
+from rescore.systems.common.repetition import NOTHING_TRAINED
+from rescore.systems.trainings import declared
 
 KEY = ["member", "seed", "sample"]
 COLUMNS = ["table", "row", "column", "value", "n"]
@@ -41,8 +43,11 @@ def held(original: Path, twin: Path) -> tuple[str, int, int]:
 
 
 def last_predictions(path: Path) -> dict[str, np.ndarray]:
-    """What each training predicts after its last iteration, by its name and samples."""
+    """What each training predicts after its last iteration, by its name and samples; baselines, which are made of the labels of
+    test samples, are no trainings."""
     table = read_table(path)
+    baselines = [name for name in table["member"].unique() if declared(name) == NOTHING_TRAINED]
+    table = table[~table["member"].isin(baselines)]
     last = table[table["iteration"] == table.groupby(["member", "seed"])["iteration"].transform("max")]
     found = last.sort_values(KEY)
     names = found[KEY].astype(str).agg(" ".join, axis=1)
