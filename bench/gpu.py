@@ -2,7 +2,7 @@
 
     python bench/gpu.py [--part features|training|members] [--batch 64] [--training-batch 3 12] [--repeats 20] [--tiny]
 
-Features: bytes on the GPU to fc6. Training: whole epochs of the workflow's own loop (training.multitask: clips held on the
+Features: bytes on the GPU to fc6. Training: whole epochs of the workflow's own loop (training.end_to_end: clips held on the
 device, shifted, flipped and normalised there, forward, losses, backward, Adam), all three tasks, on random bytes of full size;
 the epoch before the measured one warms up. Beside it the plain recipe of bench/multitask_step.py: clips one after another,
 default memory order, a word at a time, torch's default Adam and precision, on ready input, so without any data path. Last, the
@@ -34,7 +34,9 @@ from rescore.models.c3d_avg import C3DAverage
 from rescore.models.device import choose_device, seeded_generator
 from rescore.models.losses import TASKS
 from rescore.models.preprocess import preprocess
-from rescore.training.multitask import Dives, Progress, place_clips, train, training_flops
+from rescore.training.batches import place_clips
+from rescore.training.end_to_end import Dives, Progress, train
+from rescore.training.watching import training_flops
 
 FIGURES = Path(__file__).with_name("gpu.json")
 PARTS = ("training", "features", "members")

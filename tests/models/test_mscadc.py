@@ -82,8 +82,6 @@ def test_unknown_task_and_small_input_are_refused() -> None:
         MSCADC(("position",))
     with pytest.raises(RescoreError, match="32 pixels"):
         MSCADC(crop=31)
-    with pytest.raises(RescoreError, match="16 frames"):
-        MSCADC(frames=8)
 
 
 def test_context_net_keeps_its_input_shape_and_reaches_nine_voxels() -> None:

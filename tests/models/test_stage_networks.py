@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from rescore.engine.errors import RescoreError
-from rescore.systems.li.network import LiNetwork, clip_frames_of, li_loss, ranking_loss
-from rescore.systems.s3d.network import S3D, s3d_loss
+from rescore.systems.li.network import LiNetwork, clip_frames_of, ranking_loss
+from rescore.systems.s3d.network import S3D
 
 
 @pytest.mark.parametrize("fusion", ["mean", "concatenation"])
@@ -40,7 +40,8 @@ def test_s3ds_loss_is_that_of_the_score_and_of_the_stages() -> None:
     outputs = {"score": torch.tensor([1.0, 3.0]), "stages": torch.tensor([[1.0, 2.0, 0.0, 1.0], [2.0, 2.0, 2.0, 6.0]])}
     target = torch.tensor([1.0, 2.0])
     score, stages = np.mean([0.0, 1.0]), np.mean([0, 1, 1, 0, 0, 0, 0, 16])
-    assert float(s3d_loss(outputs, target, {"stage_loss": 0.5})) == pytest.approx(score + 0.5 * stages)
+    network = S3D((1, 1, 1, 1), 0.0625, stage_loss=0.5)
+    assert float(network.losses(outputs, {"score": target}, {})["total"]) == pytest.approx(score + 0.5 * stages)
 
 
 def test_the_ranking_loss_is_the_mean_hinge_of_all_pairs() -> None:
@@ -55,7 +56,8 @@ def test_the_ranking_loss_is_the_mean_hinge_of_all_pairs() -> None:
     assert float(ranking_loss(predicted, target, 0.3)) == pytest.approx(np.mean(hinges))
     assert float(ranking_loss(predicted, torch.ones(7), 0.3)) == 0.0
     assert float(ranking_loss(target, target, 0.3)) == 0.0  # ranked right, each by more than the margin
-    found = li_loss({"score": predicted}, target, {"ranking_weight": 2.0, "ranking_margin": 0.3})
+    network = LiNetwork(2, 16, 0.0625, 32, ranking_weight=2.0, ranking_margin=0.3)
+    found = network.losses({"score": predicted}, {"score": target}, {})["total"]
     assert float(found) == pytest.approx(float(((predicted - target) ** 2).mean()) + 2 * np.mean(hinges))
     predicted.requires_grad_()
     assert torch.autograd.gradcheck(lambda x: ranking_loss(x, target, 0.3), predicted)

@@ -12,6 +12,7 @@ from rescore.reporting.evidence import place_of
 from rescore.reporting.explain import explain
 from rescore.reporting.tables import make_table, read_result
 from rescore.scoring.caption_metrics import has_java
+from rescore.scoring.outputs import Files as ScoredFiles
 from rescore.scoring.score_table import score_table
 from rescore.systems.mtl_aqa_baselines import predict as mtl_aqa_baselines
 from rescore.systems.multitask.members import members
@@ -48,7 +49,7 @@ def write_tree(root, separate=False):
     given = [[*written[kind], path] for kind, path in zip(KINDS, baselines, strict=True)]
     scores = runs / "scores/mtl_aqa_table5.csv"
     paper = shutil.copytree(ROOT / "papers", root / "papers") / "mtl_aqa" / "paper.yaml"
-    score_table(paper, "table5", given[0], scores, settings, [paths[0]], paths[1], given[1], given[2])
+    score_table(paper, "table5", ScoredFiles(given[0], [paths[0]], paths[1], given[1], given[2]), scores, settings)
     outputs = [(root / TABLE).with_suffix(suffix) for suffix in (".csv", ".md", ".tex")]
     make_table(paper, "table5", *outputs, MIXED, scores)
     return root

@@ -9,6 +9,7 @@ from rescore.engine.storage import save_arrays
 from rescore.reporting.explain import explain
 from rescore.reporting.figures import forest
 from rescore.reporting.tables import make_table, read_result
+from rescore.scoring.outputs import Files as ScoredFiles
 from rescore.scoring.score_table import score_table
 from rescore.systems.linear_probes.probes import probe_vaults
 from tests.linear_probe_files import SETTINGS, make_vaults, with_others, write_activations
@@ -32,7 +33,7 @@ def tree(tmp_path_factory) -> Path:
     with_others(make_vaults()).to_parquet(rows)
     probe_vaults(paths, rows, predictions, predictions.with_name("choice.json"), SETTINGS)
     shutil.copytree(REPORTED.parent, root / "papers")
-    score_table(PAPER, "table10", [predictions], runs / "scores/mtl_aqa_table10.csv", SETTINGS, [rows])
+    score_table(PAPER, "table10", ScoredFiles([predictions], [rows]), runs / "scores/mtl_aqa_table10.csv", SETTINGS)
     for name in ("backbone/0", "mtl_aqa/c3d_avg/classes/1059/0", "mtl_aqa/c3d_avg/score_classes_caption/1059/0"):
         (runs / name).mkdir(parents=True)
         save_arrays(runs / name / "weights.safetensors", {}, {"what": name})

@@ -16,6 +16,7 @@ from rescore.reporting.wording import figure_title, scale_line
 from rescore.scoring.claims import CANNOT_TELL, evaluate_claims
 from rescore.scoring.mtl_aqa_samples import MEMBER, SUBTASKS, choose_samples
 from rescore.scoring.mtl_aqa_summary import summarise_data, summarise_table1, summarise_table2
+from rescore.scoring.outputs import Files as ScoredFiles
 from rescore.scoring.papers import read_paper
 from rescore.scoring.score_table import score_table
 from rescore.scoring.scores import INTERVALS
@@ -43,13 +44,13 @@ def made(tmp_path_factory):
     for table in ("table4", "table7", "table8"):
         outputs = {"scores": folder / f"{table}.csv", "estimates": folder / f"mtl_aqa_{table}.estimates.parquet"}
         given = [*predictions, *(systems_of(files, folder) if table == "table7" else [])]
-        inputs = {"rows": [files.rows], "splits": files.splits}
-        score_table(DECLARED, table, given, settings=SETTINGS, **inputs, **outputs)
+        score_table(DECLARED, table, ScoredFiles(given, [files.rows], files.splits), settings=SETTINGS, **outputs)
     summarise_table1(files.manifest, files.splits, folder / "table1.csv")
     summarise_table2(files.manifest, folder / "table2.csv")
     summarise_data(files.manifest, files.splits, files.vocabulary, folder / "mtl_aqa_data.csv")
-    parts = [files_of(files, kind, MEMBER) for kind in ("predictions", "classes", "captions")]
-    choose_samples(DECLARED, *parts, files.rows, files.splits, folder / "table6.csv", folder / "samples.json", SETTINGS)
+    parts = {kind: files_of(files, kind, MEMBER) for kind in ("predictions", "classes", "captions")}
+    read = ScoredFiles(rows=[files.rows], splits=files.splits, **parts)
+    choose_samples(DECLARED, read, folder / "table6.csv", folder / "samples.json", SETTINGS)
     np.save(folder / "clips.npy", np.random.default_rng(0).integers(0, 255, (70, 109, 24, 24, 3), dtype=np.uint8))
     return folder
 
@@ -213,8 +214,8 @@ def test_table5_without_java_says_which_cells_that_costs(tmp_path, monkeypatch):
     files = write_files(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     parts = {kind: [*getattr(files, kind), files.baselines[kind]] for kind in ("predictions", "classes", "captions")}
-    inputs = {"rows": [files.rows], "splits": files.splits, **parts}
-    score_table(DECLARED, "table5", scores=tmp_path / "table5.csv", settings=SETTINGS, **inputs)
+    inputs = ScoredFiles(rows=[files.rows], splits=files.splits, **parts)
+    score_table(DECLARED, "table5", inputs, tmp_path / "table5.csv", SETTINGS)
     result, paths = table(tmp_path, "table5", PAPER, tmp_path)
     last = result[result["protocol"] == "last_iteration"].set_index(["row", "column"])
     assert last.loc[("MSCADC", "M"), "verdict"] == "not run"

@@ -11,6 +11,7 @@ from rescore.reporting.evidence import place_of
 from rescore.reporting.explain import explain
 from rescore.reporting.page import Files, overview, page
 from rescore.reporting.tables import make_table, read_result
+from rescore.scoring.outputs import Files as ScoredFiles
 from rescore.scoring.score_table import score_table
 from tests.mtl_aqa_files import SETTINGS, write_files
 from tests.reporting.test_page import parse
@@ -45,7 +46,7 @@ def tree(tmp_path_factory):
     for table in TABLES:
         scores = runs / f"scores/mtl_aqa_{table}.csv"
         given = [*predictions, *(systems if table == "table7" else [])]
-        score_table(paper, table, given, scores, SETTINGS, [files.rows], files.splits)
+        score_table(paper, table, ScoredFiles(given, [files.rows], files.splits), scores, SETTINGS)
         outputs = [results / f"tables/mtl_aqa_{table}.{suffix}" for suffix in ("csv", "md", "tex")]
         make_table(paper, table, *outputs, MIXED, scores)
     return root

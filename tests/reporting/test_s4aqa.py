@@ -10,6 +10,7 @@ from rescore.reporting.explain import explain
 from rescore.reporting.figures import forest
 from rescore.reporting.page import Files, page
 from rescore.reporting.tables import make_table, read_result
+from rescore.scoring.outputs import Files as ScoredFiles
 from rescore.scoring.score_table import score_table
 from tests.reporting.test_page import parse
 from tests.reporting.tree import ROOT
@@ -28,7 +29,7 @@ def make_tree(root, datasets, sources, tables=TABLES):
         scores = root / f"runs/paper/scores/s4aqa_{table}.csv"
         paper = shutil.copytree(ROOT / "papers", root / "papers", dirs_exist_ok=True) / "s4aqa" / "paper.yaml"
         predictions, rows = [path for pair in mine for path in pair[0]], [pair[1] for pair in mine]
-        score_table(paper, table, predictions, scores, SCORING, rows)
+        score_table(paper, table, ScoredFiles(predictions, rows), scores, SCORING)
         outputs = [root / f"results/paper/tables/s4aqa_{table}.{suffix}" for suffix in ("csv", "md", "tex")]
         settings = SETTINGS | {"sources": SOURCES | sources}
         make_table(paper, table, *outputs, settings, scores)

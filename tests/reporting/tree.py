@@ -13,6 +13,7 @@ from rescore.reporting.figures import forest
 from rescore.reporting.page import Files, page
 from rescore.reporting.tables import make_table
 from rescore.scoring.claims import evaluate_claims
+from rescore.scoring.outputs import Files as ScoredFiles
 from rescore.scoring.score_table import score_table
 from tests.scoring.conftest import SETTINGS, make_samples, members
 
@@ -91,7 +92,14 @@ def write_runs(root: Path, scale: str, hashes: dict[str, Any]) -> None:
         rows = root / "data" / scale / "features/aqa7/0.parquet"
         scores = runs / "scores" / f"aqa7_{table}.csv"
         paper = root / "papers" / "aqa7" / "paper.yaml"
-        score_table(paper, table, files, scores, SETTINGS, [rows], estimates=scores.with_suffix(".estimates.parquet"))
+        score_table(
+            paper,
+            table,
+            ScoredFiles(files, [rows]),
+            scores,
+            SETTINGS,
+            estimates=scores.with_suffix(".estimates.parquet"),
+        )
 
 
 def write_results(root: Path, scale: str) -> None:

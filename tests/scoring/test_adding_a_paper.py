@@ -9,6 +9,7 @@ import pytest
 
 from rescore.reporting.tables import make_table, read_result
 from rescore.scoring.claims import evaluate_claims
+from rescore.scoring.outputs import Files as ScoredFiles
 from rescore.scoring.papers import read_papers
 from rescore.scoring.score_table import score_table
 from tests.scoring.conftest import PAPERS
@@ -38,7 +39,9 @@ def test_the_pages_example_is_scored_tabled_and_its_claim_checked(added, files, 
     assert "example" in read_papers(added)
     paper, scores = added / "example" / "paper.yaml", tmp_path / "scores" / "example_table1.csv"
     estimates = scores.with_suffix(".estimates.parquet")
-    score_table(paper, "table1", [files["all_action"]], scores, settings, [files["rows"]], estimates=estimates)
+    score_table(
+        paper, "table1", ScoredFiles([files["all_action"]], [files["rows"]]), scores, settings, estimates=estimates
+    )
     outputs = [tmp_path / f"example_table1.{suffix}" for suffix in ("csv", "md", "tex")]
     sources = {"aqa7_videos": "official", "pretraining_videos": "official"}
     make_table(paper, "table1", *outputs, {**settings, "scale": "paper", "sources": sources}, scores)

@@ -8,6 +8,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from rescore.engine.errors import RescoreError
+from rescore.engine.steps import call_step
 from rescore.reporting.tables import make_table
 from rescore.scoring.score_table import score_table
 
@@ -79,7 +80,7 @@ def write(directory: Path) -> dict[str, Any]:
 
 def test_every_protocol_is_what_scipy_says(tmp_path: Path) -> None:
     files = write(tmp_path)
-    score_table(PAPER, "table", **files, settings=SETTINGS)
+    call_step(score_table, paper=PAPER, table="table", **files, settings=SETTINGS)
     scores = pd.read_csv(files["scores"], keep_default_na=False).set_index(["row", "column", "protocol"])
     assert list(dict.fromkeys(scores.index.get_level_values("row"))) == [
         *("C3D-AVG-STL", "C3D + attention", "USDL", "DAE", "Label only", "Perfect observer")
@@ -119,7 +120,7 @@ def test_every_protocol_is_what_scipy_says(tmp_path: Path) -> None:
 
 def test_the_table_has_reported_only_rows_with_their_reason(tmp_path: Path) -> None:
     files = write(tmp_path)
-    score_table(PAPER, "table", **files, settings=SETTINGS)
+    call_step(score_table, paper=PAPER, table="table", **files, settings=SETTINGS)
     reported = Path(__file__).parents[2] / "papers" / "extensions" / "tables" / "table.csv"
     outputs = {"csv": tmp_path / "t.csv", "markdown_file": tmp_path / "t.md", "latex_file": tmp_path / "t.tex"}
     sources = {"mtl_aqa_videos": "synthetic", "aqa7_videos": "synthetic", "pretraining_videos": "synthetic"}

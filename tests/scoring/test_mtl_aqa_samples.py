@@ -7,6 +7,7 @@ import pytest
 
 from rescore.engine.errors import RescoreError
 from rescore.scoring.mtl_aqa_samples import MEMBER, choose_samples
+from rescore.scoring.outputs import Files
 from tests.mtl_aqa_files import SETTINGS, files_of, write_files
 from tests.scoring.conftest import PAPERS
 
@@ -19,8 +20,9 @@ def written(tmp_path_factory):
 
 
 def choose(written, folder, rows=None):
-    parts = [files_of(written, kind, MEMBER) for kind in ("predictions", "classes", "captions")]
-    choose_samples(PAPER, *parts, rows or written.rows, written.splits, folder / "t.csv", folder / "s.json", SETTINGS)
+    parts = {kind: files_of(written, kind, MEMBER) for kind in ("predictions", "classes", "captions")}
+    files = Files(rows=[rows or written.rows], splits=written.splits, **parts)
+    choose_samples(PAPER, files, folder / "t.csv", folder / "s.json", SETTINGS)
     return json.loads((folder / "s.json").read_text()), pd.read_csv(folder / "t.csv", dtype=str, keep_default_na=False)
 
 
@@ -48,16 +50,8 @@ def test_the_middles_of_the_four_quarters_by_error(written, tmp_path):
 def test_bad_files_are_refused(written, tmp_path):
     path = next(path for path in written.predictions if f"{MEMBER}/0" in str(path))
     pd.read_parquet(path).assign(predicted=float("nan")).to_parquet(tmp_path / "bad.parquet")
-    parts = [files_of(written, kind, MEMBER) for kind in ("classes", "captions")]
+    parts = {kind: files_of(written, kind, MEMBER) for kind in ("classes", "captions")}
     other = [path for path in written.predictions if f"{MEMBER}/1" in str(path)]
+    files = Files([tmp_path / "bad.parquet", *other], [written.rows], written.splits, **parts)
     with pytest.raises(RescoreError, match="predicted values are NaN"):
-        choose_samples(
-            PAPER,
-            [tmp_path / "bad.parquet", *other],
-            *parts,
-            written.rows,
-            written.splits,
-            tmp_path / "t",
-            tmp_path / "s",
-            SETTINGS,
-        )
+        choose_samples(PAPER, files, tmp_path / "t", tmp_path / "s", SETTINGS)

@@ -11,8 +11,9 @@ from rescore.engine.storage import load_arrays
 from rescore.manifests.judges import MARKS
 from rescore.models.aggregation import ClipNetwork
 from rescore.models.backbones import convert_weights
+from rescore.systems.common.clip_members import Outputs
 from rescore.systems.extensions import training as extensions
-from rescore.systems.extensions.training import load_resnet, train_member
+from rescore.systems.extensions.training import Files, load_resnet, train_member
 from tests.training import dives
 
 EXTENSIONS: dict[str, Any] = {
@@ -63,7 +64,7 @@ def train(directory: Path, data: dict[str, Path], wanted: dict[str, str], **chan
     }
     inputs = {name: path for name, path in data.items() if name in ("clips", "rows", "splits", "judges")}
     backbone = data["backbone"] if wanted["backbone"] == "c3d" else None
-    train_member(**inputs, **written, backbone=backbone, system=wanted, training_set="1059", seed=0, settings=settings)
+    train_member(Files(**inputs, backbone=backbone), Outputs(**written), wanted, "1059", 0, settings)
     return written
 
 

@@ -22,6 +22,7 @@ from rescore.models.backbones import convert_weights
 from rescore.systems.common.repetition import backbone_weights
 from rescore.systems.common.samples import PREDICTION_COLUMNS
 from rescore.systems.frozen_features import c3d_lstm, c3d_lstm_incremental, c3d_lstm_svr, c3d_svr
+from rescore.systems.frozen_features.dives import FeatureFiles
 from tests.experiments.test_score_video import write_video
 
 ROOT = Path(__file__).parents[2]
@@ -77,18 +78,20 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def run_all(folder: Path, inputs: dict[str, Any], settings: dict[str, Any]) -> None:
-    c3d_svr.run(**inputs, predictions=folder / "svr.parquet", chosen=folder / "svr.csv", settings=settings)
+    c3d_svr.run(
+        FeatureFiles(**inputs), predictions=folder / "svr.parquet", chosen=folder / "svr.csv", settings=settings
+    )
     lstm = folder / "lstm.safetensors"
-    c3d_lstm.run(**inputs, predictions=folder / "lstm.parquet", members=lstm, settings=settings)
+    c3d_lstm.run(FeatureFiles(**inputs), predictions=folder / "lstm.parquet", members=lstm, settings=settings)
     c3d_lstm_svr.run(
-        **inputs,
+        FeatureFiles(**inputs),
         members=lstm,
         predictions=folder / "lstm_svr.parquet",
         chosen=folder / "lstm_svr.csv",
         settings=settings,
     )
     c3d_lstm_incremental.run(
-        **inputs,
+        FeatureFiles(**inputs),
         predictions=folder / "incremental.parquet",
         members=folder / "incremental.safetensors",
         increments=folder / "increments.parquet",
@@ -220,7 +223,7 @@ def test_equal_runs_give_equal_bytes(made: dict[str, Any], tmp_path: Path) -> No
 def test_bad_dives_are_named_together(made: dict[str, Any], tmp_path: Path) -> None:
     def run(**changed: Any) -> None:
         outputs = {"predictions": tmp_path / "p.parquet", "chosen": tmp_path / "c.csv"}
-        c3d_svr.run(**{**made["inputs"], **changed}, **outputs, settings=made["settings"])
+        c3d_svr.run(FeatureFiles(**{**made["inputs"], **changed}), **outputs, settings=made["settings"])
 
     rows, splits = made["rows"], pd.read_parquet(made["inputs"]["splits"])
     lost = tmp_path / "rows.parquet"
@@ -273,9 +276,8 @@ def dive(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     stores = (folder / "clips.npy", folder / "clips.parquet", weights)
     extract_dives(*stores, folder / "features.npy", folder / "features.parquet", settings)
     c3d_lstm_incremental.run(
-        [folder / "features.npy"],
-        *(folder / name for name in ("features.parquet", "splits.parquet", "predictions.parquet")),
-        *(folder / name for name in ("members.safetensors", "increments.parquet")),
+        FeatureFiles([folder / "features.npy"], folder / "features.parquet", folder / "splits.parquet"),
+        *(folder / name for name in ("predictions.parquet", "members.safetensors", "increments.parquet")),
         settings=settings,
         backbone=[weights],
     )

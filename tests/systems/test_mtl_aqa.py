@@ -12,10 +12,10 @@ import torch
 from rescore.engine.errors import RescoreError
 from rescore.engine.storage import load_arrays
 from rescore.models.losses import DIVE_CLASSES
-from rescore.systems.common.dives import read_captions, read_dives
+from rescore.systems.common.dives import DiveFiles, read_captions, read_dives
 from rescore.systems.multitask.members import members
 from rescore.systems.multitask.training import build_network, initial_network
-from rescore.training.multitask import load, place_clips
+from rescore.training.batches import load, place_clips
 from tests.training.dives import WORDS, settings, train, write_dives
 
 ALL = ("score", "classes", "caption")
@@ -34,8 +34,11 @@ def written(data: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
 
 def read(data: dict[str, Path], training_set: str = "1059", **changes: Any) -> Any:
     wanted = settings(**changes)["multitask"]
-    paths = (data["clips"], data["rows"], data["splits"])
-    return read_dives(wanted["clips"]["crop"], ALL, training_set, *paths, WORDS, wanted)
+    return read_dives(dive_files(data), wanted["clips"]["crop"], ALL, training_set, WORDS, wanted)
+
+
+def dive_files(data: dict[str, Path], **more: Path) -> DiveFiles:
+    return DiveFiles(**{name: data[name] for name in ("clips", "rows", "splits")}, **more)
 
 
 def copied(path: Path, directory: Path) -> Path:
@@ -274,10 +277,8 @@ def test_dropped_samples_may_be_absent(data: dict[str, Path], tmp_path: Path) ->
     damaged(mine, "samples")
     dropped = tmp_path / "dropped.csv"
     dropped.write_text("sample,video,reason\n01/001,01.mp4,gone\n01/005,01.mp4,gone\n")
-    paths = (mine["clips"], mine["rows"], mine["splits"])
-    table, dives = read_dives(
-        settings()["multitask"]["clips"]["crop"], ALL, "1059", *paths, WORDS, settings()["multitask"], dropped
-    )
+    wanted = settings()["multitask"]
+    table, dives = read_dives(dive_files(mine, dropped=dropped), wanted["clips"]["crop"], ALL, "1059", WORDS, wanted)
     assert (len(dives.train), len(dives.test), len(dives.validation)) == (14, 4, 5)
     assert list(table["sample"][dives.test]) == ["01/000", "01/010", "01/015", "01/020"]
 

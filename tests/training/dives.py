@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from rescore.models.backbones import convert_weights
-from rescore.systems.multitask.training import train_member
+from rescore.systems.multitask.training import Files, Outputs, train_member
 
 CROP, FRAMES, SHIFT = 32, 34, 2
 WORDS = ["<eos>", "<sos>", "a", "fast", "slow", "dive", "pike", "tuck"]
@@ -102,9 +102,7 @@ def train(
 ) -> dict[str, Path]:
     """Train a member on the data set's only training set; the files it wrote."""
     written = outputs(directory)
-    train_member(
-        **data, **written, network=network, tasks=tasks, training_set="1059", seed=0, settings=settings(**changes)
-    )
+    train_member(Files(**data), Outputs(**written), network, tasks, "1059", 0, settings(**changes))
     return written
 
 

@@ -21,6 +21,7 @@ from rescore.models.c3d_lstm import (
     weight_shapes,
 )
 from rescore.training.members import Member, TrainedMember, run_clips, sample_order, stack_size, train_members
+from rescore.training.restart import Restarts
 from rescore.training.schedule import annealed
 
 SETTINGS = {
@@ -243,19 +244,19 @@ def test_divergence_names_member_and_iteration() -> None:
 def test_damaged_restart_point_is_an_error_and_a_foreign_one_is_not_used(tmp_path: Path) -> None:
     features, targets = planted()
     members, settings = make_members(targets, 1), {**SETTINGS, "iterations": 20}
-    first = train_members(features, members, settings, restart=tmp_path, data_hash="a")[0]
-    other = train_members(features, members, {**settings, "learning_rate": 0.01}, restart=tmp_path, data_hash="a")[0]
+    first = train_members(features, members, settings, restarts=Restarts(tmp_path, "a"))[0]
+    other = train_members(features, members, {**settings, "learning_rate": 0.01}, restarts=Restarts(tmp_path, "a"))[0]
     assert not same(first, other)
     shares = label_shares(6, 1.0)
-    third = train_members(features, members, settings, restart=tmp_path, data_hash="a", shares=shares)[0]
+    third = train_members(features, members, settings, restarts=Restarts(tmp_path, "a"), shares=shares)[0]
     assert not same(first, third)
-    assert same(third, train_members(features, members, settings, restart=tmp_path, data_hash="a", shares=shares)[0])
+    assert same(third, train_members(features, members, settings, restarts=Restarts(tmp_path, "a"), shares=shares)[0])
     settings = {**settings, "learning_rate": 0.01}
-    assert same(other, train_members(features, members, settings, restart=tmp_path, data_hash="a")[0])
+    assert same(other, train_members(features, members, settings, restarts=Restarts(tmp_path, "a"))[0])
     point = next(tmp_path.iterdir())
     point.write_bytes(point.read_bytes()[:100])
     with pytest.raises(RescoreError, match="00000.safetensors"):
-        train_members(features, members, settings, restart=tmp_path, data_hash="a")
+        train_members(features, members, settings, restarts=Restarts(tmp_path, "a"))
 
 
 def test_memory_bounds_the_stack() -> None:
@@ -271,8 +272,9 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from test_members import LONG, make_members, planted
 from rescore.training.members import train_members
+from rescore.training.restart import Restarts
 features, targets = planted()
-train_members(features, make_members(targets), LONG, restart=Path(sys.argv[2]), data_hash="a")
+train_members(features, make_members(targets), LONG, restarts=Restarts(Path(sys.argv[2]), "a"))
 """
 LONG = {**SETTINGS, "iterations": 1500, "checkpoint_every": 50}
 
@@ -288,5 +290,5 @@ def test_killed_training_ends_with_the_same_bytes(tmp_path: Path) -> None:
     assert process.wait() == -signal.SIGKILL
     assert 50 <= load_arrays(killed / "00000.safetensors")[1]["iteration"] < 1500
     for restart in (killed, whole):
-        train_members(features, make_members(targets), LONG, restart=restart, data_hash="a")
+        train_members(features, make_members(targets), LONG, restarts=Restarts(restart, "a"))
     assert (killed / "00000.safetensors").read_bytes() == (whole / "00000.safetensors").read_bytes()

@@ -13,10 +13,10 @@ ROOT = Path(__file__).parents[2]
 
 
 def environment(clone: Path, **more: str) -> dict[str, str]:
-    """The environment of a run in a clone: this Python's tools, the clone's own sources."""
+    """The environment of a run in a clone: this Python's tools, the clone's own sources; real data where a test asks for them."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     inherited = {name: value for name, value in os.environ.items() if name not in ("RESCORE_RUN", "OMP_NUM_THREADS")}
-    return {**inherited, "PATH": path, "PYTHONPATH": str(clone / "src"), **more}
+    return {**inherited, "PATH": path, "PYTHONPATH": str(clone / "src"), "RESCORE_MIRROR": "", **more}
 
 
 def snakemake(clone: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:

@@ -16,7 +16,7 @@ def rescore(clone, *words):
     return subprocess.run(
         [sys.executable, "-m", "rescore", *words],
         cwd=clone,
-        env=environment(clone, RESCORE_MIRROR=""),
+        env=environment(clone),
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -32,7 +32,7 @@ def test_after_an_import_nothing_is_left_to_run_and_the_proof_is_clean(finished,
     assert not list((clone / "data/smoke").glob("videos/*")), "videos are made again"
     done = rescore(clone, "verify")
     assert done.stdout.startswith("clean: "), done.stdout
-    said = snakemake(clone, "-n", "--quiet", "progress", RESCORE_MIRROR="")
+    said = snakemake(clone, "-n", "--quiet", "progress")
     jobs = [line for line in said.stdout.splitlines() if line.startswith(("rule ", "localrule "))]
     assert said.returncode == 0, said.stdout
     assert [job for job in jobs if "overview" not in job and "all" not in job] == []

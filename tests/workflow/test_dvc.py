@@ -19,7 +19,7 @@ def call(clone, *command):
     return subprocess.run(
         [sys.executable, "-m", *command] if command[0] != "git" else command,
         cwd=clone,
-        env=environment(clone, RESCORE_MIRROR="", **names),
+        env=environment(clone, **names),
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -45,7 +45,7 @@ def call(folder: Path, *command: str, succeed: bool = True) -> str:
     done = subprocess.run(
         [sys.executable, "-m", *command] if command[0] != "git" else command,
         cwd=folder,
-        env=environment(folder, RESCORE_MIRROR="", GIT_AUTHOR_NAME="a", GIT_AUTHOR_EMAIL="a@example.org")
+        env=environment(folder, GIT_AUTHOR_NAME="a", GIT_AUTHOR_EMAIL="a@example.org")
         | {"GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@example.org"},
         text=True,
         stdout=subprocess.PIPE,
@@ -321,9 +321,7 @@ def test_read_only_links_are_no_obstacle_and_the_cache_is_not_written_to(origin,
     limits = ["--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search"]
     user = ["setpriv", *limits] if os.getuid() == 0 else []
     command = [*user, sys.executable, "-m", "snakemake", "--cores", "all"]
-    done = subprocess.run(
-        command, cwd=folder, env=environment(folder, RESCORE_MIRROR=""), text=True, capture_output=True
-    )
+    done = subprocess.run(command, cwd=folder, env=environment(folder), text=True, capture_output=True)
     assert done.returncode == 0, done.stderr[-4000:]
     assert rules(done.stdout + done.stderr) == AFTER_EDITS
     assert damaged_cache_objects(folder) == []

@@ -1,6 +1,7 @@
-"""The official data's way through the whole workflow: the real lists, videos in the official layout (stand-ins), scale paper.
+"""The official data's way through the whole workflow: what needs no video whole (scale open), and the real lists with videos in
+the official layout (stand-ins, scale paper).
 
-Networks and iterations are cut down by parameters; every rule that the real videos would pass through runs.
+At scale paper networks and iterations are cut down by parameters; every rule that the real videos would pass through runs.
 """
 
 import os
@@ -14,7 +15,7 @@ import pytest
 
 from rescore.manifests import aqa7
 from rescore.manifests.mtl_aqa_official import dives_of_events
-from tests.workflow.conftest import make_clone, snakemake
+from tests.workflow.conftest import ROOT, make_clone, snakemake
 
 MIRROR = os.environ.get("RESCORE_MIRROR")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not MIRROR, reason="RESCORE_MIRROR is not set")]
@@ -105,8 +106,20 @@ def official(tmp_path_factory) -> Path:
     return clone
 
 
+def test_open_gives_the_committed_tables_and_a_second_run_does_nothing(tmp_path):
+    clone = make_clone(tmp_path)
+    done = snakemake(clone, "--config", "scale=open", RESCORE_MIRROR=MIRROR)
+    assert done.returncode == 0, done.stdout[-6000:]
+    committed = sorted((ROOT / "results/open/tables").glob("*.csv"))
+    assert len(committed) > 10
+    made = {path.name: (clone / "results/open/tables" / path.name).read_bytes() for path in committed}
+    assert [path.name for path in committed if path.read_bytes() != made[path.name]] == []
+    done = snakemake(clone, "--config", "scale=open", RESCORE_MIRROR=MIRROR)
+    assert "Nothing to be done" in done.stdout
+
+
 def test_official_layout_runs_through_every_rule(official):
-    done = snakemake(official, *TABLES, *MEMBERS, "--config", "scale=paper")
+    done = snakemake(official, *TABLES, *MEMBERS, "--config", "scale=paper", RESCORE_MIRROR=MIRROR)
     assert done.returncode == 0, done.stdout[-6000:]
     table = pd.read_csv(official / "results/paper/tables/aqa7_table3.csv", dtype=str)
     ours = table[table["reproduced"].notna() & table["reported"].notna()]
@@ -133,7 +146,7 @@ def test_fail_names_every_bad_video_at_once(official, tmp_path):
     clone = shutil.copytree(official, tmp_path / "clone", ignore=shutil.ignore_patterns("runs", "results", "paper"))
     (clone / "params.yaml").write_text(text.replace("on_bad_video: drop", "on_bad_video: fail"))
     (clone / "data/raw/aqa7/videos/diving/002.avi").write_bytes(b"")
-    done = snakemake(clone, *TABLES, "--config", "scale=paper")
+    done = snakemake(clone, *TABLES, "--config", "scale=paper", RESCORE_MIRROR=MIRROR)
     assert done.returncode != 0
     assert "diving/002.avi" in done.stdout
     assert "sync_diving_10m" in done.stdout or done.stdout.count(".avi") > 1

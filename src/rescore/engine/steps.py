@@ -57,5 +57,6 @@ def call_step(function: Callable[..., Any], **values: Any) -> None:
     """Call a step with the values of its options; a parameter that is a dataclass is made of its fields'."""
     for name, hint in typing.get_type_hints(function).items():
         if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-            values[name] = hint(**{field.name: values.pop(field.name) for field in dataclasses.fields(hint)})
+            fields = [field.name for field in dataclasses.fields(hint) if field.name in values]
+            values[name] = hint(**{field: values.pop(field) for field in fields})
     function(**values)

@@ -35,7 +35,8 @@ BODY = (
 CONTEXT = ((24, 1), (24, 1), (48, 2), (96, 4), (96, 1))  # channels at width 1 and dilation of each 3x3x3 convolution
 HEAD_CHANNELS = 12
 SMALLEST_CROP = 32
-SMALLEST_CLIP = 16
+FRAMES = 16  # of the input, which is one clip
+DROPOUT = 0.5  # after the body, in training
 
 
 class Body(nn.Module):
@@ -144,8 +145,6 @@ class MSCADC(Trainable):
         width: multiple of the body's channels.
         head_width: multiple of the heads' channels; `width` when None.
         crop: pixels, height and width of the input.
-        frames: of the input, which is one clip.
-        dropout: after the body, in training.
         vocabulary, caption_hidden, caption_embedding, caption_dropout: as in C3DAverage.
 
     Raises:
@@ -158,28 +157,24 @@ class MSCADC(Trainable):
         width: float = 1.0,
         head_width: float | None = None,
         crop: int = 180,
-        frames: int = 16,
-        dropout: float = 0.5,
         vocabulary: int = PAPER_VOCABULARY,
         caption_hidden: int = 512,
         caption_embedding: int = 512,
         caption_dropout: float = PAPER_DROPOUT,
     ) -> None:
         super().__init__()
-        if crop < SMALLEST_CROP or frames < SMALLEST_CLIP:
-            raise RescoreError(
-                f"MSCADC's poolings need {SMALLEST_CLIP} frames of {SMALLEST_CROP} pixels, not {frames} of {crop}. Raise it."
-            )
+        if crop < SMALLEST_CROP:
+            raise RescoreError(f"MSCADC's poolings need frames of {SMALLEST_CROP} pixels, not of {crop}. Raise it.")
         self.tasks = checked_tasks(tasks)
         head_width = width if head_width is None else head_width
-        self.body = Body(width, dropout)
+        self.body = Body(width, DROPOUT)
         if "score" in self.tasks:
             self.score_head = ScoreHead(self.body.channels, head_width)
         if "classes" in self.tasks:
             self.class_head = ClassHead(self.body.channels, head_width)
         if "caption" in self.tasks:
             self.caption_head = CaptionHead(self.body.channels, head_width)
-            features = self.caption_head.features(crop, frames)
+            features = self.caption_head.features(crop, FRAMES)
             self.captioner = Captioner(features, vocabulary, caption_hidden, caption_embedding, caption_dropout)
 
     def encode(self, frames: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
 """What the training loop asks of a network beyond its outputs, with the answers that suit a network of Eqs. 1-4.
 
-A network with another objective overrides what differs; the loop (training.multitask) stays one for all and imports none of them.
+A network with another objective overrides what differs; the loop (training.end_to_end) is one for all and imports none of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import torch
@@ -13,13 +13,23 @@ from rescore.models.losses import losses
 
 
 class Trainable(nn.Module):
-    """A network that the loop can train: `tasks`, `body`, `encode`, `heads`, `forward`, and what stands here."""
+    """A network that the loop can train: `tasks`, `body`, `encode`, `heads`, and what stands here."""
 
     tasks: tuple[str, ...]
     body: nn.Module
+    least_batch: int = 1
+    """Samples that a step needs: two where batch norm would see one value a channel."""
 
     exemplars: np.ndarray = np.zeros(0, np.int64)
     """(m,) rows of the clip store that predictions are made against; most networks have none."""
+
+    def bodies_to_compile(self) -> Iterable[nn.Module]:
+        """What most of its operations are in."""
+        return (self.body,)
+
+    def forward(self, video: Tensor, given: Tensor | None = None) -> dict[str, Tensor]:
+        """Video (N, 3, F, H, W) -> outputs by name: `score` (N,) in units of training, and what else `losses` reads."""
+        return self.heads(self.encode(video), given)
 
     def encode(self, video: Tensor) -> Tensor:
         """Video (N, 3, F, H, W) -> what `heads` reads."""

@@ -38,11 +38,7 @@ WORDS = {"no": "No", "yes": "Yes", "backward": "Backwards", "forward": "Forwards
 
 def choose_samples(
     paper: Path,
-    predictions: list[Path],
-    classes: list[Path],
-    captions: list[Path],
-    rows: Path,
-    splits: Path,
+    files: Files,
     summary: Path,
     samples: Path,
     settings: dict[str, Any],
@@ -51,9 +47,8 @@ def choose_samples(
 
     Args:
         paper: papers/<name>/paper.yaml.
-        predictions, classes, captions: files of the seeds of C3D-AVG with all tasks on the whole training set (`MEMBER`).
-        rows: table of the clip store; a dive's place in it is its place in the store.
-        splits: `training_set, sample, split`.
+        files: predictions, classes and captions are of the seeds of C3D-AVG with all tasks on the whole training set (`MEMBER`);
+            rows is the table of the clip store alone: a dive's place in it is its place in the store.
         summary: written, CSV `row, column, value, n, reason`, as Table 6 prints it.
         samples: written, JSON: a list of {sample, place, rank, of, error, true, predicted}, where true and predicted hold `score`
             (points), the five sub-actions, and `caption`.
@@ -62,16 +57,14 @@ def choose_samples(
     Raises:
         RescoreError: the files are not what they should be, or there are fewer than four test dives.
     """
-    table = read_table(rows)
+    table = read_table(files.rows[0])
     declared = read_paper(paper).table_of(TABLE)
     blocks = [
         replace(block, cells=tuple(cell for cell in block.cells if cell.member == MEMBER))
         for block in declared.blocks({})
     ]
-    read_outputs(
-        declared, blocks, Files(predictions, [rows], splits, classes, captions), settings
-    )  # refuses what is wrong
-    scored, labelled, spoken = (last_of_first_seed(paths) for paths in (predictions, classes, captions))
+    read_outputs(declared, blocks, files, settings)  # refuses what is wrong
+    scored, labelled, spoken = map(last_of_first_seed, (files.predictions, files.classes, files.captions))
     if len(scored) < len(SHARES):
         raise RescoreError(f"{len(scored)} test dives: Table 6 shows {len(SHARES)}. Raise synthetic.dives.")
     scored = scored.assign(error=(scored["predicted"] - scored["target"]).abs()).sort_values(["error", "sample"])

@@ -87,13 +87,9 @@ Statistics = dict[tuple[str, bytes], list[tuple[np.ndarray, CaptionStatistics]]]
 def score_table(
     paper: Path,
     table: str,
-    predictions: list[Path],
+    files: Files,
     scores: Path,
     settings: dict[str, Any],
-    rows: list[Path] | None = None,
-    splits: Path | None = None,
-    classes: list[Path] | None = None,
-    captions: list[Path] | None = None,
     estimates: Path | None = None,
     variance: list[Path] | None = None,
 ) -> None:
@@ -102,12 +98,10 @@ def score_table(
     Args:
         paper: papers/<name>/paper.yaml.
         table: name of a table, or of a figure of scores by iteration, whose scores have a column `iteration` besides.
-        predictions: files of the members that the table declares, and of their `_validated` twins where there are any.
+        files: of the members that the table declares, and of their `_validated` twins where there are any. Splits are for tables
+            whose members are tested on their training set's own test samples, classes and captions for those that show them.
         scores: output CSV of the scores contract (scoring.scores).
         settings: `seed`, `scoring`, the counts of trainings (`systems.trainings`), and those that the table `reads`.
-        rows: tables of the data sets' samples; without them targets are held against nothing.
-        splits: `training_set, sample, split`, for tables whose members are tested on their training set's own test samples.
-        classes, captions: files of the same members, for tables that show accuracies and caption metrics.
         estimates: output Parquet, what claims and comparisons need of each cell (scoring.estimates).
         variance: files of variances over trainings, for systems that were trained once.
 
@@ -116,7 +110,6 @@ def score_table(
     """
     declaration = read_paper(paper)
     wanted = declaration.table_of(table)
-    files = Files(predictions, rows or [], splits, classes or [], captions or [])
     outputs, blocks = read_outputs(wanted, wanted.blocks(settings), files, settings)
     settings, experiment = with_variances(settings, variance), ", ".join(wanted.experiments)
     if table in declaration.curves:

@@ -12,7 +12,6 @@ import hashlib
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,7 +29,7 @@ from rescore.models.c3d_lstm import (
     weight_shapes,
 )
 from rescore.models.device import choose_device, make_deterministic
-from rescore.training.restart import Stack, read_restart, restart_key, write_restart
+from rescore.training.restart import Restarts, Stack, read_restart, restart_key, write_restart
 from rescore.training.schedule import annealed
 
 EVALUATION_BATCH = 64  # samples a member; changes speed and memory only
@@ -97,9 +96,8 @@ def train_members(
     settings: Mapping[str, Any],
     test_offset: int = 0,
     evaluate_at_start: bool = False,
-    restart: Path | None = None,
+    restarts: Restarts | None = None,
     members_at_once: int | None = None,
-    data_hash: str = "",
     shares: np.ndarray | None = None,
 ) -> list[TrainedMember]:
     """Train all members and predict their evaluation samples every `evaluate_every` iterations and after the last.
@@ -111,10 +109,9 @@ def train_members(
             `iterations`, `batch`, `evaluate_every`, `checkpoint_every`. With 0 iterations the initial weights are evaluated.
         test_offset: the copy that evaluation reads.
         evaluate_at_start: also predict before the first iteration.
-        restart: directory of restart points, one file a stack; a killed run called again goes on from them and ends with
-            the same weights and predictions. The caller removes it when its results are safe.
+        restarts: a killed run called again goes on from them and ends with the same weights and predictions; a restart point of
+            other features, members, settings or code is not used.
         members_at_once: members a stack; None fills the memory.
-        data_hash: of the features; a restart point of other features, members, settings or code is not used.
         shares: (clips,), the label of each clip as a share of the target (`label_shares`); None: of the last clip alone.
 
     Raises:
@@ -135,8 +132,9 @@ def train_members(
         evaluation = evaluation_table(stacked, offsets, test_offset, device)
         labels = None if shares is None else torch.from_numpy(shares.astype(np.float32)).to(device)
         batches = Batches(table, features.shape[2], items, targets, evaluation, labels)
-        point = restart / f"{first:05d}.safetensors" if restart else None
-        identity = restart_identity(stacked, settings, test_offset, evaluate_at_start, data_hash, shares)
+        point = restarts.directory / f"{first:05d}.safetensors" if restarts else None
+        data = restarts.data_hash if restarts else ""
+        identity = restart_identity(stacked, settings, test_offset, evaluate_at_start, data, shares)
         stack = read_restart(point, identity, device) or fresh_stack(stacked, features.shape[3], settings, device)
         for _ in train_stack(stack, stacked, batches, settings, evaluate_at_start):
             write_restart(point, identity, stack)

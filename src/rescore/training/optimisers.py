@@ -1,13 +1,28 @@
-"""Optimisers whose square roots are not MKL's.
+"""Optimisers by their settings, none of whose square roots are MKL's.
 
 torch takes square roots of whole tensors from MKL, which approximates them in another way on each processor. Fused Adam does not;
 RMSprop has no fused form.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
+
+
+def make_optimiser(parameters: Iterable[Tensor], settings: Mapping[str, Any]) -> torch.optim.Optimizer:
+    """SGD or Adam as settings name it (`optimiser`, `learning_rate`, `momentum`, `weight_decay`); Adam where they name none."""
+    rate, decay = settings["learning_rate"], settings.get("weight_decay", 0.0)
+    if settings.get("optimiser") == "sgd":
+        return torch.optim.SGD(parameters, rate, settings["momentum"], weight_decay=decay)
+    return torch.optim.Adam(parameters, rate, weight_decay=decay, fused=True)
+
+
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Let an optimiser's next steps be of this learning rate."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate
 
 
 class RMSprop(torch.optim.Optimizer):

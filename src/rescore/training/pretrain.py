@@ -17,12 +17,12 @@ from rescore.models.backbones import input_colour
 from rescore.models.c3d import C3DClassifier, initialise
 from rescore.models.device import choose_device, derived_seed, make_deterministic, reuse_memory, seeded_generator
 from rescore.models.preprocess import open_clips, preprocess
-from rescore.training.restart import restart_key
+from rescore.training.optimisers import make_optimiser, set_rate
+from rescore.training.restart import network_arrays, restart_key, restore_network, to_numpy
 from rescore.training.schedule import annealed
 
 CURVE_ROWS_PER_VALIDATION = 10
 CURVE_COLUMNS = ["iteration", "loss", "learning_rate", "train_accuracy", "test_accuracy"]
-SLOTS = ("momentum_buffer", "step", "exp_avg", "exp_avg_sq")  # what SGD and Adam keep of each parameter
 
 
 def pretrain(clips: Path, rows: Path, weights: Path, curve: Path, settings: Mapping[str, Any], training: int) -> None:
@@ -75,13 +75,8 @@ def pretrain(clips: Path, rows: Path, weights: Path, curve: Path, settings: Mapp
             save_restart(restart, key, done, network, optimiser, curve_rows, totals)
 
     header = {
-        "what": "C3D classifier, pre-trained",
-        "parameters": dict(settings),
-        "data": data,
-        "training": training,
-        "classes": classes,
-        "iterations": schedule["iterations"],
-        "test_accuracy": curve_rows[-1]["test_accuracy"],
+        **{"what": "C3D classifier, pre-trained", "parameters": dict(settings), "data": data, "training": training},
+        **{"classes": classes, "iterations": iterations, "test_accuracy": curve_rows[-1]["test_accuracy"]},
     }
     write_table(curve, pd.DataFrame(curve_rows, columns=CURVE_COLUMNS))
     save_arrays(weights, {name: to_numpy(value) for name, value in network.state_dict().items()}, header)
@@ -129,10 +124,7 @@ def build(
     )
     initialise(network, seeded_generator(seed, "pretraining weights"))
     network = network.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-    rate, decay = schedule["learning_rate"], schedule["weight_decay"]
-    if schedule["optimiser"] == "sgd":
-        return network, torch.optim.SGD(network.parameters(), rate, schedule["momentum"], weight_decay=decay)
-    return network, torch.optim.Adam(network.parameters(), rate, weight_decay=decay, fused=True)
+    return network, make_optimiser(network.parameters(), schedule)
 
 
 def batch_positions(seed: int, iteration: int, batch: int, windows: int) -> np.ndarray:
@@ -155,8 +147,7 @@ def train_step(
     network: C3DClassifier, optimiser: torch.optim.Optimizer, x: Tensor, y: Tensor, learning_rate: float
 ) -> Tensor:
     """One step on clips x (N, 3, 16, crop, crop) of classes y (N,); the mean loss, right answers and windows, float64 (3,)."""
-    for group in optimiser.param_groups:
-        group["lr"] = learning_rate
+    set_rate(optimiser, learning_rate)
     network.train()
     with torch.autocast(x.device.type, torch.bfloat16, enabled=x.device.type == "cuda"):
         logits = network(x)  # (N, classes)
@@ -204,10 +195,6 @@ def measure_accuracy(
     return correct / len(test)
 
 
-def to_numpy(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().cpu().contiguous().numpy()
-
-
 def save_restart(
     path: Path,
     key: str,
@@ -218,10 +205,7 @@ def save_restart(
     totals: Tensor,
 ) -> None:
     """A restart point: weights, the optimiser's state of each parameter, the curve so far and the running sums."""
-    arrays = {f"network.{name}": to_numpy(value) for name, value in network.state_dict().items()}
-    for name, parameter in network.named_parameters():
-        arrays |= {f"optimiser.{slot}.{name}": to_numpy(value) for slot, value in optimiser.state[parameter].items()}
-    arrays["totals"] = to_numpy(totals)
+    arrays = {**network_arrays(network, optimiser), "totals": to_numpy(totals)}
     save_arrays(path, arrays, {"key": key, "iteration": iteration, "curve": curve_rows})
 
 
@@ -240,15 +224,6 @@ def resume(
     arrays, header = load_arrays(path)
     if header.get("key") != key:
         return 0, [], totals
-    network.load_state_dict({name: torch.from_numpy(arrays[f"network.{name}"]) for name in network.state_dict()})
-    for name, parameter in network.named_parameters():
-        for slot in SLOTS:
-            if (array := arrays.get(f"optimiser.{slot}.{name}")) is not None:
-                value = torch.from_numpy(array)
-                # Moments lie as their parameter does (channels_last_3d), so that the same kernels round in the same way.
-                scalar = slot == "step"
-                optimiser.state[parameter][slot] = (
-                    value.reshape(()) if scalar else torch.empty_like(parameter).copy_(value)
-                )
+    restore_network(arrays, network, optimiser)
     totals.copy_(torch.from_numpy(arrays["totals"]))
     return header["iteration"], header["curve"], totals

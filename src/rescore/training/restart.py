@@ -13,7 +13,7 @@ from rescore.engine.provenance import code_hash
 from rescore.engine.storage import canonical_json, load_arrays, save_arrays, sha256_text
 from rescore.models.c3d_lstm import Weights, weight_shapes
 
-SLOTS = ("step", "exp_avg", "exp_avg_sq")  # what Adam keeps of each parameter
+SLOTS = ("momentum_buffer", "step", "exp_avg", "exp_avg_sq")  # what SGD and Adam keep of each parameter
 
 
 def restart_key(what: object, module: str) -> str:
@@ -25,6 +25,16 @@ def restart_key(what: object, module: str) -> str:
     """
     said = arithmetic.in_use()
     return sha256_text(canonical_json([what, code_hash(module), said["mode"], said["threads"]]))
+
+
+@dataclass(frozen=True)
+class Restarts:
+    """Where stacked members keep their restart points."""
+
+    directory: Path
+    """One file a stack; whoever trains removes it when the results are safe."""
+    data_hash: str
+    """Of the features: a restart point of others is not used."""
 
 
 @dataclass
@@ -76,7 +86,7 @@ def read_restart(path: Path | None, identity: str, device: torch.device) -> Stac
 
 
 def network_arrays(network: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, np.ndarray]:
-    """A network's state as `network.<name>`, and what Adam keeps of each parameter as `optimiser.<slot>.<name>`."""
+    """A network's state as `network.<name>`, and what SGD or Adam keeps of each parameter as `optimiser.<slot>.<name>`."""
     arrays = {f"network.{name}": to_numpy(value) for name, value in network.state_dict().items()}
     for name, parameter in network.named_parameters():
         arrays |= {f"optimiser.{slot}.{name}": to_numpy(value) for slot, value in optimiser.state[parameter].items()}
@@ -84,16 +94,17 @@ def network_arrays(network: nn.Module, optimiser: torch.optim.Optimizer) -> dict
 
 
 def restore_network(arrays: Mapping[str, np.ndarray], network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
-    """Put a network and its Adam, in place, where `network_arrays` found them."""
+    """Put a network and its SGD or Adam, in place, where `network_arrays` found them."""
     state = network.state_dict()
     for name, value in state.items():
         value.copy_(torch.from_numpy(arrays[f"network.{name}"]).view(value.shape))
     for name, parameter in network.named_parameters():
         for slot in SLOTS:
-            array = torch.from_numpy(arrays[f"optimiser.{slot}.{name}"])
+            if (array := arrays.get(f"optimiser.{slot}.{name}")) is None:
+                continue
             # Moments lie in memory as their parameter does, so that the same kernels round in the same way.
             like = torch.empty((), device=parameter.device) if slot == "step" else torch.empty_like(parameter)
-            optimiser.state[parameter][slot] = like.detach().copy_(array.view(like.shape))
+            optimiser.state[parameter][slot] = like.detach().copy_(torch.from_numpy(array).view(like.shape))
 
 
 def to_numpy(tensor: Tensor) -> np.ndarray:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from rescore.actions import EXPERIMENT_ACTIONS
 from rescore.engine.errors import RescoreError
+from rescore.engine.storage import write_table
 from rescore.systems.aqa7_lstm.members import TRAININGS
 from rescore.systems.common.repetition import numbers_of, seeds
 from rescore.systems.common.samples import (
@@ -24,10 +25,11 @@ from rescore.systems.common.samples import (
     remove_restart,
     restart_directory,
     trained_predictions,
-    write_results,
+    write_members,
 )
 from rescore.systems.common.support_vector import fit_predict
 from rescore.training.members import Member, train_members
+from rescore.training.restart import Restarts
 
 
 def run(
@@ -57,13 +59,14 @@ def run(
     offset = settings["backbone"]["test_offset"]
     lstms = lstm_members(samples, numbers)
     trained = train_members(
-        samples.features, lstms, settings["lstm"], offset, restart=restart, data_hash=samples.data_hash
+        samples.features, lstms, settings["lstm"], offset, restarts=Restarts(restart, samples.data_hash)
     )
     regressions, chosen = support_vector_predictions(samples, offset, settings)
     sds = [samples.training_sds()] * len(trained)
     table = pd.concat([trained_predictions("all_action", samples, trained, sds), regressions], ignore_index=True)
     details = {"support_vector_regression": chosen}
-    write_results("all_action", samples, trained, sds, table, predictions, members, settings, backbone or (), details)
+    write_members("all_action", samples, trained, sds, members, settings, backbone or (), details)
+    write_table(predictions, table)
     remove_restart(restart)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from rescore.actions import BY_NAME, EXPERIMENT_ACTIONS
 from rescore.engine.errors import raise_together
+from rescore.engine.storage import write_table
 from rescore.systems.common.repetition import seeds
 from rescore.systems.common.samples import (
     Samples,
@@ -24,9 +25,10 @@ from rescore.systems.common.samples import (
     remove_restart,
     restart_directory,
     trained_predictions,
-    write_results,
+    write_members,
 )
 from rescore.training.members import Member, TrainedMember, train_members
+from rescore.training.restart import Restarts
 
 STARTS = ("random", "multi_action")
 
@@ -78,7 +80,8 @@ def run(
     # Multiplied back by what was known in training: the deviation of the few drawn scores, not of the action's all.
     sds = [{action_of(result): drawn_sd(samples, result.member.train_rows)} for result in trained]
     table = trained_predictions("fine_tuning", samples, trained, sds)
-    write_results("fine_tuning", samples, trained, sds, table, predictions, members, settings, backbone or ())
+    write_members("fine_tuning", samples, trained, sds, members, settings, backbone or ())
+    write_table(predictions, table)
     remove_restart(restart)
 
 
@@ -99,8 +102,7 @@ def train_cells(
             {**settings["lstm"], **schedule, "evaluate_every": settings["fine_tuning"]["evaluate_every"]},
             settings["backbone"]["test_offset"],
             evaluate_at_start=True,
-            restart=restart / f"{iterations}_{anneal_every}",
-            data_hash=samples.data_hash,
+            restarts=Restarts(restart / f"{iterations}_{anneal_every}", samples.data_hash),
         )
         trained |= {(result.member.name, result.member.seed): result for result in results}
     return [trained[member.name, member.seed] for cell in cells for member in members[cell]]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from rescore.actions import EXPERIMENT_ACTIONS
+from rescore.engine.storage import write_table
 from rescore.systems.common.repetition import seeds
 from rescore.systems.common.samples import (
     Samples,
@@ -21,9 +22,10 @@ from rescore.systems.common.samples import (
     remove_restart,
     restart_directory,
     trained_predictions,
-    write_results,
+    write_members,
 )
 from rescore.training.members import Member, train_members
+from rescore.training.restart import Restarts
 
 
 def run(
@@ -59,13 +61,13 @@ def run(
         leave_one_out_members(samples, numbers),
         settings["lstm"],
         offset,
-        restart=restart,
-        data_hash=samples.data_hash,
+        restarts=Restarts(restart, samples.data_hash),
     )
     everyone = untrained + trained
     sds = [samples.training_sds()] * len(everyone)
     table = trained_predictions("zero_shot", samples, everyone, sds)
-    write_results("zero_shot", samples, everyone, sds, table, predictions, members, settings, backbone or ())
+    write_members("zero_shot", samples, everyone, sds, members, settings, backbone or ())
+    write_table(predictions, table)
     remove_restart(restart)
 
 

@@ -13,8 +13,10 @@ from rescore.models.aggregation import ClipNetwork
 from rescore.models.device import derived_seed, seeded_generator
 from rescore.systems.common.bodies import load_body
 from rescore.systems.common.dives import score_rows
-from rescore.training.multitask import CURVE_COLUMNS, SPEED_COLUMNS, Dives, first_process, train
+from rescore.training.end_to_end import CURVE_COLUMNS, Dives, train
+from rescore.training.place import first_process
 from rescore.training.restart import restart_key, to_numpy
+from rescore.training.watching import SPEED_COLUMNS
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,10 @@ from typing import Any
 from rescore.systems.common import amounts
 from rescore.systems.declaration import Cost, Settings
 
-MULTITASK = ("clips", "evaluation_batch", "flip", "gpus", "initial_score", "precision", "score_scale", "seeds")
+MULTITASK = (
+    *("clips", "compile", "evaluation_batch", "flip", "gpus", "initial_score", "precision", "score_scale", "seeds"),
+    "tensorboard",
+)
 SETTINGS = (*(f"multitask.{name}" for name in MULTITASK), "first_training")
 """What these trainings read of the networks' own section."""
 WRITES = {"predictions": "predictions.parquet", "weights": "weights.safetensors", "curve": "curve.csv"}

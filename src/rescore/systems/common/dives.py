@@ -1,11 +1,12 @@
 """MTL-AQA's dives as networks read them from clips, and the rows that their predictions become.
 
-clip store, its table, splits, vocabulary ─► Dives (checked) ─► training.multitask ─► predictions, classes, captions
+clip store, its table, splits, vocabulary ─► Dives (checked) ─► training.end_to_end ─► predictions, classes, captions
 """
 
 import itertools
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from rescore.models.losses import DIVE_CLASSES, EOS, SOS
 from rescore.models.preprocess import open_clips
 from rescore.systems.common.samples import PREDICTION_COLUMNS
 from rescore.systems.common.training_sets import split_training_set
-from rescore.training.multitask import Dives, Progress
+from rescore.training.end_to_end import Dives, Progress
 
 ROW_COLUMNS = ("dataset", "sample", "action", "score")
 SPLIT_COLUMNS = ("training_set", "sample", "split")
@@ -33,27 +34,45 @@ CAPTION_COLUMNS = tuple(column for column in CLASS_COLUMNS if column != "subacti
 MARKERS = ["<eos>", "<sos>"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class DiveFiles:
+    """MTL-AQA's dives as clips."""
+
+    clips: Path
+    """The store that the network reads: `mtl_aqa.npy`, or MSCADC's `mtl_aqa_wide.npy`."""
+    rows: Path
+    """Its table."""
+    splits: Path
+    """Table `training_set, sample, split` (train, validation, test)."""
+    dropped: Path | None = None
+    """Table of the samples that the store lacks because their videos could not be read; no others may be absent."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BodyFiles(DiveFiles):
+    """Dives, and what a network's body starts from."""
+
+    backbone: Path | None = None
+    """Weights of the body: this workflow's C3D, or a converted network of torchvision's; None: ones drawn at random."""
+
+
 def read_dives(
+    files: DiveFiles,
     crop: int,
     tasks: tuple[str, ...],
     training_set: str,
-    clips: Path,
-    rows: Path,
-    splits: Path,
     words: Sequence[str],
     settings: Mapping[str, Any],
-    dropped: Path | None = None,
 ) -> tuple[pd.DataFrame, Dives]:
     """What a member reads, checked.
 
     Args:
+        files: where it is.
         crop: pixels, height and width of the store's frames.
         tasks: of `score`, `classes`, `caption`.
         training_set: of the splits; with `_validated` without the validation dives.
-        clips, rows, splits: the store, its table, and the table `training_set, sample, split`.
         words: the vocabulary by token; read where captions are learned.
         settings: the `multitask` section of params.yaml.
-        dropped: table of the samples that the store lacks because their videos could not be read; no others may be absent.
 
     Returns:
         The store's table and the dives.
@@ -61,13 +80,15 @@ def read_dives(
     Raises:
         RescoreError: everything that is wrong with the samples that the member uses, together.
     """
-    table = read_columns(rows, ROW_COLUMNS).reset_index(drop=True)
-    chosen, problems = read_split(read_columns(splits, SPLIT_COLUMNS), table, training_set, read_dropped(dropped))
+    table = read_columns(files.rows, ROW_COLUMNS).reset_index(drop=True)
+    chosen, problems = read_split(
+        read_columns(files.splits, SPLIT_COLUMNS), table, training_set, read_dropped(files.dropped)
+    )
     raise_together(
-        f"{splits}: training set {training_set}", problems, "run the steps that write splits and clips again."
+        f"{files.splits}: training set {training_set}", problems, "run the steps that write splits and clips again."
     )
     frames = settings["clips"]["frames"] + 2 * settings["clips"]["shift"]
-    store = open_clips(clips, (len(table), frames, crop, crop, 3))
+    store = open_clips(files.clips, (len(table), frames, crop, crop, 3))
 
     used = np.unique(np.concatenate(list(chosen.values())))
     points = table["score"].to_numpy(np.float64)
@@ -83,7 +104,9 @@ def read_dives(
         targets["caption"], wrong = read_captions(table, used, chosen["train"], words, settings["caption_tokens"])
         problems += wrong
     raise_together(
-        f"{rows}: samples that cannot be learned", problems, "mend the annotations or the vocabulary and run again."
+        f"{files.rows}: samples that cannot be learned",
+        problems,
+        "mend the annotations or the vocabulary and run again.",
     )
     return table, Dives(store, points, targets, chosen["train"], chosen["test"], chosen["validation"])
 

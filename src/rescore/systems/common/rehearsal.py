@@ -18,7 +18,7 @@ from rescore.engine.parameters import merge
 from rescore.engine.storage import read_table, write_table
 from rescore.systems.common import made_up, repetition
 from rescore.systems.common.label_draws import MTL_AQA
-from rescore.training import multitask
+from rescore.training import place
 
 Settings = Mapping[str, Any]
 
@@ -139,9 +139,9 @@ def label_draw_files(stage: Stage, dataset: str, section: str = "") -> tuple[dic
 @contextmanager
 def without_clock() -> Iterator[None]:
     """Leave out the large product that `multitask` measures the device's rate by: it is in no result."""
-    before = dict(multitask.MATRIX)
-    multitask.MATRIX.update(dict.fromkeys(before, 8))
+    before = dict(place.MATRIX)
+    place.MATRIX.update(dict.fromkeys(before, 8))
     try:
         yield
     finally:
-        multitask.MATRIX.update(before)
+        place.MATRIX.update(before)

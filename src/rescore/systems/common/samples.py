@@ -11,7 +11,7 @@ import pandas as pd
 
 from rescore.actions import BY_NAME, EXPERIMENT_ACTIONS
 from rescore.engine.errors import RescoreError, raise_together
-from rescore.engine.storage import load_arrays, read_table, save_arrays, sha256_file, sha256_text, write_table
+from rescore.engine.storage import load_arrays, read_table, save_arrays, sha256_file, sha256_text
 from rescore.systems.common.repetition import backbone_of, backbones
 from rescore.training.members import TrainedMember
 
@@ -199,21 +199,19 @@ def prediction_rows(
     return table[list(PREDICTION_COLUMNS)]
 
 
-def write_results(
+def write_members(
     experiment: str,
     samples: Samples,
     trained: Sequence[TrainedMember],
     sds: Sequence[Mapping[str, float]],
-    table: pd.DataFrame,
-    predictions: Path,
     members: Path,
     settings: Mapping[str, Any],
     weights: Sequence[Path],
     details: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write the checkpoint of all members, then their predictions.
+    """Write the checkpoint of all members.
 
-    The checkpoint's header names members (in the order of the member axis), each with the standard deviations by action
+    Its header names members (in the order of the member axis), each with the standard deviations by action
     that make its predictions points, parameters, and the hashes of data and backbones. Code stands in the step's record: equal
     weights are equal files.
 
@@ -234,7 +232,6 @@ def write_results(
         **(details or {}),
     }
     save_arrays(members, arrays, header)
-    write_table(predictions, table)
 
 
 def backbone_hashes(samples: Samples, weights: Sequence[Path]) -> dict[str, str]:

@@ -34,8 +34,11 @@ def asked(settings: Settings) -> bool:
 
 
 def place(world: str, table: str) -> str:
-    """Where a world's own table or clips lie below data/<scale>; clips with the videos, which no version is kept of."""
-    return f"videos/{FOLDER}/{world}/{table}" if world == PAINTED else f"{FOLDER}/{world}/{table}"
+    """Where a world's own table lies below data/<scale>, or its clips (with the videos, of which no version is kept).
+
+    Both are folders that scales without controls have too: what a run leaves is the same there, for DVC.
+    """
+    return f"{'videos' if world == PAINTED else 'manifests'}/{FOLDER}/{world}/{table}"
 
 
 def in_world(

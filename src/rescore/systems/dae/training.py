@@ -20,7 +20,7 @@ from rescore.models.device import derived_seed
 from rescore.systems.common import made_up
 from rescore.systems.common.bodies import body_colour
 from rescore.systems.common.clip_members import Member, Outputs, seed_layers, start_c3d, train_and_write
-from rescore.systems.common.dives import read_dives
+from rescore.systems.common.dives import BodyFiles, read_dives
 from rescore.systems.common.rehearsal import Stage, chosen, clip_files, network_outputs
 from rescore.systems.common.training_sets import WHOLE
 
@@ -62,42 +62,30 @@ class DistributionAutoEncoder(ClipNetwork):
         return {"score": self.heads(clip_features)[self.knobs["prediction"]]}
 
 
-def train_member(
-    clips: Path,
-    rows: Path,
-    splits: Path,
-    outputs: Outputs,
-    training_set: str,
-    seed: int,
-    settings: dict[str, Any],
-    backbone: Path | None = None,
-    dropped: Path | None = None,
-) -> None:
+def train_member(files: BodyFiles, outputs: Outputs, training_set: str, seed: int, settings: dict[str, Any]) -> None:
     """Train on a training set and write what is predicted after every epoch. A killed run goes on from its last epoch.
 
     Args:
-        clips, rows, splits, dropped: MTL-AQA's store, its table, its training sets, and the dives that the store lacks.
+        files: MTL-AQA's dives, and C3D's weights.
+        outputs: written.
         training_set: of the splits; with `_validated` without the validation dives.
         seed: of the member.
         settings: sections `multitask`, `backbone`, `extensions` and `dae` of params.yaml.
-        backbone: weights of C3D's body; None: ones drawn at random.
 
     Raises:
         RescoreError: data that do not fit together or cannot be learned (all of them at once), weights that do not fit, or a
             loss that is not finite.
     """
     section = {**settings["multitask"], **settings["extensions"]["training"]}
-    table, dives = read_dives(
-        section["clips"]["crop"], ("score",), training_set, clips, rows, splits, [], section, dropped
-    )
+    table, dives = read_dives(files, section["clips"]["crop"], ("score",), training_set, [], section)
     seed_layers(seed)
     network = build(settings)
-    start_c3d(network, seed, settings, backbone, float(dives.targets["score"][dives.train].mean()))
+    start_c3d(network, seed, settings, files.backbone, float(dives.targets["score"][dives.train].mean()))
     torch.manual_seed(derived_seed(seed, "dae draws"))
     header = {"experiment": EXPERIMENT, "training_set": training_set, "seed": seed, "parameters": settings}
-    files = {"clips": clips, "rows": rows, "splits": splits, "backbone": backbone}
+    read = {name: path for name, path in vars(files).items() if name != "dropped"}
     member = Member(EXPERIMENT, EXPERIMENT, training_set, seed, section, body_colour(settings), __name__)
-    train_and_write(member, network, table, dives, header, files, outputs)
+    train_and_write(member, network, table, dives, header, read, outputs)
 
 
 def build(settings: Mapping[str, Any]) -> DistributionAutoEncoder:
@@ -117,6 +105,6 @@ def rehearse(stage: Stage) -> list[Path]:
     batch = {**settings["multitask"], **settings["extensions"]["training"]}["batch"]
     files, made = clip_files(stage, batch), network_outputs(stage)
     body = made_up.write_backbone(stage.folder / "backbone.safetensors", settings)
-    given = chosen(files, "clips", "rows", "splits")
-    train_member(**given, outputs=Outputs(**made), training_set=WHOLE, seed=0, settings=settings, backbone=body)
+    given = BodyFiles(**chosen(files, "clips", "rows", "splits"), backbone=body)
+    train_member(given, Outputs(**made), WHOLE, 0, settings)
     return [made["weights"], made["predictions"]]

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rescore.systems.common import made_up
+from rescore.systems.common.clip_members import Outputs
 from rescore.systems.common.rehearsal import Stage, chosen, clip_files, network_outputs
 from rescore.systems.common.training_sets import WHOLE
-from rescore.systems.extensions.training import train_member
+from rescore.systems.extensions.training import Files, train_member
 
 
 def extension(stage: Stage, system: Mapping[str, str]) -> list[Path]:
@@ -18,13 +19,6 @@ def extension(stage: Stage, system: Mapping[str, str]) -> list[Path]:
     body = (
         made_up.write_backbone(stage.folder / "backbone.safetensors", settings) if system["backbone"] == "c3d" else None
     )
-    train_member(
-        **chosen(files, "clips", "rows", "splits", "judges"),
-        **made,
-        system=dict(system),
-        training_set=WHOLE,
-        seed=0,
-        settings=settings,
-        backbone=body,
-    )
+    read = Files(**chosen(files, "clips", "rows", "splits", "judges"), backbone=body)
+    train_member(read, Outputs(**made), dict(system), WHOLE, 0, settings)
     return [made["weights"], made["predictions"]]

@@ -2,11 +2,11 @@
 
 rescore step systems.extensions.training.train_member --system '{"name": "attention", ...}' --training-set 1059 ...
 
-store, rows, splits, judges ─► what the system reads ─► training.multitask ─► predictions, weights, curve
+store, rows, splits, judges ─► what the system reads ─► training.end_to_end ─► predictions, weights, curve
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from rescore.models.device import derived_seed
 from rescore.models.state_dicts import differences
 from rescore.systems.common.bodies import body_colour
 from rescore.systems.common.clip_members import Member, Outputs, seed_layers, start_c3d, train_and_write
-from rescore.systems.common.dives import read_columns, read_dives
+from rescore.systems.common.dives import BodyFiles, read_columns, read_dives
 from rescore.systems.extensions.contrastive_regression import ContrastiveRegression
 from rescore.systems.extensions.members import (
     CONTRASTIVE,
@@ -34,7 +34,7 @@ from rescore.systems.extensions.members import (
     training_settings,
 )
 from rescore.systems.extensions.score_distribution import JudgesDistributions, ScoreDistribution
-from rescore.training.multitask import Dives
+from rescore.training.end_to_end import Dives
 
 NETWORKS: dict[str, type[ClipNetwork]] = dict(
     zip(HEADS, (ClipNetwork, ScoreDistribution, JudgesDistributions, ContrastiveRegression), strict=True)
@@ -42,34 +42,26 @@ NETWORKS: dict[str, type[ClipNetwork]] = dict(
 KINETICS_COLOUR = "rgb_kinetics"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Files(BodyFiles):
+    """What a system reads."""
+
+    judges: Path | None = None
+    """Table of `manifests.judges.write_judges`, which MUSDL needs."""
+
+
 def train_member(
-    clips: Path,
-    rows: Path,
-    splits: Path,
-    predictions: Path,
-    weights: Path,
-    curve: Path,
-    system: dict[str, Any],
-    training_set: str,
-    seed: int,
-    settings: dict[str, Any],
-    backbone: Path | None = None,
-    judges: Path | None = None,
-    dropped: Path | None = None,
+    files: Files, outputs: Outputs, system: dict[str, Any], training_set: str, seed: int, settings: dict[str, Any]
 ) -> None:
     """Train a system and write what it predicts after every epoch. A killed run goes on from its last epoch.
 
     Args:
-        clips, rows, splits, dropped: as `systems.multitask.training.train_member` reads them for C3D-AVG.
-        predictions: written; scores of all test and validation dives after every epoch, in points.
-        weights: written; after the last epoch.
-        curve: written; a row an epoch; `score_loss` is the system's own objective.
+        files: read.
+        outputs: written.
         system: `name`, `backbone`, `aggregation`, `head` (extensions_members.System).
         training_set: of the splits; with `_validated` without the validation dives.
         seed: of the member.
         settings: sections `multitask`, `backbone` and `extensions` of params.yaml.
-        backbone: weights of the body: this workflow's C3D, or a converted network of torchvision's; None: random ones.
-        judges: table of `manifests.judges.write_judges`, which MUSDL needs.
 
     Raises:
         RescoreError: data that do not fit together or cannot be learned (all of them at once), weights that do not fit, or a
@@ -77,20 +69,18 @@ def train_member(
     """
     head = system["head"]
     wanted = training_settings(settings, head)
-    table, dives = read_dives(
-        wanted["clips"]["crop"], ("score",), training_set, clips, rows, splits, [], wanted, dropped
-    )
-    module = initial_network(system, seed, settings, backbone, float(dives.targets["score"][dives.train].mean()))
-    dives, notes = with_targets(module, head, table, dives, judges, seed)
+    table, dives = read_dives(files, wanted["clips"]["crop"], ("score",), training_set, [], wanted)
+    module = initial_network(system, seed, settings, files.backbone, float(dives.targets["score"][dives.train].mean()))
+    dives, notes = with_targets(module, head, table, dives, files.judges, seed)
     header = {
         "experiment": EXPERIMENT,
         **{"system": system, "training_set": training_set, "seed": seed, **notes},
         "parameters": settings,
     }
-    files = {"clips": clips, "rows": rows, "splits": splits, "backbone": backbone, "judges": judges}
+    read = {name: path for name, path in vars(files).items() if name != "dropped"}
     colour = colour_of(system, settings)
     member = Member(EXPERIMENT, system["name"], training_set, seed, wanted, colour, __name__)
-    train_and_write(member, module, table, dives, header, files, Outputs(predictions, weights, curve))
+    train_and_write(member, module, table, dives, header, read, outputs)
 
 
 def build_system(system: Mapping[str, Any], settings: Mapping[str, Any]) -> ClipNetwork:

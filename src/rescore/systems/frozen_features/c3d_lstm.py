@@ -9,26 +9,24 @@ unit on its last state, the score as the label of the last clip.
 from pathlib import Path
 from typing import Any
 
-from rescore.systems.common.samples import remove_restart, restart_directory, write_results
-from rescore.systems.frozen_features.dives import lstm_rows, read_dives, train_lstms, training_set_of
+from rescore.engine.storage import write_table
+from rescore.systems.common.samples import remove_restart, restart_directory, write_members
+from rescore.systems.frozen_features.dives import FeatureFiles, lstm_rows, read_dives, train_lstms, training_set_of
 
 SYSTEM = "c3d_lstm"
 
 
 def run(
-    features: list[Path],
-    rows: Path,
-    splits: Path,
+    files: FeatureFiles,
     predictions: Path,
     members: Path,
     settings: dict[str, Any],
     backbone: list[Path] | None = None,
-    dropped: Path | None = None,
 ) -> None:
     """Train an LSTM for each training set and seed; write predictions and checkpoint. A killed run goes on where it was.
 
     Args:
-        features, rows, splits, dropped: see `frozen_features.read_dives`.
+        files: MTL-AQA's dives.
         predictions: .parquet to write; test and validation dives, every `evaluate_every` iterations.
         members: .safetensors to write, stacked weights after the last iteration.
         settings: `backbone`, `lstm`, `frozen_features`, `multitask.clips`, `first_training`, `multitask.seeds`.
@@ -37,10 +35,11 @@ def run(
     Raises:
         RescoreError: features, rows, splits or settings are wrong, or training diverged.
     """
-    dives = read_dives(features, rows, splits, settings, dropped)
+    dives = read_dives(files, settings)
     restart = restart_directory(members)
     trained = train_lstms(SYSTEM, dives, settings, restart)
     sds = [dives.sds(training_set_of(result.member)) for result in trained]
     table = lstm_rows(SYSTEM, dives, trained)
-    write_results(SYSTEM, dives.samples, trained, sds, table, predictions, members, settings, backbone or ())
+    write_members(SYSTEM, dives.samples, trained, sds, members, settings, backbone or ())
+    write_table(predictions, table)
     remove_restart(restart)

@@ -15,8 +15,15 @@ import pandas as pd
 
 from rescore.engine.storage import write_table
 from rescore.models.c3d_lstm import label_shares
-from rescore.systems.common.samples import remove_restart, restart_directory, write_results
-from rescore.systems.frozen_features.dives import Dives, lstm_rows, read_dives, train_lstms, training_set_of
+from rescore.systems.common.samples import remove_restart, restart_directory, write_members
+from rescore.systems.frozen_features.dives import (
+    Dives,
+    FeatureFiles,
+    lstm_rows,
+    read_dives,
+    train_lstms,
+    training_set_of,
+)
 from rescore.training.members import TrainedMember, run_clips
 
 SYSTEM = "c3d_lstm_incremental"
@@ -27,20 +34,17 @@ INCREMENT_COLUMNS = (
 
 
 def run(
-    features: list[Path],
-    rows: Path,
-    splits: Path,
+    files: FeatureFiles,
     predictions: Path,
     members: Path,
     increments: Path,
     settings: dict[str, Any],
     backbone: list[Path] | None = None,
-    dropped: Path | None = None,
 ) -> None:
     """Train an LSTM with incremental labels for each training set and seed. A killed run goes on where it was.
 
     Args:
-        features, rows, splits, dropped: see `frozen_features.read_dives`.
+        files: MTL-AQA's dives.
         predictions: .parquet to write; what is said after the last clip, every `evaluate_every` iterations.
         members: .safetensors to write; its header has under `expected` each member's mean training dive, clip by clip.
         increments: .parquet to write; after the last iteration, a row a dive and clip (counted from 1): points so far
@@ -51,7 +55,7 @@ def run(
     Raises:
         RescoreError: features, rows, splits or settings are wrong, or training diverged.
     """
-    dives = read_dives(features, rows, splits, settings, dropped)
+    dives = read_dives(files, settings)
     restart = restart_directory(members)
     shares = label_shares(dives.samples.features.shape[2], settings["frozen_features"]["label_power"])
     trained = train_lstms(SYSTEM, dives, settings, restart, shares)
@@ -60,7 +64,8 @@ def run(
     table = lstm_rows(SYSTEM, dives, trained)
     details = {"expected": [values.tolist() for values in expected]}
     write_table(increments, increment_rows(dives, trained, expected, table))
-    write_results(SYSTEM, dives.samples, trained, sds, table, predictions, members, settings, backbone or (), details)
+    write_members(SYSTEM, dives.samples, trained, sds, members, settings, backbone or (), details)
+    write_table(predictions, table)
     remove_restart(restart)
 
 

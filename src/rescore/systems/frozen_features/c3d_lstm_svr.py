@@ -20,6 +20,7 @@ from rescore.systems.frozen_features import c3d_lstm
 from rescore.systems.frozen_features.dives import (
     CHOSEN_COLUMNS,
     TRAINING_SETS,
+    FeatureFiles,
     chosen_row,
     member_rows,
     read_dives,
@@ -32,19 +33,16 @@ SYSTEM = "c3d_lstm_svr"
 
 
 def run(
-    features: list[Path],
-    rows: Path,
-    splits: Path,
+    files: FeatureFiles,
     members: Path,
     predictions: Path,
     chosen: Path,
     settings: dict[str, Any],
-    dropped: Path | None = None,
 ) -> None:
     """Fit a regression for each LSTM of `c3d_lstm` and predict the test and validation dives.
 
     Args:
-        features, rows, splits, dropped: see `frozen_features.read_dives`.
+        files: MTL-AQA's dives.
         members: checkpoint of `c3d_lstm`; its weights after the last iteration are read.
         predictions: .parquet to write; `iteration` is 0.
         chosen: .csv to write; a row a member and seed (`c3d_svr.run`).
@@ -54,7 +52,7 @@ def run(
     Raises:
         RescoreError: features, rows, splits or settings are wrong, or the checkpoint lacks members.
     """
-    dives = read_dives(features, rows, splits, settings, dropped)
+    dives = read_dives(files, settings)
     lstms = [(name, seed) for name in TRAINING_SETS for seed in numbers_of(TRAININGS[SYSTEM], settings)]
     weights = read_members(members, [(f"{c3d_lstm.SYSTEM}/{name}", seed) for name, seed in lstms])
     parts, choices = [], []

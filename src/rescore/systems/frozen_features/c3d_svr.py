@@ -18,6 +18,7 @@ from rescore.systems.common.support_vector import choose_and_fit
 from rescore.systems.frozen_features.dives import (
     CHOSEN_COLUMNS,
     TRAINING_SETS,
+    FeatureFiles,
     chosen_row,
     member_rows,
     read_dives,
@@ -29,13 +30,10 @@ SYSTEM = "c3d_svr"
 
 
 def run(
-    features: list[Path],
-    rows: Path,
-    splits: Path,
+    files: FeatureFiles,
     predictions: Path,
     chosen: Path,
     settings: dict[str, Any],
-    dropped: Path | None = None,
 ) -> None:
     """Fit a regression for each training set and backbone and predict its test and validation dives.
 
@@ -43,7 +41,7 @@ def run(
     the unshifted dives: as samples of their own the shifted ones would put near twins of a dive into several folds.
 
     Args:
-        features, rows, splits, dropped: see `frozen_features.read_dives`.
+        files: MTL-AQA's dives.
         predictions: .parquet to write; `iteration` is 0.
         chosen: .csv to write; a row a member and seed: kernel, C, epsilon and the rank correlation out of fold.
         settings: `seed`, `multitask.clips`, `support_vector_regression`, `frozen_features`, `first_training`, `multitask.seeds`,
@@ -52,7 +50,7 @@ def run(
     Raises:
         RescoreError: features, rows, splits or settings are wrong.
     """
-    dives = read_dives(features, rows, splits, settings, dropped)
+    dives = read_dives(files, settings)
     parts, choices = [], []
     jobs = [(name, seed) for name in TRAINING_SETS for seed in numbers_of(TRAININGS[SYSTEM], settings)]
     for name, seed in jobs:

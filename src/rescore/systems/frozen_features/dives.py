@@ -28,6 +28,7 @@ from rescore.systems.common.samples import Samples, open_samples, prediction_row
 from rescore.systems.common.support_vector import SupportVectorModel
 from rescore.systems.common.training_sets import UNLV_DIVE, WHOLE
 from rescore.training.members import Member, TrainedMember, train_members
+from rescore.training.restart import Restarts
 
 TRAINING_SETS = (WHOLE, UNLV_DIVE)
 CHOSEN_COLUMNS = ("member", "seed", "kernel", "c", "epsilon", "correlation")
@@ -64,31 +65,42 @@ class Dives:
         return dict.fromkeys(map(str, self.samples.rows["action"].unique()), self.score_sd(training_set))
 
 
-def read_dives(
-    features: Sequence[Path], rows: Path, splits: Path, settings: Mapping[str, Any], dropped: Path | None = None
-) -> Dives:
+@dataclass(frozen=True)
+class FeatureFiles:
+    """MTL-AQA's dives as features of frozen networks."""
+
+    features: list[Path]
+    """.npy, float16 (sample, 2 shift + 1, clip, width), of every backbone that the trainings rest on, in the order of
+    `repetition.backbones`."""
+    rows: Path
+    """.parquet, their common table."""
+    splits: Path
+    """Table `training_set, sample, split`."""
+    dropped: Path | None = None
+    """Table of the samples whose videos could not be read; no others may be absent."""
+
+
+def read_dives(files: FeatureFiles, settings: Mapping[str, Any]) -> Dives:
     """Read and check what the systems train on.
 
     Args:
-        features: .npy, float16 (sample, 2 shift + 1, clip, width), of every backbone that the trainings rest on, in the order of
-            `repetition.backbones`.
-        rows: .parquet, their common table.
-        splits: table `training_set, sample, split`.
+        files: where it is.
         settings: `multitask.clips.shift`, `first_training`, `multitask.seeds`, `backbone.weights`.
-        dropped: table of the samples whose videos could not be read; no others may be absent.
 
     Raises:
         RescoreError: files that are missing, damaged or do not belong together, or samples that cannot be learned; all bad
             samples of a file together.
     """
-    table = read_columns(rows, ROW_COLUMNS).reset_index(drop=True)
-    listed, absent = read_columns(splits, SPLIT_COLUMNS), read_dropped(dropped)
+    table = read_columns(files.rows, ROW_COLUMNS).reset_index(drop=True)
+    listed, absent = read_columns(files.splits, SPLIT_COLUMNS), read_dropped(files.dropped)
     chosen, problems = {}, []
     for name in TRAINING_SETS:
         chosen[name], wrong = read_split(listed, table, name, absent)
         problems += [f"training set {name}: {problem}" for problem in wrong]
     raise_together(
-        f"{splits}: splits that do not fit {rows}", problems, "run the steps that write splits and clips again."
+        f"{files.splits}: splits that do not fit {files.rows}",
+        problems,
+        "run the steps that write splits and clips again.",
     )
     used = np.unique(np.concatenate([part for parts in chosen.values() for part in parts.values()]))
     problems = score_problems(table, used)
@@ -97,12 +109,14 @@ def read_dives(
         for name, parts in chosen.items()
         if table["score"].loc[parts["train"]].nunique() == 1
     ]
-    raise_together(f"{rows}: samples that cannot be learned", problems, "mend the annotations and run again.")
-    samples = open_samples(features, rows, table, network_seeds(settings), settings)
+    raise_together(f"{files.rows}: samples that cannot be learned", problems, "mend the annotations and run again.")
+    samples = open_samples(files.features, files.rows, table, network_seeds(settings), settings)
     shift = settings["multitask"]["clips"]["shift"]
     offsets = samples.features.shape[1]
     problems = [f"{offsets} temporal offsets for a shift of {shift} frames"] if offsets != 2 * shift + 1 else []
-    raise_together(f"{features[0]}: features of other settings", problems, "delete it and compute the features again.")
+    raise_together(
+        f"{files.features[0]}: features of other settings", problems, "delete it and compute the features again."
+    )
     return Dives(samples, chosen, shift)
 
 
@@ -154,8 +168,7 @@ def train_lstms(
         members,
         lstm_settings(settings),
         dives.test_offset,
-        restart=restart,
-        data_hash=dives.samples.data_hash,
+        restarts=Restarts(restart, dives.samples.data_hash),
         shares=shares,
     )
 

@@ -7,8 +7,7 @@ describes it (Section 2): nine clips and nine networks, features concatenated an
 ranking loss "along with the more typical L2 loss". The sizes of those layers are not given there; docs/systems/stages.md.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import torch
@@ -17,13 +16,14 @@ from torch.nn import functional as F
 
 from rescore.engine.errors import RescoreError
 from rescore.models.c3d import C3DBody, scaled
+from rescore.models.trainable import Trainable
 
 CHANNELS, HIDDEN = 512, 1024
 """Of the convolutions over the clips, and of the fully connected layer, at width 1."""
 KERNEL = 3
 
 
-class LiNetwork(nn.Module):
+class LiNetwork(Trainable):
     """Frames (N, 3, clips * f, height, width), clip by clip -> `score` (N,) in units of training.
 
     Args:
@@ -32,15 +32,27 @@ class LiNetwork(nn.Module):
         width: multiple of all channels.
         crop: pixels, height and width of the input.
         dropout: before the last layer.
+        ranking_weight, ranking_margin: of the ranking loss beside the squared error, and its margin in units of training.
 
     Raises:
         RescoreError: crop or clip so small that nothing is left after the poolings.
     """
 
+    tasks = ("score",)
+    least_batch = 2  # the ranking loss compares dives
+
     def __init__(
-        self, clips: int = 9, clip_frames: int = 16, width: float = 1.0, crop: int = 112, dropout: float = 0.5
+        self,
+        clips: int = 9,
+        clip_frames: int = 16,
+        width: float = 1.0,
+        crop: int = 112,
+        dropout: float = 0.5,
+        ranking_weight: float = 1.0,
+        ranking_margin: float = 0.1,
     ) -> None:
         super().__init__()
+        self.ranking_weight, self.ranking_margin = ranking_weight, ranking_margin
         bodies = [C3DBody(width) for _ in range(clips)]
         self.bodies = nn.ModuleList(bodies)
         features = bodies[0].pool5_size(crop, clip_frames)  # 8192
@@ -51,13 +63,25 @@ class LiNetwork(nn.Module):
         self.score_head = nn.Linear(scaled(HIDDEN, width), 1)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, video: Tensor) -> dict[str, Tensor]:
+    def bodies_to_compile(self) -> Iterable[nn.Module]:
+        return self.bodies
+
+    def encode(self, video: Tensor) -> Tensor:
+        """Frames -> features of the clips (N, 8192, 9)."""
         parts = video.chunk(len(self.bodies), 2)
-        found = [body(part).flatten(1) for body, part in zip(self.bodies, parts, strict=True)]
-        x = torch.stack(found, 2)  # (N, 8192, 9)
-        x = F.relu(self.conv2(F.relu(self.conv1(x))))  # (N, 512, 9)
+        return torch.stack([body(part).flatten(1) for body, part in zip(self.bodies, parts, strict=True)], 2)
+
+    def heads(self, encoded: Tensor, given: Tensor | None = None) -> dict[str, Tensor]:
+        x = F.relu(self.conv2(F.relu(self.conv1(encoded))))  # (N, 512, 9)
         x = self.dropout(F.relu(self.hidden(x.flatten(1))))  # (N, 1024)
         return {"score": self.score_head(x).squeeze(1)}
+
+    def losses(
+        self, outputs: Mapping[str, Tensor], wanted: Mapping[str, Tensor], weights: Mapping[str, float]
+    ) -> dict[str, Tensor]:
+        """Squared error, and `ranking_weight` times the ranking loss."""
+        ranking = ranking_loss(outputs["score"], wanted["score"], self.ranking_margin)
+        return {"total": F.mse_loss(outputs["score"], wanted["score"]) + self.ranking_weight * ranking}
 
     def start_scores(self, mean: float) -> None:
         """Let the score start at the mean training score, in units of training."""
@@ -72,12 +96,6 @@ def ranking_loss(predicted: Tensor, target: Tensor, margin: float) -> Tensor:
     better = (target[:, None] > target[None, :]).to(predicted.dtype)  # (N, N)
     missing = F.relu(margin - (predicted[:, None] - predicted[None, :]))
     return (better * missing).sum() / better.sum().clamp(min=1)
-
-
-def li_loss(outputs: Mapping[str, Tensor], target: Tensor, settings: Mapping[str, Any]) -> Tensor:
-    """Squared error, and `ranking_weight` times the ranking loss."""
-    ranking = ranking_loss(outputs["score"], target, settings["ranking_margin"])
-    return F.mse_loss(outputs["score"], target) + settings["ranking_weight"] * ranking
 
 
 def clip_frames_of(frames: int, clips: int, clip_frames: int) -> np.ndarray:

@@ -19,32 +19,21 @@ from rescore.models.c3d import initialise
 from rescore.models.device import seeded_generator
 from rescore.models.p3d import initialise as initialise_convolutions
 from rescore.models.state_dicts import differences
+from rescore.systems.common.clip_members import Outputs
+from rescore.systems.common.dives import DiveFiles
 from rescore.systems.common.repetition import backbone_of, backbones, network_seeds
-from rescore.systems.common.stage_members import Inputs, Outputs, System, read_training_sets, run_members, seed_weights
-from rescore.systems.li.network import LiNetwork, clip_frames_of, li_loss
+from rescore.systems.common.stage_members import System, read_training_sets, run_members, seed_weights
+from rescore.systems.li.network import LiNetwork, clip_frames_of
 
 EXPERIMENT = "li"
 
 
-def run(
-    clips: Path,
-    rows: Path,
-    dropped: Path,
-    splits: Path,
-    predictions: Path,
-    weights: Path,
-    curve: Path,
-    settings: dict[str, Any],
-    backbone: list[Path] | None = None,
-) -> None:
+def run(files: DiveFiles, outputs: Outputs, settings: dict[str, Any], backbone: list[Path] | None = None) -> None:
     """Train on UNLV-Dive and on MTL-AQA, and write what is predicted after every epoch.
 
     Args:
-        clips, rows, dropped: MTL-AQA's store, its table and the samples that it lacks.
-        splits: table `training_set, sample, split`.
-        predictions: written: scores of test and validation dives, in points.
-        weights: written: of every member, `<training set>/<seed>/<name>`.
-        curve: written: a row a member and epoch.
+        files: MTL-AQA's dives.
+        outputs: written; weights are of every member, `<training set>/<seed>/<name>`, the curve has a row a member and epoch.
         settings: `first_training`, sections `multitask`, `backbone` and `stages.li`.
         backbone: C3D's weights, needed where `stages.li.body_weights` is `backbone`: of every backbone that the trainings rest
             on, in the order of `repetition.backbones`; all nine C3Ds of a training start from them.
@@ -53,8 +42,7 @@ def run(
         RescoreError: data that do not fit together or cannot be learned, weights that do not fit, or a loss that is not finite.
     """
     section, multitask = settings["stages"]["li"], settings["multitask"]
-    inputs, outputs = Inputs(clips, rows, dropped, splits), Outputs(predictions, weights, curve)
-    table, sets = read_training_sets(inputs, settings)
+    table, sets = read_training_sets(files, settings)
     given = section["body_weights"] == "backbone"
     bodies = read_bodies(backbone or [], settings) if given else {}
     window = clip_frames_of(multitask["clips"]["frames"], section["clips"], section["clip_frames"])
@@ -63,11 +51,10 @@ def run(
         EXPERIMENT,
         lambda seed: initial_network(seed, settings, bodies[backbone_of(seed, settings)] if given else None),
         lambda seed: frames,
-        li_loss,
         input_colour(settings["backbone"]) if given else "rgb_imagenet",
         {"backbone": [sha256_file(path) for path in backbone or ()] if given else None},
     )
-    run_members(system, __name__, table, sets, inputs, outputs, settings, {})
+    run_members(system, __name__, table, sets, files, outputs, settings, {})
 
 
 def read_bodies(paths: Sequence[Path], settings: Mapping[str, Any]) -> dict[int, dict[str, torch.Tensor]]:
@@ -98,7 +85,13 @@ def initial_network(seed: int, settings: dict[str, Any], body: dict[str, torch.T
     section = settings["stages"]["li"]
     seed_weights(seed, "li weights")
     crop = settings["multitask"]["clips"]["crop"] // section["pool"]
-    network = LiNetwork(section["clips"], section["clip_frames"], section["width"], crop, section["dropout"])
+    network = LiNetwork(
+        **{
+            name: section[name]
+            for name in ("clips", "clip_frames", "width", "dropout", "ranking_weight", "ranking_margin")
+        },
+        crop=crop,
+    )
     # Twelve layers without normalisation: under PyTorch's default the last ones hand on too little to learn from.
     initialise_convolutions(network.conv1, seeded_generator(seed, "li conv1"))
     initialise_convolutions(network.conv2, seeded_generator(seed, "li conv2"))

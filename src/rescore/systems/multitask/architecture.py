@@ -12,7 +12,7 @@ from rescore.models.describe import multitask_layers
 from rescore.models.losses import TASKS
 from rescore.systems.multitask.members import NETWORKS
 from rescore.systems.multitask.training import build_network
-from rescore.training.multitask import CLIP_FRAMES
+from rescore.training.batches import CLIP_FRAMES
 
 TITLES = {"c3d_avg": "C3D-AVG-MTL", "mscadc": "MSCADC-MTL"}
 CLIPS = {"c3d_avg": 6, "mscadc": 1}

@@ -2,10 +2,11 @@
 
 rescore step systems.multitask.training.train_member --network c3d_avg --tasks score_classes_caption --training-set 1059 ...
 
-store, rows, splits, vocabulary ─► what the member reads ─► training.multitask ─► predictions, classes, captions, weights, curve
+store, rows, splits, vocabulary ─► what the member reads ─► training.end_to_end ─► predictions, classes, captions, weights, curve
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from rescore.models.device import derived_seed, seeded_generator
 from rescore.models.mscadc import MSCADC
 from rescore.systems.common.bodies import COLOUR, body_colour, load_body
 from rescore.systems.common.dives import (
+    BodyFiles,
     caption_rows,
     class_rows,
     read_dives,
@@ -28,51 +30,51 @@ from rescore.systems.common.dives import (
 )
 from rescore.systems.common.training_sets import split_tasks
 from rescore.systems.multitask.members import EXPERIMENT, NETWORKS
-from rescore.training.multitask import CURVE_COLUMNS, SPEED_COLUMNS, first_process, train
+from rescore.training.end_to_end import CURVE_COLUMNS, Dives, Progress, train
+from rescore.training.place import first_process
 from rescore.training.restart import restart_key, to_numpy
+from rescore.training.watching import SPEED_COLUMNS
 
 Network = C3DAverage | MSCADC
 
 
+@dataclass(frozen=True, kw_only=True)
+class Files(BodyFiles):
+    """What a member reads; C3D-AVG needs a backbone where `multitask.body_weights` is `backbone`."""
+
+    vocabulary: Path
+    """JSON list of words by token."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a member writes."""
+
+    predictions: Path
+    """Scores of all test and validation dives after every epoch, in points. No rows without that task."""
+    classes: Path
+    """As predictions, a row a sub-action."""
+    captions: Path
+    """Those of the test dives after the last epoch and the best ones."""
+    weights: Path
+    """After the last epoch."""
+    curve: Path
+    """A row an epoch. `speed.csv` beside it holds what the clock said: it is no result, because it differs from run to run."""
+
+
 def train_member(
-    clips: Path,
-    rows: Path,
-    splits: Path,
-    vocabulary: Path,
-    predictions: Path,
-    classes: Path,
-    captions: Path,
-    weights: Path,
-    curve: Path,
-    network: str,
-    tasks: str,
-    training_set: str,
-    seed: int,
-    settings: dict[str, Any],
-    backbone: Path | None = None,
-    dropped: Path | None = None,
+    files: Files, outputs: Outputs, network: str, tasks: str, training_set: str, seed: int, settings: dict[str, Any]
 ) -> None:
     """Train a member and write what it predicts after every epoch. A killed run goes on from its last epoch.
 
-    `speed.csv` beside the curve holds what the clock said: it is no result, because it differs from run to run.
-
     Args:
-        clips: the store that the network reads: `mtl_aqa.npy` (C3D-AVG) or `mtl_aqa_wide.npy` (MSCADC).
-        rows: the store's table.
-        splits: table `training_set, sample, split` (train, validation, test).
-        vocabulary: JSON list of words by token.
-        predictions: written; scores of all test and validation dives after every epoch, in points. No rows without that task.
-        classes: written; as predictions, a row a sub-action.
-        captions: written; those of the test dives after the last epoch and the best ones.
-        weights: written; after the last epoch.
-        curve: written; a row an epoch.
+        files: read.
+        outputs: written.
         network: `c3d_avg` or `mscadc`.
         tasks: `score`, `classes`, `caption` joined by `_`.
         training_set: of the splits; with `_validated` without the validation dives.
         seed: of the member.
         settings: sections `multitask` and `backbone` of params.yaml.
-        backbone: C3D's weights, needed by C3D-AVG where `multitask.body_weights` is `backbone`.
-        dropped: table of the samples that the store lacks because their videos could not be read; no others may be absent.
 
     Raises:
         RescoreError: data that do not fit together or cannot be learned (all of them at once), weights that do not fit, or a
@@ -81,35 +83,47 @@ def train_member(
     if network not in NETWORKS:
         raise RescoreError(f"network is {network}; known: {', '.join(NETWORKS)}.")
     names = split_tasks(tasks)
-    words = read_vocabulary(vocabulary)
+    words = read_vocabulary(files.vocabulary)
     crop = settings["multitask"]["clips"]["crop" if network == "c3d_avg" else "wide_crop"]
-    table, dives = read_dives(crop, names, training_set, clips, rows, splits, words, settings["multitask"], dropped)
-    module = initial_network(network, names, len(words), seed, settings, backbone)
+    table, dives = read_dives(files, crop, names, training_set, words, settings["multitask"])
+    module = initial_network(network, names, len(words), seed, settings, files.backbone)
     if "score" in names and settings["multitask"]["initial_score"] == "mean":
         start_scores(module, float(dives.targets["score"][dives.train].mean()))
-    files = {"clips": clips, "rows": rows, "splits": splits, "vocabulary": vocabulary, "backbone": backbone}
+    read = {name: path for name, path in vars(files).items() if path and name != "dropped"}
     header = {
         "experiment": EXPERIMENT,
         **{"network": network, "tasks": tasks, "training_set": training_set, "seed": seed},
         "parameters": settings,
         "vocabulary": len(words),
-        "data": {name: sha256_file(path) for name, path in files.items() if path},
+        "data": {name: sha256_file(path) for name, path in read.items()},
     }
-    restart = weights.with_name(f"{weights.stem}.restart.safetensors")
+    restart = outputs.weights.with_name(f"{outputs.weights.stem}.restart.safetensors")
     key = restart_key(header, __name__)
     colour = body_colour(settings) if network == "c3d_avg" else COLOUR
     progress = train(module, dives, network_settings(network, settings), colour, seed, restart, key)
     if not first_process():
         return
     about = {"experiment": EXPERIMENT, "member": f"{network}/{tasks}/{training_set}", "seed": seed}
-    scale = settings["multitask"]["score_scale"]
-    write_table(predictions, score_rows(table, dives, progress, about, scale))
-    write_table(classes, class_rows(table, dives, progress, about))
-    write_table(captions, caption_rows(table, dives, progress, about, words))
-    write_table(curve, pd.DataFrame(progress.curve, columns=list(CURVE_COLUMNS)))
-    write_table(curve.with_name("speed.csv"), pd.DataFrame(progress.speed, columns=list(SPEED_COLUMNS)))
-    save_arrays(weights, {name: to_numpy(value) for name, value in module.state_dict().items()}, header)
+    write_predictions(outputs, table, dives, progress, about, settings["multitask"]["score_scale"], words)
+    write_table(outputs.curve, pd.DataFrame(progress.curve, columns=list(CURVE_COLUMNS)))
+    write_table(outputs.curve.with_name("speed.csv"), pd.DataFrame(progress.speed, columns=list(SPEED_COLUMNS)))
+    save_arrays(outputs.weights, {name: to_numpy(value) for name, value in module.state_dict().items()}, header)
     restart.unlink(missing_ok=True)
+
+
+def write_predictions(
+    outputs: Outputs,
+    table: pd.DataFrame,
+    dives: Dives,
+    progress: Progress,
+    about: Mapping[str, Any],
+    scale: float,
+    words: Sequence[str],
+) -> None:
+    """Scores, classes and captions of a training; arguments as `common.dives` has them."""
+    write_table(outputs.predictions, score_rows(table, dives, progress, about, scale))
+    write_table(outputs.classes, class_rows(table, dives, progress, about))
+    write_table(outputs.captions, caption_rows(table, dives, progress, about, words))
 
 
 def network_settings(network: str, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from rescore.systems.common.clip_members import Outputs
+from rescore.systems.common.dives import DiveFiles
 from rescore.systems.common.rehearsal import Stage, chosen, clip_files, network_outputs
 from rescore.systems.s3d import training
 
@@ -12,10 +14,6 @@ def network(stage: Stage) -> list[Path]:
     settings = stage.changed({"stages": knobs, "multitask": {"seeds": 1}})
     batch = max(settings["stages"][name]["batch"] for name in knobs)
     files, made = clip_files(stage, batch), network_outputs(stage)
-    training.run(
-        **chosen(files, "clips", "rows", "dropped", "splits", "stages"),
-        **made,
-        segmentation=stage.output("segmentation.csv"),
-        settings=settings,
-    )
+    read = DiveFiles(**chosen(files, "clips", "rows", "dropped", "splits"))
+    training.run(read, files["stages"], Outputs(**made), stage.output("segmentation.csv"), settings)
     return [made["weights"], made["predictions"]]

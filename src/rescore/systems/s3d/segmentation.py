@@ -11,9 +11,10 @@ import torch
 
 from rescore.models.device import derived_seed
 from rescore.systems.s3d.tcn import StageSegmenter, frame_log_probabilities, segment_loss
-from rescore.training.multitask import Source, draw_epoch
+from rescore.training.batches import Source, batches, draw_epoch, hold_clips, load
+from rescore.training.end_to_end import check_losses
 from rescore.training.optimisers import RMSprop
-from rescore.training.stages import batches, check_loss, hold_clips, one_place, read
+from rescore.training.place import alone, open_place
 
 
 def train_segmenter(
@@ -45,27 +46,27 @@ def train_segmenter(
     """
     means = []
     window = np.arange(settings["clips"]["frames"]) + settings["clips"]["shift"]  # the store's frames at shift 0
-    with one_place(settings) as place:
+    with open_place(alone(settings)) as place:
         network.to(place.device)
         # The released code trains with RMSprop and Keras' defaults.
         optimiser = RMSprop(network.parameters(), section["learning_rate"], smoothing=0.9, eps=1e-7)
         held, classes, frames = hold_clips(clips, place.device), torch.from_numpy(labels), torch.from_numpy(window)
+        source = Source(held, frames.to(held.device), colour, place.device, section["pool"])
         for epoch in range(section["epochs"]):
             order, shifts, flips = draw_epoch(rows, settings, derived_seed(seed, "segmentation"), epoch)
             torch.manual_seed(derived_seed(seed, "segmentation dropout", epoch))
             network.train()
             total = 0.0
-            for part in batches(len(order), section["batch"]):
+            for part in batches(len(order), section["batch"], least=2):
                 chosen, shift, flip = (torch.from_numpy(drawn[part]) for drawn in (order, shifts, flips))
                 wanted = classes[chosen[:, None], frames + shift[:, None]].to(place.device)
-                source = Source(held, frames.to(held.device), colour, place.device)
-                x = read(source, chosen.to(held.device), shift.to(held.device), flip.to(held.device), section["pool"])
+                x = load(source, chosen.to(held.device), shift.to(held.device), flip.to(held.device))
                 found = segment_loss(network(x), wanted)
                 found.backward()
                 optimiser.step()
                 optimiser.zero_grad()
                 total += float(found.detach()) * len(chosen)
-            check_loss(total / len(order), epoch, section["learning_rate"])
+            check_losses({"loss": total / len(order)}, epoch + 1, section["learning_rate"])
             means.append(total / len(order))
     return means
 
@@ -80,12 +81,12 @@ def predict_stages(
 ) -> np.ndarray:
     """Log probabilities (n, frames, 5) of the classes of each frame, without shift and flip."""
     window = torch.arange(settings["clips"]["frames"]) + settings["clips"]["shift"]
-    with one_place(settings) as place:
+    with open_place(alone(settings)) as place:
         network.to(place.device).eval()
         held = hold_clips(clips, place.device)
-        source = Source(held, window.to(held.device), colour, place.device)
+        source = Source(held, window.to(held.device), colour, place.device, section["pool"])
         found = []
         for part in torch.from_numpy(rows).to(held.device).split(section["batch"]):
             still = torch.zeros_like(part)
-            found.append(frame_log_probabilities(network, read(source, part, still, still.bool(), section["pool"])))
+            found.append(frame_log_probabilities(network, load(source, part, still, still.bool())))
     return np.concatenate(found)

@@ -20,12 +20,14 @@ from rescore.engine.storage import sha256_file, write_table
 from rescore.manifests.stages import STAGES, read_stages
 from rescore.models.device import seeded_generator
 from rescore.models.p3d import initialise
+from rescore.systems.common.clip_members import Outputs
+from rescore.systems.common.dives import DiveFiles
 from rescore.systems.common.repetition import network_seeds
-from rescore.systems.common.stage_members import Inputs, Outputs, System, read_training_sets, run_members, seed_weights
-from rescore.systems.s3d.network import S3D, s3d_loss
+from rescore.systems.common.stage_members import System, read_training_sets, run_members, seed_weights
+from rescore.systems.s3d.network import S3D
 from rescore.systems.s3d.segmentation import predict_stages, train_segmenter
 from rescore.systems.s3d.tcn import StageSegmenter, best_boundaries, frame_labels, stage_frames
-from rescore.training.multitask import Dives
+from rescore.training.end_to_end import Dives
 from rescore.training.restart import to_numpy
 
 EXPERIMENT = "s3d"
@@ -38,67 +40,69 @@ SEGMENTATION_COLUMNS = (
 )
 
 
-def run(
-    clips: Path,
-    rows: Path,
-    dropped: Path,
-    splits: Path,
-    stages: Path,
-    predictions: Path,
-    weights: Path,
-    curve: Path,
-    segmentation: Path,
-    settings: dict[str, Any],
-) -> None:
+def run(files: DiveFiles, stages: Path, outputs: Outputs, segmentation: Path, settings: dict[str, Any]) -> None:
     """Find the stages of all dives, train on UNLV-Dive and on MTL-AQA, and write what is predicted after every epoch.
 
     Args:
-        clips, rows, dropped: MTL-AQA's store, its table and the samples that it lacks.
-        splits: table `training_set, sample, split`.
+        files: MTL-AQA's dives.
         stages: table of `manifests.stages`.
-        predictions: written: scores of test and validation dives, in points.
-        weights: written: of every member, `<training set>/<seed>/<name>`, and of the segmenters, `segmentation/<seed>/<name>`.
-        curve: written: a row a member and epoch.
+        outputs: written; weights are of every member, `<training set>/<seed>/<name>`, and of the segmenters,
+            `segmentation/<seed>/<name>`; the curve has a row a member and epoch.
         segmentation: written: how well the stages of labelled test dives are found, a row a training set and seed.
         settings: `first_training`, sections `multitask`, `stages.segmentation` and `stages.s3d`.
 
     Raises:
         RescoreError: data that do not fit together or cannot be learned, no labelled training dive, or a loss that is not finite.
     """
-    inputs, outputs = Inputs(clips, rows, dropped, splits), Outputs(predictions, weights, curve)
-    table, sets = read_training_sets(inputs, settings)
+    table, sets = read_training_sets(files, settings)
     labels, labelled = window_labels(table, read_stages(stages), settings["multitask"]["clips"])
-    learned = sets[LABELLED].train[labelled[sets[LABELLED].train]]
-    if not len(learned):
+    if not labelled[sets[LABELLED].train].any():
         raise RescoreError(
             f"{stages}: no training dive of {LABELLED} has stage labels. Run the step that writes it again."
         )
     frames: dict[int, np.ndarray] = {}
     arrays: dict[str, np.ndarray] = {}
     found: list[dict[str, Any]] = []
-    used = np.unique(np.concatenate([part for dives in sets.values() for part in everything(dives)]))
-    clip = settings["multitask"]["clips"]
     for seed in network_seeds(settings):
-        segmenter = initial_segmenter(seed, settings["stages"]["segmentation"])
-        common = settings["multitask"], settings["stages"]["segmentation"], COLOUR
-        train_segmenter(segmenter, sets[LABELLED].clips, labels, learned, *common, seed)
-        chances = predict_stages(segmenter, sets[LABELLED].clips, used, *common)  # (used, frames, 5)
-        guessed = np.full((len(table), chances.shape[1]), -1)
-        cuts = np.zeros((len(table), len(STAGES)), np.int64)
-        guessed[used], cuts[used] = chances.argmax(2), [best_boundaries(chance) for chance in chances]
-        frames[seed] = stage_frames(cuts, clip["frames"], settings["stages"]["s3d"]["frames"]) + clip["shift"]
-        found += segmentation_rows(sets, guessed, cuts, labels, labelled, learned, clip, seed)
+        segmenter, frames[seed], rows = segment(sets, labels, labelled, settings, seed)
+        found += rows
         arrays |= {f"segmentation/{seed}/{name}": to_numpy(value) for name, value in segmenter.state_dict().items()}
     write_table(segmentation, pd.DataFrame(found, columns=list(SEGMENTATION_COLUMNS)))
     system = System(
         EXPERIMENT,
         lambda seed: initial_network(seed, settings["stages"]["s3d"]),
         lambda seed: frames[seed],
-        s3d_loss,
         COLOUR,
         {"stages": sha256_file(stages)},
     )
-    run_members(system, __name__, table, sets, inputs, outputs, settings, arrays)
+    run_members(system, __name__, table, sets, files, outputs, settings, arrays)
+
+
+def segment(
+    sets: Mapping[str, Dives], labels: np.ndarray, labelled: np.ndarray, settings: Mapping[str, Any], seed: int
+) -> tuple[StageSegmenter, np.ndarray, list[dict[str, Any]]]:
+    """Train a segmenter and let it cut all dives.
+
+    Args:
+        labels, labelled: of `window_labels`.
+
+    Returns:
+        The segmenter; the frames of the store that S3D reads of each dive (samples, F); and a row a training set of how well the
+        labelled test dives are cut.
+    """
+    clip, section = settings["multitask"]["clips"], settings["stages"]["segmentation"]
+    dives = sets[LABELLED]
+    learned = dives.train[labelled[dives.train]]
+    used = np.unique(np.concatenate([part for each in sets.values() for part in everything(each)]))
+    segmenter = initial_segmenter(seed, section)
+    common = settings["multitask"], section, COLOUR
+    train_segmenter(segmenter, dives.clips, labels, learned, *common, seed)
+    chances = predict_stages(segmenter, dives.clips, used, *common)  # (used, frames, 5)
+    guessed = np.full((len(labels), chances.shape[1]), -1)
+    cuts = np.zeros((len(labels), len(STAGES)), np.int64)
+    guessed[used], cuts[used] = chances.argmax(2), [best_boundaries(chance) for chance in chances]
+    read = stage_frames(cuts, clip["frames"], settings["stages"]["s3d"]["frames"]) + clip["shift"]
+    return segmenter, read, segmentation_rows(sets, guessed, cuts, labels, labelled, learned, clip, seed)
 
 
 def window_labels(
@@ -129,7 +133,7 @@ def initial_segmenter(seed: int, section: Mapping[str, Any]) -> StageSegmenter:
 def initial_network(seed: int, section: Mapping[str, Any]) -> S3D:
     """The network before training: He's initialisation of all convolutions, PyTorch's of the scores."""
     seed_weights(seed, "s3d weights")
-    network = S3D(section["layers"], section["width"], section["fusion"], section["dropout"])
+    network = S3D(**{name: section[name] for name in ("layers", "width", "fusion", "dropout", "stage_loss")})
     initialise(network, seeded_generator(seed, "s3d convolutions"))
     return network
 

@@ -16,16 +16,9 @@ from rescore.engine.storage import load_arrays
 from rescore.models.c3d_avg import C3DAverage
 from rescore.models.mscadc import MSCADC
 from rescore.models.preprocess import preprocess
-from rescore.training.multitask import (
-    Place,
-    draw_epoch,
-    load,
-    matrix_rate,
-    my_parts,
-    network_frames,
-    place_clips,
-    training_flops,
-)
+from rescore.training.batches import batches, draw_epoch, load, network_frames, place_clips
+from rescore.training.place import Place, matrix_rate, my_parts
+from rescore.training.watching import training_flops
 from tests.training.dives import CROP, SHIFT, command, outputs, settings, train, write_dives
 
 CPU = torch.device("cpu")
@@ -89,7 +82,7 @@ def test_a_restart_point_of_other_settings_is_not_continued(tmp_path: Path) -> N
     data = write_dives(tmp_path)
     expected = train(tmp_path / "undisturbed", data)
     with pytest.raises(
-        RescoreError, match=r"training diverged: the mean losses of epoch \d .* Lower multitask\.learning_rate"
+        RescoreError, match=r"training diverged: the mean losses of epoch \d .* Lower learning_rate in the section"
     ):
         train(tmp_path / "run", data, epochs=20, learning_rate=1e18, batch=20)
     found = train(tmp_path / "run", data)
@@ -182,6 +175,26 @@ def test_input_is_the_shifted_and_flipped_slice_of_the_store(network: str) -> No
     assert x.is_contiguous(memory_format=torch.channels_last_3d)
 
 
+def test_a_network_may_read_other_frames_of_each_dive_and_pooled_pictures() -> None:
+    clips = np.random.default_rng(0).integers(0, 256, (3, 34 + 2 * SHIFT, CROP, CROP, 3), np.uint8)
+    frames = np.random.default_rng(1).integers(SHIFT, 34, (3, 6))
+    rows, shift, still = torch.tensor([2, 0]), torch.tensor([1, -2]), torch.zeros(2, dtype=torch.bool)
+    sections = [settings(pool=pool)["multitask"] for pool in (1, 2)]
+    sources = [place_clips(clips, small_network(), section, "rgb_imagenet", CPU, frames) for section in sections]
+    whole, pooled = (load(source, rows, shift, still) for source in sources)
+    expected = np.stack([clips[2, frames[2] + 1], clips[0, frames[0] - 2]])
+    torch.testing.assert_close(whole, preprocess(torch.from_numpy(expected), "rgb_imagenet"), rtol=0, atol=0)
+    torch.testing.assert_close(pooled, whole.unflatten(4, (-1, 2)).unflatten(3, (-1, 2)).mean((4, 6)))
+    assert pooled.is_contiguous(memory_format=torch.channels_last_3d)
+
+
+def test_no_batch_has_fewer_samples_than_a_network_needs() -> None:
+    sizes = {n: [part.stop - part.start for part in batches(n, 4, least=2)] for n in (3, 8, 9, 10)}
+    assert sizes == {3: [3], 8: [4, 4], 9: [4, 5], 10: [4, 4, 2]}
+    assert [number for part in batches(9, 4, least=2) for number in range(9)[part]] == list(range(9))
+    assert [part.stop - part.start for part in batches(9, 4)] == [4, 4, 1]
+
+
 def test_an_epoch_draws_every_sample_once_and_all_shifts() -> None:
     wanted = settings()["multitask"]
     train_rows = np.arange(100, 400)
@@ -224,7 +237,7 @@ def test_the_rate_of_a_matrix_product_is_plausible() -> None:
 def test_tensorboard_gets_the_curve(tmp_path: Path) -> None:
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     written = train(tmp_path / "run", write_dives(tmp_path), tasks="score", tensorboard=True, epochs=2)
-    events = accumulator.EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
+    events = accumulator.EventAccumulator(str(tmp_path / "run" / "tensorboard" / "weights")).Reload()
     curve = pd.read_csv(written["curve"])
     assert [event.step for event in events.Scalars("loss")] == [1, 2]
     np.testing.assert_allclose([event.value for event in events.Scalars("loss")], curve["loss"], rtol=1e-6)
