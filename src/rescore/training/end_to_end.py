@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 import torch.distributed as dist
 from scipy.stats import rankdata
@@ -26,7 +27,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from rescore.engine.errors import RescoreError
-from rescore.engine.storage import load_arrays, save_arrays
+from rescore.engine.storage import load_arrays, save_arrays, write_table
 from rescore.models.device import derived_seed
 from rescore.models.losses import DIVE_CLASSES
 from rescore.models.trainable import Trainable
@@ -43,7 +44,8 @@ from rescore.training.optimisers import make_optimiser, set_rate
 from rescore.training.place import Place, gather, matrix_rate, my_parts, open_place, share_buffers
 from rescore.training.restart import network_arrays, restore_network
 from rescore.training.schedule import annealed
-from rescore.training.watching import open_board, speed_row, training_flops, write_board
+from rescore.training.telling import Clock
+from rescore.training.watching import SPEED_COLUMNS, open_board, speed_row, training_flops, write_board
 
 LOSS_COLUMNS = {"total": "loss", "score": "score_loss", "classes": "class_loss", "caption": "caption_loss"}
 CURVE_COLUMNS = (
@@ -117,7 +119,14 @@ class Run:
 
 
 def train(
-    network: Trainable, dives: Dives, settings: Mapping[str, Any], colour: str, seed: int, restart: Path, key: str
+    network: Trainable,
+    dives: Dives,
+    settings: Mapping[str, Any],
+    colour: str,
+    seed: int,
+    restart: Path,
+    key: str,
+    curve: Path | None = None,
 ) -> Progress:
     """Train a network in place, and predict the test and validation dives after every epoch.
 
@@ -131,6 +140,7 @@ def train(
         seed: of the member: order, shifts, flips and dropout.
         restart: restart point, written after every epoch; the caller removes it when the results are safe.
         key: of all that the results depend on; a restart point with another key is not used.
+        curve: written after every epoch (`write_curve`), for whoever watches.
 
     Raises:
         RescoreError: the loss is not finite, the restart point is damaged, processes and `gpus` do not fit, or TensorBoard
@@ -142,6 +152,7 @@ def train(
         board = open_board(
             restart.with_name("tensorboard") / restart.name.split(".")[0], settings, place, len(progress.curve)
         )
+        clock = Clock(restart.name.split(".")[0], "epoch", settings["epochs"], len(progress.curve))
         for epoch in range(len(progress.curve), settings["epochs"]):
             means, seconds = train_epoch(run, epoch)
             check_losses(means, epoch + 1, learning_rate(settings, epoch))
@@ -150,6 +161,11 @@ def train(
             if place.rank == 0:
                 write_board(board, row, progress.speed[-1])
                 save(restart, key, network, run.optimiser, progress)
+                if curve:
+                    write_curve(curve, progress)
+                told = ("loss", "test_correlation", "test_class_accuracy")
+                rate = {"samples_per_second": progress.speed[-1]["samples_per_second"]}
+                clock.say(epoch + 1, **{name: row[name] for name in told}, **rate)
     return progress
 
 
@@ -374,6 +390,12 @@ def record(
         if value is not None and value > progress.best.get(protocol, {}).get("value", -math.inf):
             progress.best[protocol] = {"epoch": row["epoch"], "value": value}
     return {int(best["epoch"]) for best in progress.best.values()}
+
+
+def write_curve(path: Path, progress: Progress) -> None:
+    """A row an epoch, as CURVE_COLUMNS; and in `speed.csv` beside it what the clock said, which differs from run to run."""
+    write_table(path, pd.DataFrame(progress.curve, columns=list(CURVE_COLUMNS)))
+    write_table(path.with_name("speed.csv"), pd.DataFrame(progress.speed, columns=list(SPEED_COLUMNS)))
 
 
 def save(path: Path, key: str, network: Trainable, optimiser: torch.optim.Optimizer, progress: Progress) -> None:

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from rescore.engine.errors import RescoreError
 from rescore.engine.storage import read_table, sha256_file
@@ -17,6 +16,7 @@ from rescore.features.true_poses import frame_numbers, real_frames
 from rescore.models.device import choose_device, derived_seed, make_deterministic, reuse_memory
 from rescore.models.keypoints import as_input, empty_network, joint_targets, log_probabilities, save_network
 from rescore.models.preprocess import open_clips
+from rescore.training.telling import Clock
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,12 @@ def train(
         torch.manual_seed(derived_seed(training, "keypoints"))
         network = empty_network(settings).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     draw = np.random.default_rng(derived_seed(training, "keypoint pictures"))
-    steps = int(knobs["iterations"])
+    steps, clock = int(knobs["iterations"]), Clock("keypoints", "step", int(knobs["iterations"]))
     optimiser = torch.optim.Adam(network.parameters(), lr=knobs["learning_rate"], fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, knobs["learning_rate"], total_steps=max(steps, 10))
     sizes = np.array([len(pictures.work) for pictures in sets], float)
     network.train()
-    for step in tqdm(range(steps), desc="keypoints", unit="step", disable=None):
+    for step in range(steps):
         pictures = sets[int(draw.choice(len(sets), p=sizes / sizes.sum()))]
         frames, joints = pictures.batch(draw.integers(len(pictures.work), size=int(knobs["batch"])), device)
         logits = network(frames)
@@ -96,7 +96,7 @@ def train(
         optimiser.step()
         schedule.step()
         if step % 50 == 0 or step == steps - 1:
-            print(f"step {step}: loss {loss.item():.4f}", flush=True)
+            clock.say(step + 1, loss=loss.item())
     data = {f"{name} poses": sha256_file(path) for name, path in zip(datasets, poses, strict=True)}
     save_network(weights, network, settings, data, training)
 

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from rescore.engine.errors import RescoreError, raise_together
 from rescore.models.c3d_lstm import (
@@ -31,6 +30,7 @@ from rescore.models.c3d_lstm import (
 from rescore.models.device import choose_device, make_deterministic
 from rescore.training.restart import Restarts, Stack, read_restart, restart_key, write_restart
 from rescore.training.schedule import annealed
+from rescore.training.telling import Clock
 
 EVALUATION_BATCH = 64  # samples a member; changes speed and memory only
 CPU_BYTES = 4 << 30  # what stacked members may take without a GPU
@@ -152,15 +152,16 @@ def train_stack(
     checkpoints = stops(total, settings["checkpoint_every"], False)
     due = [stop for stop in sorted(evaluations | checkpoints) if stop > stack.iteration]
     done = max(stack.iteration, 0)
-    with tqdm(total=total, initial=done, unit="it", disable=None, desc=f"{len(members)} members") as bar:
-        for stop in due:
-            start, stack.iteration = max(stack.iteration, 0), stop
-            check_losses(take_steps(stack.weights, optimiser, batches, start, stop, settings), members, start)
-            if stop in evaluations:
-                stack.predictions[stop] = evaluate(stack.weights, batches)
-            if stop in checkpoints:
-                yield
-            bar.update(stop - start)
+    clock = Clock(f"{len(members)} members", "iteration", total, done)
+    for stop in due:
+        start, stack.iteration = max(stack.iteration, 0), stop
+        losses = take_steps(stack.weights, optimiser, batches, start, stop, settings)
+        check_losses(losses, members, start)
+        if stop in evaluations:
+            stack.predictions[stop] = evaluate(stack.weights, batches)
+        if stop in checkpoints:
+            yield
+        clock.say(stop, mean_loss=float(losses.mean()) if len(losses) else None)
 
 
 def stops(total: int, every: int, at_start: bool) -> set[int]:

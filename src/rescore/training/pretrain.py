@@ -9,7 +9,6 @@ import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from tqdm import tqdm
 
 from rescore.engine.errors import RescoreError
 from rescore.engine.storage import load_arrays, read_table, save_arrays, sha256_file, write_table
@@ -20,6 +19,7 @@ from rescore.models.preprocess import open_clips, preprocess
 from rescore.training.optimisers import make_optimiser, set_rate
 from rescore.training.restart import network_arrays, restart_key, restore_network, to_numpy
 from rescore.training.schedule import annealed
+from rescore.training.telling import Clock
 
 CURVE_ROWS_PER_VALIDATION = 10
 CURVE_COLUMNS = ["iteration", "loss", "learning_rate", "train_accuracy", "test_accuracy"]
@@ -55,9 +55,8 @@ def pretrain(clips: Path, rows: Path, weights: Path, curve: Path, settings: Mapp
     first, curve_rows, totals = resume(restart, key, network, optimiser)
 
     every, iterations = max(1, schedule["validate_every"] // CURVE_ROWS_PER_VALIDATION), schedule["iterations"]
-    for iteration in tqdm(
-        range(first, iterations), initial=first, total=iterations, desc="pretrain", unit="it", disable=None
-    ):
+    clock = Clock("pre-training", "iteration", iterations, first)
+    for iteration in range(first, iterations):
         rate = annealed(schedule["learning_rate"], iteration, schedule["anneal_every"], schedule["anneal_factor"])
         batch = train[batch_positions(seed, iteration, schedule["batch"], len(train))]
         x = load_batch(windows, batch, settings, device)  # (N, 3, 16, crop, crop)
@@ -71,6 +70,8 @@ def pretrain(clips: Path, rows: Path, weights: Path, curve: Path, settings: Mapp
             totals.zero_()
         if validates:
             curve_rows[-1]["test_accuracy"] = measure_accuracy(network, windows, labels, test, settings, device)
+            write_table(curve, pd.DataFrame(curve_rows, columns=CURVE_COLUMNS))
+            clock.say(done, loss=curve_rows[-1]["loss"], test_accuracy=curve_rows[-1]["test_accuracy"])
         if done % schedule["checkpoint_every"] == 0 and done < iterations:
             save_restart(restart, key, done, network, optimiser, curve_rows, totals)
 

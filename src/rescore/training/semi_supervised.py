@@ -37,6 +37,7 @@ from rescore.models.s4aqa import (
     virtual_adversarial_perturbation,
 )
 from rescore.training.restart import to_numpy
+from rescore.training.telling import Clock
 
 SYSTEMS: dict[str, tuple[str, ...]] = {
     "aa": ("regressor",),
@@ -139,6 +140,7 @@ def train_system(system: str, segments: np.ndarray, members: Sequence[Member], s
     )
     draws = Draws(system, members, table, settings)
     predictions: dict[int, list[np.ndarray]] = {}
+    clock = Clock(f"{system}, {len(members)} members", "iteration", settings["iterations"])
     for iteration in range(1, settings["iterations"] + 1):
         draws.renew_pseudo_labels(network, iteration)
         losses = LOSSES[system](network, draws.batch(iteration), settings)  # (members,)
@@ -154,6 +156,7 @@ def train_system(system: str, segments: np.ndarray, members: Sequence[Member], s
         optimiser.step()
         if iteration % settings["evaluate_every"] == 0 or iteration == settings["iterations"]:
             predictions[iteration] = predict(network, table, [member.evaluated for member in members])
+            clock.say(iteration, mean_loss=float(losses.mean()))
     return Trained({name: to_numpy(value) for name, value in network.state_dict().items()}, predictions)
 
 

@@ -18,6 +18,7 @@ from rescore.models.device import choose_device, derived_seed, make_deterministi
 from rescore.systems.action_net.network import ActionNet
 from rescore.training.restart import to_numpy
 from rescore.training.semi_supervised import EVALUATION_BATCH, Member, Trained, squared
+from rescore.training.telling import Clock
 
 
 def train_action_net(
@@ -51,6 +52,7 @@ def train_action_net(
     targets = stack([member.targets[places] for member, places in zip(members, drawn, strict=True)], device).float()
     generators = [torch.Generator(device).manual_seed(derived_seed(root, "dropout")) for root in roots]
     predictions: dict[int, list[np.ndarray]] = {}
+    clock = Clock(f"{len(members)} members", "iteration", settings["iterations"])
     for iteration in range(1, settings["iterations"] + 1):
         at = rows[:, iteration - 1]
         kept = dropout(generators, (at.shape[1], settings["head_width"]), settings["dropout"])
@@ -65,6 +67,7 @@ def train_action_net(
         schedule.step()
         if iteration % settings["evaluate_every"] == 0 or iteration == settings["iterations"]:
             predictions[iteration] = predict(network, inputs, [member.evaluated for member in members])
+            clock.say(iteration, mean_loss=float(losses.mean()))
     return Trained({name: to_numpy(value) for name, value in network.state_dict().items()}, predictions)
 
 

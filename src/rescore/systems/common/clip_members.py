@@ -13,10 +13,9 @@ from rescore.models.aggregation import ClipNetwork
 from rescore.models.device import derived_seed, seeded_generator
 from rescore.systems.common.bodies import load_body
 from rescore.systems.common.dives import score_rows
-from rescore.training.end_to_end import CURVE_COLUMNS, Dives, train
+from rescore.training.end_to_end import Dives, train, write_curve
 from rescore.training.place import first_process
 from rescore.training.restart import restart_key, to_numpy
-from rescore.training.watching import SPEED_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -91,12 +90,11 @@ def train_and_write(
     weights = outputs.weights
     restart = weights.with_name(f"{weights.stem}.restart.safetensors")
     key = restart_key(whole, member.code)
-    progress = train(network, dives, member.section, member.colour, member.seed, restart, key)
+    progress = train(network, dives, member.section, member.colour, member.seed, restart, key, outputs.curve)
     if not first_process():
         return
     about = {"experiment": member.experiment, "member": f"{member.system}/{member.training_set}", "seed": member.seed}
     write_table(outputs.predictions, score_rows(table, dives, progress, about, member.section["score_scale"]))
-    write_table(outputs.curve, pd.DataFrame(progress.curve, columns=list(CURVE_COLUMNS)))
-    write_table(outputs.curve.with_name("speed.csv"), pd.DataFrame(progress.speed, columns=list(SPEED_COLUMNS)))
+    write_curve(outputs.curve, progress)
     save_arrays(weights, {name: to_numpy(value) for name, value in network.state_dict().items()}, whole)
     restart.unlink(missing_ok=True)

@@ -27,6 +27,7 @@ from rescore.models.device import choose_device, derived_seed, make_deterministi
 from rescore.systems.common.label_draws import GYMNASTICS, Task, Videos, prediction_rows, read_videos, tasks
 from rescore.systems.common.rehearsal import Stage, label_draw_files, written
 from rescore.training.restart import restart_key, to_numpy
+from rescore.training.telling import Clock
 
 EXPERIMENT = "gdlt"
 EVALUATION_BATCH = 256  # changes speed and memory only
@@ -184,6 +185,7 @@ def train_member(task: Task, videos: Videos, knobs: Mapping[str, Any]) -> dict[s
     drawn = torch.from_numpy(batches(task.labelled, knobs, root)).to(device)  # (iterations, batch) rows
     torch.manual_seed(derived_seed(root, "dropout"))
     found: dict[str, np.ndarray] = {}
+    clock = Clock(f"{task.suffix}, draw {task.draw}", "iteration", knobs["iterations"])
     for iteration in range(1, knobs["iterations"] + 1):
         for group in optimiser.param_groups:
             group["lr"] = rate(iteration, knobs)
@@ -201,6 +203,7 @@ def train_member(task: Task, videos: Videos, knobs: Mapping[str, Any]) -> dict[s
         optimiser.step()
         if iteration in evaluated_after(knobs):
             found[f"predicted/{iteration}"] = predict(network, table, task.pool.test)
+            clock.say(iteration, loss=float(loss.detach()))
     return found | {f"weights/{name}": to_numpy(value) for name, value in network.state_dict().items()}
 
 

@@ -30,10 +30,9 @@ from rescore.systems.common.dives import (
 )
 from rescore.systems.common.training_sets import split_tasks
 from rescore.systems.multitask.members import EXPERIMENT, NETWORKS
-from rescore.training.end_to_end import CURVE_COLUMNS, Dives, Progress, train
+from rescore.training.end_to_end import Dives, Progress, train, write_curve
 from rescore.training.place import first_process
 from rescore.training.restart import restart_key, to_numpy
-from rescore.training.watching import SPEED_COLUMNS
 
 Network = C3DAverage | MSCADC
 
@@ -100,13 +99,12 @@ def train_member(
     restart = outputs.weights.with_name(f"{outputs.weights.stem}.restart.safetensors")
     key = restart_key(header, __name__)
     colour = body_colour(settings) if network == "c3d_avg" else COLOUR
-    progress = train(module, dives, network_settings(network, settings), colour, seed, restart, key)
+    progress = train(module, dives, network_settings(network, settings), colour, seed, restart, key, outputs.curve)
     if not first_process():
         return
     about = {"experiment": EXPERIMENT, "member": f"{network}/{tasks}/{training_set}", "seed": seed}
     write_predictions(outputs, table, dives, progress, about, settings["multitask"]["score_scale"], words)
-    write_table(outputs.curve, pd.DataFrame(progress.curve, columns=list(CURVE_COLUMNS)))
-    write_table(outputs.curve.with_name("speed.csv"), pd.DataFrame(progress.speed, columns=list(SPEED_COLUMNS)))
+    write_curve(outputs.curve, progress)
     save_arrays(outputs.weights, {name: to_numpy(value) for name, value in module.state_dict().items()}, header)
     restart.unlink(missing_ok=True)
 

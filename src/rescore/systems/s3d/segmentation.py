@@ -15,6 +15,7 @@ from rescore.training.batches import Source, batches, draw_epoch, hold_clips, lo
 from rescore.training.end_to_end import check_losses
 from rescore.training.optimisers import RMSprop
 from rescore.training.place import alone, open_place
+from rescore.training.telling import Clock
 
 
 def train_segmenter(
@@ -52,6 +53,7 @@ def train_segmenter(
         optimiser = RMSprop(network.parameters(), section["learning_rate"], smoothing=0.9, eps=1e-7)
         held, classes, frames = hold_clips(clips, place.device), torch.from_numpy(labels), torch.from_numpy(window)
         source = Source(held, frames.to(held.device), colour, place.device, section["pool"])
+        clock = Clock("segmentation", "epoch", section["epochs"])
         for epoch in range(section["epochs"]):
             order, shifts, flips = draw_epoch(rows, settings, derived_seed(seed, "segmentation"), epoch)
             torch.manual_seed(derived_seed(seed, "segmentation dropout", epoch))
@@ -68,6 +70,7 @@ def train_segmenter(
                 total += float(found.detach()) * len(chosen)
             check_losses({"loss": total / len(order)}, epoch + 1, section["learning_rate"])
             means.append(total / len(order))
+            clock.say(epoch + 1, loss=means[-1])
     return means
 
 
