@@ -11,6 +11,7 @@ from rescore.scoring.comparisons import cell_pairs, compare_rows, decide, holm, 
 from rescore.scoring.correlation import Trained, estimate_spearman, percent
 from rescore.scoring.estimates import write_estimates
 from rescore.scoring.intervals import TrainingVariance
+from rescore.scoring.outputs import Files as ScoredFiles
 from rescore.scoring.papers import BEST, LAST, NOTHING_CHOSEN, VALIDATION
 from rescore.scoring.score_table import score_table
 from tests.scoring.test_s4aqa import PAPER as S4AQA
@@ -203,7 +204,7 @@ def test_s4aqas_sides_are_the_cells_of_its_tables_averages_too(tmp_path):
         mine = [pair for dataset, pair in files.items() if table in ("ablation", dataset)]
         predictions, rows = [path for pair in mine for path in pair[0]], [pair[1] for pair in mine]
         estimates.append(tmp_path / f"s4aqa_{table}.estimates.parquet")
-        score_table(S4AQA, table, predictions, tmp_path / "s.csv", S4AQA_SETTINGS, rows, estimates=estimates[-1])
+        score_table(S4AQA, table, ScoredFiles(predictions, rows), tmp_path / "s.csv", S4AQA_SETTINGS, estimates[-1])
         for line in pd.read_csv(tmp_path / "s.csv", keep_default_na=False).itertuples():
             value[table, f"{line.row} / {line.column}", line.protocol] = float(line.value)
     compare_rows(S4AQA.with_name("comparisons.yaml"), estimates, tmp_path / "out.csv", SETTINGS)

@@ -144,9 +144,10 @@ def test_what_is_wrong_is_named_together(tmp_path: Path) -> None:
     table = pd.read_parquet(files["predictions"][0])
     table[table["sample"] != "01/015"].to_parquet(files["predictions"][0])
     with pytest.raises(RescoreError) as caught:
-        score_table(
-            PAPER,
-            "table",
+        call_step(
+            score_table,
+            paper=PAPER,
+            table="table",
             **{**files, "predictions": [*files["predictions"][:3], files["predictions"][-1]]},
             settings=SETTINGS,
         )

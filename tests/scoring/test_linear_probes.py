@@ -11,6 +11,7 @@ from scipy.stats import spearmanr
 
 from rescore.engine.errors import RescoreError
 from rescore.engine.storage import read_table
+from rescore.scoring.outputs import Files as ScoredFiles
 from rescore.scoring.papers import read_paper
 from rescore.scoring.score_table import score_table
 from rescore.scoring.scores import COLUMNS
@@ -60,7 +61,7 @@ def score(written: Path, table: str, dives: Files, folder: Path, predictions=Non
     path = predictions or written / f"{table}.parquet"
     rows = rows or (dives.rows if table == "table9" else written / "vaults.parquet")
     files = [path, *([dives.baselines] if table == "table9" else [])]
-    score_table(PAPER, table, files, folder / "scores.csv", SETTINGS, [rows])
+    score_table(PAPER, table, ScoredFiles(files, [rows]), folder / "scores.csv", SETTINGS)
     return pd.read_csv(
         folder / "scores.csv", keep_default_na=False, na_values={"value": "", "low": "", "high": "", "n": ""}
     )

@@ -12,6 +12,7 @@ from scipy.stats import spearmanr
 
 from rescore.engine.errors import RescoreError
 from rescore.scoring import open as open_scores
+from rescore.scoring.outputs import Files as ScoredFiles
 from rescore.scoring.papers import read_paper
 from rescore.scoring.score_table import score_table
 from rescore.scoring.scores import COLUMNS as CONTRACT
@@ -53,7 +54,7 @@ def scored(tmp_path: Path, name: str, table: pd.DataFrame) -> pd.DataFrame:
     if name == "human_ceiling":
         open_scores.score_human_ceiling(path, scores, SETTINGS)
     else:
-        score_table(PAPER, name, [path], scores, SETTINGS)
+        score_table(PAPER, name, ScoredFiles([path]), scores, SETTINGS)
     return pd.read_csv(tmp_path / "scores.csv", dtype={"protocol": str}).fillna({"protocol": ""})
 
 
@@ -146,7 +147,7 @@ def test_constant_predictions_leave_the_value_empty(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(RescoreError, match="no such file"):
-        score_table(PAPER, "unlv_dive_s3d", [tmp_path / "none.parquet"], tmp_path / "scores.csv", SETTINGS)
+        score_table(PAPER, "unlv_dive_s3d", ScoredFiles([tmp_path / "none.parquet"]), tmp_path / "scores.csv", SETTINGS)
 
 
 def test_semi_supervised_systems_are_scored_at_their_last_iteration(tmp_path: Path) -> None:
@@ -163,7 +164,7 @@ def test_semi_supervised_systems_are_scored_at_their_last_iteration(tmp_path: Pa
     table.loc[~table["member"].isin(networks), "iteration"] = 0
     settings = {**SETTINGS, "first_training": 0, "semi_supervised": {"label_draws": 2}}
     table.to_parquet(tmp_path / "predictions.parquet")
-    score_table(PAPER, "s4aqa", [tmp_path / "predictions.parquet"], tmp_path / "scores.csv", settings)
+    score_table(PAPER, "s4aqa", ScoredFiles([tmp_path / "predictions.parquet"]), tmp_path / "scores.csv", settings)
     scores = pd.read_csv(tmp_path / "scores.csv", dtype={"protocol": str}).fillna({"protocol": ""})
     scores = scores.set_index(["row", "column"])
     last = table[(table["member"] == "s4aqa/unlv_dive/40") & (table["iteration"] == 10)]

@@ -11,6 +11,7 @@ from scipy.stats import spearmanr
 
 from rescore.engine.errors import RescoreError
 from rescore.scoring.caption_metrics import has_java
+from rescore.scoring.outputs import Files as ScoredFiles
 from rescore.scoring.papers import BEST, LAST, VALIDATION, read_paper
 from rescore.scoring.score_table import score_table
 from rescore.scoring.scores import COLUMNS
@@ -53,7 +54,7 @@ def score(files: Files, table, path, settings=SETTINGS):
     predictions = [*files.predictions, files.baselines["predictions"]]
     if table == "table7":
         predictions += systems_of(files, path.parent)
-    score_table(PAPER, table, predictions, path, settings, [files.rows], files.splits, **more)
+    score_table(PAPER, table, ScoredFiles(predictions, [files.rows], files.splits, **more), path, settings)
     return pd.read_csv(path, dtype=dict.fromkeys(("column", "protocol", "reason"), str)).fillna(
         {"protocol": "", "reason": ""}
     )

@@ -8,6 +8,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from rescore.engine.errors import RescoreError
+from rescore.scoring.outputs import Files as ScoredFiles
 from rescore.scoring.papers import read_paper
 from rescore.scoring.score_table import score_table
 
@@ -64,7 +65,7 @@ def write(folder: Path, dataset: str, draws: int = 2) -> tuple[list[Path], Path]
 
 def scored(table: str, files: list[tuple[list[Path], Path]], out: Path) -> pd.DataFrame:
     predictions = [path for file in files for path in file[0]]
-    score_table(PAPER, table, predictions, out, SETTINGS, [file[1] for file in files])
+    score_table(PAPER, table, ScoredFiles(predictions, [file[1] for file in files]), out, SETTINGS)
     return pd.read_csv(out, dtype={"protocol": str, "reason": str}).fillna({"protocol": "", "reason": ""})
 
 

@@ -9,6 +9,7 @@ from scipy.stats import spearmanr
 
 from rescore.engine.errors import RescoreError
 from rescore.scoring.correlation import arithmetic_mean, fisher_z_average
+from rescore.scoring.outputs import Files as ScoredFiles
 from rescore.scoring.papers import NOTHING_CHOSEN
 from rescore.scoring.score_table import score_table
 from rescore.scoring.scores import COLUMNS
@@ -27,7 +28,7 @@ EXPERIMENTS = {
 
 def scores(files, table, settings, tmp_path, name="scores.csv"):
     predictions = [files[experiment] for experiment in EXPERIMENTS[table]]
-    score_table(PAPER, table, predictions, tmp_path / name, settings, [files["rows"]])
+    score_table(PAPER, table, ScoredFiles(predictions, [files["rows"]]), tmp_path / name, settings)
     return pd.read_csv(tmp_path / name, dtype={"protocol": str}).fillna({"protocol": ""})
 
 
@@ -163,7 +164,9 @@ def test_members_and_actions_that_a_table_lacks_are_named_together(files, settin
 
 def test_unknown_table(files, settings, tmp_path):
     with pytest.raises(RescoreError, match=r"no scores are declared for 'table9': table1 \| table2"):
-        score_table(PAPER, "table9", [files["all_action"]], tmp_path / "scores.csv", settings, [files["rows"]])
+        score_table(
+            PAPER, "table9", ScoredFiles([files["all_action"]], [files["rows"]]), tmp_path / "scores.csv", settings
+        )
 
 
 def pose_predictions(files, systems):
@@ -183,7 +186,7 @@ def test_pose_rows_are_there_where_predicted_and_leave_the_other_cells_alone(fil
     poses = pose_predictions(files, ["pose_dct", "pose_dct_true"])
     poses.to_parquet(tmp_path / "poses.parquet")
     both = [files["all_action"], tmp_path / "poses.parquet"]
-    score_table(PAPER, "table2", both, tmp_path / "with.csv", settings, [files["rows"]])
+    score_table(PAPER, "table2", ScoredFiles(both, [files["rows"]]), tmp_path / "with.csv", settings)
     after = pd.read_csv(tmp_path / "with.csv", dtype={"protocol": str}).fillna({"protocol": ""})
     added = ["Pose+DCT", "Pose+DCT, true joints"]
     assert sorted(set(after["row"]) - set(before["row"])) == added
@@ -203,4 +206,4 @@ def test_a_pose_row_with_an_action_missing_is_an_error(files, settings, tmp_path
     poses[poses["action"] != "skiing"].to_parquet(tmp_path / "poses.parquet")
     with pytest.raises(RescoreError, match="pose_dct/skiing: no predictions"):
         both = [files["all_action"], tmp_path / "poses.parquet"]
-        score_table(PAPER, "table2", both, tmp_path / "scores.csv", settings, [files["rows"]])
+        score_table(PAPER, "table2", ScoredFiles(both, [files["rows"]]), tmp_path / "scores.csv", settings)
