@@ -23,7 +23,7 @@ import av
 import numpy as np
 import pandas as pd
 
-from rescore.clips.decode import Scaler, check_sizes, decode_packet, heard, picture_of
+from rescore.clips.decode import Scaler, check_sizes, decode_stream, heard, picture_of
 from rescore.clips.pool import TIMEOUT, Outcome, run_tasks
 from rescore.clips.store import allocate, check_policy, check_space, frame_sizes, keep_rows
 from rescore.engine.errors import RescoreError, raise_together
@@ -148,10 +148,7 @@ def sound_frames(path: Path, timeline: Timeline, messages: list[str]) -> Iterato
         return
     numbering = Numbering(timeline, timeline.timed)
     with open_video(path) as container, heard() as log:
-        stream = choose_stream(container, path)
-        stream.codec_context.thread_count = 1  # a core a worker; and damage shows with its own packet
-        for packet in container.demux(stream):
-            pictures, complaint = decode_packet(packet, log)
+        for packet, pictures, complaint in decode_stream(container, choose_stream(container, path), log):
             if complaint:
                 messages.append(complaint)
                 if not numbering.in_step:

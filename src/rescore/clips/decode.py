@@ -27,21 +27,25 @@ import numpy as np
 
 from rescore.engine.errors import RescoreError
 from rescore.manifests.frame_folders import is_frame_folder, list_frames
-from rescore.manifests.reader import Turn, address, choose_stream, open_video, turn_of, unmirrored
+from rescore.manifests.reader import Turn, address, choose_stream, from_key_frame, open_video, turn_of, unmirrored
 from rescore.manifests.videos import probe
 
 try:
     import decord
 except (ImportError, OSError):  # no build for this machine, or one whose libraries are not there
     decord = None
+else:
+    decord.logging.set_level(decord.logging.INFO)  # what was guessed is not said at decord's own level, errors alone
 
 # A decoder conceals damage and goes on: it says so on standard error and returns a frame all the same. These are the words of
-# MJPEG, MPEG-4 and H.264 for data that cannot be decoded. Complaints about missing reference pictures are not among them: a
-# healthy video that was cut out of a broadcast may begin with those.
+# MJPEG, MPEG-4, H.264 and HEVC for data that cannot be decoded, and for what was guessed where data end early. Complaints about
+# missing reference pictures are not among them (HEVC's leading ones are NALU 8 and 9): a healthy video that was cut out of a
+# broadcast may begin with those.
 DAMAGE = re.compile(
     r"error while decoding|[Ee]rror at MB|damaged|Error splitting|Invalid NAL|decode_slice_header error|no frame!|"
-    r"No JPEG data|huffman table decode error|error count|error y=|overread|illegal [ad]c|marker does not match|"
-    r"header damaged|dht: len|unable to decode APP|truncated|partial file|[Rr]ead error"
+    r"No JPEG data|huffman table decode error|error count|error y=|overread|concealing|illegal [ad]c|marker does not match|"
+    r"header damaged|dht: len|unable to decode APP|truncated|partial file|[Rr]ead error|"
+    r"undecodable NALU: (?![89]\b)"
 )
 
 
@@ -114,6 +118,7 @@ def read_by_decord(path: Path, count: int, resize: tuple[int, int], crop: int, e
     except decord.DECORDLimitReachedError as error:
         raise RescoreError(f"{path}: corrupt, fewer frames can be decoded than the container holds") from error
     except (decord.DECORDError, RuntimeError, StopIteration) as error:
+        messages.sort(key=lambda line: not DAMAGE.search(line))
         reason = next(iter(messages), str(error).strip().splitlines()[-1] if str(error).strip() else "decoder failed")
         raise RescoreError(f"{path}: corrupt or truncated ({reason.strip()[:200]})") from error
     damage = [line for line in messages if DAMAGE.search(line)]
@@ -176,10 +181,7 @@ def pictures(path: Path, messages: list[str]) -> Iterator["av.VideoFrame"]:
             yield picture_of(file)
         return
     with open_video(path) as container, heard() as log:
-        stream = choose_stream(container, path)
-        stream.codec_context.thread_count = 1  # a core a worker; and damage shows with its own packet
-        for packet in container.demux(stream):
-            found, complaint = decode_packet(packet, log)
+        for _, found, complaint in decode_stream(container, choose_stream(container, path), log):
             if complaint:
                 messages.append(complaint)
             yield from found
@@ -214,6 +216,21 @@ def heard() -> Iterator[list[Any]]:
     finally:
         av.logging.set_level(level)
         av.logging.set_skip_repeated(skipping)
+
+
+def decode_stream(
+    container: "av.container.InputContainer", stream: "av.VideoStream", log: list[Any]
+) -> Iterator[tuple["av.Packet", Sequence["av.VideoFrame"], str | None]]:
+    """Every packet of a stream from its first key frame on, the pictures that it completes, and what is wrong with it.
+
+    Nothing is wrong with packets before the first key frame or picture: a cut took away what they refer to.
+    """
+    stream.codec_context.thread_count = 1  # a core a worker; and damage shows with its own packet
+    begun = False
+    for packet in from_key_frame(container, stream):
+        found, complaint = decode_packet(packet, log)
+        begun = begun or packet.is_keyframe or bool(found)
+        yield packet, found, complaint if begun else None
 
 
 def decode_packet(packet: "av.Packet", log: list[Any]) -> tuple[Sequence["av.VideoFrame"], str | None]:

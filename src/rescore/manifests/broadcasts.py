@@ -61,6 +61,8 @@ def scan(path: Path) -> Timeline:
         stream = reader.choose_stream(container, path)
         packets = reader.read_packets(container, stream, path)
         times = np.sort(np.array(packets.times, np.int64))
+        if packets.loose:
+            times = reader.decodable(path, times)
         timed, rate = reader.is_timed(container, times), reader.rate_of(stream)
         even, resampled = reader.spacing(times, float(stream.time_base or 1))
     if not len(times):

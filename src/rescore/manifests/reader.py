@@ -36,6 +36,9 @@ ONE_A_PACKET = (
 )
 """Decoders for which a packet is a picture, unless it is interlaced or cut loose from what it refers to. For others, pictures are
 counted by decoding: VP8 has packets that are not shown, MPEG-2 packets that are half a picture."""
+SELF_STARTING = ("h264", "hevc")
+"""Decoders that give nothing before the first whole picture, and find it where containers mark none: a refresh without key
+frames. Others complain of what lies before it, or fill it with grey."""
 UNINDEXED = ("mpegts", "mpeg")
 """Containers of broadcasting, which may begin anywhere."""
 INTERLACED = (2, 3, 4, 5)
@@ -253,11 +256,35 @@ def spacing(times: np.ndarray, time_base: float) -> tuple[bool, int]:
     return False, round(float(steps.sum()) / narrowest) + 1 if narrowest > 0 else len(times)
 
 
+def from_key_frame(container: "av.container.InputContainer", stream: "av.VideoStream") -> Iterator["av.Packet"]:
+    """The packets of a stream for its decoder: from the first key frame on, because what lies before it refers to pictures that
+    are not in the file; all of them where none is marked, as some containers have it.
+    """
+    packets = container.demux(stream)
+    early: list[av.Packet] = []
+    if stream.codec_context.name not in SELF_STARTING:
+        for packet in packets:
+            early.append(packet)
+            if packet.is_keyframe:
+                early = [packet]
+                break
+    yield from early
+    yield from packets
+
+
 def count_by_decoding(path: Path) -> int:
     """How many pictures come out of a file."""
     with open_video(path) as container:
         stream = choose_stream(container, path)
-        return sum(1 for _ in container.decode(stream))
+        return sum(len(packet.decode()) for packet in from_key_frame(container, stream))
+
+
+def decodable(path: Path, times: np.ndarray) -> np.ndarray:
+    """Of the times (frames,) of a film that was cut loose, those from its first picture on, without decoding the rest."""
+    first = first_picture(path)
+    if first is None:
+        return times[:0]
+    return times if first.pts is None else times[times >= first.pts]
 
 
 ORIENTATION, MIRRORED = 0x0112, (2, 4, 5, 7)
@@ -279,8 +306,10 @@ def unmirrored(file: Path) -> "av.VideoFrame | None":
 def first_picture(path: Path) -> "av.VideoFrame | None":
     """The first picture that a decoder gives; None where there is none, which whoever reads the video reports."""
     with contextlib.suppress(RescoreError), open_video(path) as container:
-        stream = choose_stream(container, path)
-        return next(container.decode(stream), None)
+        for packet in from_key_frame(container, choose_stream(container, path)):
+            with contextlib.suppress(av.FFmpegError):
+                for picture in packet.decode():
+                    return picture
     return None
 
 
