@@ -60,7 +60,7 @@ if SYNTHETIC["aqa7"]:
     )
 else:
     official_videos("aqa7", "aqa7_directory")
-    official_manifest("aqa7", "manifests.aqa7.write_manifest", lists="aqa7-lists")
+    official_manifest("aqa7", "datasets.aqa7.official.write_manifest", lists="aqa7-lists")
 
 if SYNTHETIC["pretraining"]:
     synthetic_videos(
@@ -72,7 +72,7 @@ if SYNTHETIC["pretraining"]:
 else:
     official_videos("pretraining", "ucf101_directory")
     official_manifest(
-        "pretraining", "manifests.ucf101.write_manifest", lists="ucf101-lists"
+        "pretraining", "datasets.pretraining.official.write_manifest", lists="ucf101-lists"
     )
 
 if SYNTHETIC["mtl_aqa"]:
@@ -88,7 +88,7 @@ else:
     )
     official_manifest(
         "mtl_aqa",
-        "manifests.mtl_aqa_official.write_dataset",
+        "datasets.mtl_aqa.official.write_dataset",
         directory="mtl-aqa-annotations",
         unlv_dive="unlv-dive-s3d",
     )
@@ -122,7 +122,7 @@ step(
     (
         "synthetic_athlete.stages.write_synthetic"
         if SYNTHETIC["mtl_aqa"]
-        else "manifests.stages.write_official"
+        else "datasets.mtl_aqa.stages.write_official"
     ),
     manifest("mtl_aqa")
     | (
@@ -138,7 +138,7 @@ step(
 )
 step(
     "mtl_aqa_judges",
-    "manifests.judges.write_judges",
+    "datasets.mtl_aqa.judges.write_judges",
     manifest("mtl_aqa")
     | (
         {}

@@ -131,7 +131,7 @@ if GYMNASTICS != "none":
     SAMPLES["rhythmic_gymnastics"] = f"{ROUTINES}.parquet"
     step(
         "gymnastics_features",
-        "features.gymnastics.write_features",
+        "datasets.rhythmic_gymnastics.segments.write_features",
         {},
         {"features": f"{ROUTINES}.npy", "rows": f"{ROUTINES}.parquet"},
         settings("seed", "semi_supervised.gymnastics"),
@@ -140,7 +140,7 @@ if GYMNASTICS != "none":
     if GYMNASTICS == "synthetic" or Path(STATIC_DIRECTORY).is_dir():
         step(
             "gymnastics_static",
-            "features.gymnastics_static.write_static_features",
+            "datasets.rhythmic_gymnastics.moments.write_static_features",
             {"rows": f"{ROUTINES}.parquet"},
             {"features": f"{ROUTINES}_static.npy"},
             settings("seed", "action_net.static"),

@@ -15,9 +15,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from rescore.datasets.mtl_aqa.judges import MARKS
 from rescore.engine.errors import RescoreError, raise_together
 from rescore.engine.storage import load_arrays
-from rescore.manifests.judges import MARKS
 from rescore.models.aggregation import CLIP_FRAMES, ClipNetwork
 from rescore.models.device import derived_seed
 from rescore.models.state_dicts import differences
@@ -69,7 +69,7 @@ def train_member(
         seed: of the member.
         settings: sections `multitask`, `backbone` and `extensions` of params.yaml.
         backbone: weights of the body: this workflow's C3D, or a converted network of torchvision's; None: random ones.
-        judges: table of `manifests.judges.write_judges`, which MUSDL needs.
+        judges: table of `datasets.mtl_aqa.judges.write_judges`, which MUSDL needs.
 
     Raises:
         RescoreError: data that do not fit together or cannot be learned (all of them at once), weights that do not fit, or a

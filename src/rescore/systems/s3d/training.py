@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rescore.datasets.mtl_aqa.stages import STAGES, read_stages
 from rescore.engine.errors import RescoreError
 from rescore.engine.storage import sha256_file, write_table
-from rescore.manifests.stages import STAGES, read_stages
 from rescore.models.device import seeded_generator
 from rescore.models.p3d import initialise
 from rescore.systems.common.repetition import network_seeds
@@ -55,7 +55,7 @@ def run(
     Args:
         clips, rows, dropped: MTL-AQA's store, its table and the samples that it lacks.
         splits: table `training_set, sample, split`.
-        stages: table of `manifests.stages`.
+        stages: table of `datasets.mtl_aqa.stages`.
         predictions: written: scores of test and validation dives, in points.
         weights: written: of every member, `<training set>/<seed>/<name>`, and of the segmenters, `segmentation/<seed>/<name>`.
         curve: written: a row a member and epoch.
