@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 from tabulate import tabulate
 
-from rescore.engine import provenance
+from rescore.datasets import registry as datasets
+from rescore.engine import parameters, provenance
 from rescore.systems import registry
 
 LAYOUT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
@@ -62,11 +63,14 @@ def rule_lines(root: Path) -> int:
 
 
 def steps(root: Path) -> list[str]:
-    """Every step that a rule or a system's declaration names, as room.module.function."""
+    """Every step that a rule, a system's or a data set's declaration names, as room.module.function."""
     texts = (file.read_text(encoding="utf-8") for file in sorted((root / "workflow/rules").glob("*.smk")))
     named = {name for text in texts for name in re.findall(r'"([a-z_0-9]+(?:\.[a-z_0-9]+){2,})[ "]', text)}
     known = {name for name in named if provenance.module_path(provenance.module_of(name))}
-    return sorted(known | {experiment.step for experiment in registry.experiments()})
+    scales = [parameters.load(root / "params.yaml", scale, root / parameters.SCHEMA) for scale in ("demo", "paper")]
+    declared = (one.steps(*scale) for one in datasets.found().values() for scale in scales)
+    of_data = {step.function for rules in declared for step in rules.values()}
+    return sorted(known | of_data | {experiment.step for experiment in registry.experiments()})
 
 
 def stale_after_words(root: Path) -> int:

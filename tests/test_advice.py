@@ -8,7 +8,7 @@ import pytest
 
 from rescore.engine import provenance
 
-READ_WHAT_USERS_BRING = ["sources", "manifests", "clips", "engine/parameters.py"]
+READ_WHAT_USERS_BRING = ["sources", "manifests", "datasets", "clips", "engine/parameters.py"]
 ADVICE = re.compile(r"\b(delete|remove|erase) (it|them|that|the|this|both)\b", re.IGNORECASE)
 
 

@@ -335,14 +335,14 @@ def run_fetch(options: argparse.Namespace) -> int:
     names = [fetch.find(name).name for name in options.names] or fetch.fetchable()
     fetch.fetch_all([name for name in names if name != "mtl-aqa"], options.root, fetch.configured_mirror())
     if "mtl-aqa" in names:
-        from rescore.manifests import mtl_aqa_broadcasts
+        from rescore.datasets.mtl_aqa import broadcasts as mtl_aqa_broadcasts
 
         return mtl_aqa_broadcasts.fetch_broadcasts(options.root, fetch.configured_mirror(), options.height)
     return 0
 
 
 def run_check(options: argparse.Namespace) -> int:
-    from rescore.manifests import check
+    from rescore.datasets import check
     from rescore.sources import fetch
     from rescore.systems import parameters
 

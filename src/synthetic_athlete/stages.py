@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from rescore.datasets.mtl_aqa.stages import write_stages
 from rescore.engine.errors import raise_together
 from rescore.engine.storage import read_table
-from rescore.manifests.stages import write_stages
 from synthetic_athlete.animation import Motion
 from synthetic_athlete.broadcasts import requests
 from synthetic_athlete.programme import sample_name
@@ -28,7 +28,7 @@ def write_synthetic(manifest: Path, stages: Path, settings: dict[str, Any]) -> N
 
     Args:
         manifest: theirs; it says where in the broadcast a dive lies.
-        stages: Parquet to write, see `manifests.stages`.
+        stages: Parquet to write, see `datasets.mtl_aqa.stages`.
         settings: as `synthetic_athlete.broadcasts.make_broadcasts` has them.
 
     Raises:

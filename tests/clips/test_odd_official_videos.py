@@ -11,10 +11,11 @@ import pytest
 import scipy.io
 
 from rescore.clips.store import write_clips
+from rescore.datasets import check
+from rescore.datasets.aqa7 import official as aqa7
 from rescore.engine import lock
 from rescore.engine.errors import RescoreError
 from rescore.engine.storage import sha256_file
-from rescore.manifests import aqa7, check
 from rescore.manifests.broadcasts import index_broadcasts
 from rescore.manifests.videos import EMPTY, index_videos
 from tests.films import film, frames_in_folder, numbers

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from rescore.cli import main
-from rescore.manifests.mtl_aqa import OFFICIAL
+from rescore.datasets.mtl_aqa.release import OFFICIAL
 from rescore.sources.pickles import load_pickle
 
 FRAMES, SHIFT, SPACING, FIRST_END = 103, 3, 20, 60
@@ -78,7 +78,7 @@ def test_every_row_of_both_stores_holds_frames_end_minus_105_to_end_plus_3(mirro
     data = {name: Path("data") / name for name in ("index.csv", "mtl_aqa.parquet", "splits.parquet", "words.json")}
     step("manifests.broadcasts.index_broadcasts", "--directory", "videos", "--index", data["index.csv"], "--workers", 2)
     step(
-        *("manifests.mtl_aqa_official.write_dataset", "--directory", "release", "--index", data["index.csv"]),
+        *("datasets.mtl_aqa.official.write_dataset", "--directory", "release", "--index", data["index.csv"]),
         *("--unlv-dive", mirror / "unlv_dive_s3d", "--manifest", data["mtl_aqa.parquet"]),
         *("--splits", data["splits.parquet"], "--vocabulary", data["words.json"], "--findings", "data/findings.csv"),
         *("--settings", json.dumps(SETTINGS)),

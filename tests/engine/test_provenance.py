@@ -17,6 +17,7 @@ ROOMS = [
     "clips",
     "models",
     "features",
+    "datasets",
     "training",
     "systems",
     "experiments",

@@ -1,6 +1,8 @@
 import pandas as pd
 
-from rescore.manifests import aqa7, check, summary
+from rescore.datasets import check
+from rescore.datasets.aqa7 import official as aqa7
+from rescore.manifests import summary
 
 
 def test_table_1_of_the_official_lists_is_the_printed_one_where_it_can_be_measured(mirror):

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from rescore.manifests import mtl_aqa
+from rescore.datasets.mtl_aqa import release as mtl_aqa
 from rescore.manifests.contract import POSITIONS, ROTATION_TYPES
 from synthetic_athlete import dive_commentary as commentary
 from synthetic_athlete.body import INDEX

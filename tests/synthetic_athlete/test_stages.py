@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rescore.datasets.mtl_aqa.stages import read_stages
 from rescore.engine.errors import RescoreError
-from rescore.manifests.stages import read_stages
 from synthetic_athlete.animation import GRAVITY
 from synthetic_athlete.broadcasts import requests
 from synthetic_athlete.programme import sample_name

@@ -6,7 +6,7 @@ from pathlib import Path
 import synthetic_athlete
 from rescore.engine import provenance
 
-CODE = "6615d24d8a39f174"
+CODE = "928ead30fef12cca"
 """Of version 1.0.0: what the code means, comments and docstrings apart, with all of rescore that it reaches."""
 
 

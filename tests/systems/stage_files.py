@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rescore.manifests.stages import write_stages
+from rescore.datasets.mtl_aqa.stages import write_stages
 from tests.training.dives import FRAMES, SHIFT, settings, write_dives
 
 SCHEDULE = {

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rescore.datasets.rhythmic_gymnastics.moments import write_static_features
+from rescore.datasets.rhythmic_gymnastics.segments import APPARATUS, write_features
 from rescore.engine.errors import RescoreError
 from rescore.engine.storage import load_arrays
-from rescore.features.gymnastics import APPARATUS, write_features
-from rescore.features.gymnastics_static import write_static_features
 from rescore.systems.action_net import training as action_net
 from rescore.systems.common.label_draws import GYMNASTICS, read_videos, tasks
 from rescore.systems.s4aqa import networks as s4aqa

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 import torch
 
+from rescore.datasets.mtl_aqa.judges import MARKS
 from rescore.engine.errors import RescoreError
 from rescore.engine.storage import load_arrays
-from rescore.manifests.judges import MARKS
 from rescore.models.aggregation import ClipNetwork
 from rescore.models.backbones import convert_weights
 from rescore.systems.common.clip_members import Outputs

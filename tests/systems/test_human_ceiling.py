@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
+from rescore.datasets.mtl_aqa.sheets import SheetDive
 from rescore.engine.errors import RescoreError
-from rescore.manifests.mtl_aqa_sheets import SheetDive
 from rescore.systems.human_ceiling import judges as human_ceiling
 from rescore.systems.human_ceiling.judges import leave_one_judge_out, rule_summary, rule_verdict
 

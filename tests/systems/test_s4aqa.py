@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rescore.datasets.rhythmic_gymnastics.segments import write_features
 from rescore.engine.storage import load_arrays
-from rescore.features.gymnastics import write_features
 from rescore.systems.common.label_draws import MTL_AQA, UNLV_DIVE
 from rescore.systems.s4aqa import networks as s4aqa
 from rescore.systems.s4aqa import regressions as coreg

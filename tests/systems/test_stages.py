@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 import torch
 
+from rescore.datasets.mtl_aqa.stages import write_stages
 from rescore.engine.errors import RescoreError
 from rescore.engine.steps import call_step
 from rescore.engine.storage import load_arrays
-from rescore.manifests.stages import write_stages
 from rescore.models.preprocess import preprocess
 from rescore.systems.common.samples import PREDICTION_COLUMNS
 from rescore.systems.li import training as li

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rescore.manifests import aqa7
-from rescore.manifests.mtl_aqa_official import dives_of_events
+from rescore.datasets.aqa7 import official as aqa7
+from rescore.datasets.mtl_aqa.official import dives_of_events
 from tests.workflow.conftest import ROOT, make_clone, snakemake
 
 MIRROR = os.environ.get("RESCORE_MIRROR")

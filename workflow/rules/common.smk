@@ -8,6 +8,8 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import snakemake
+from rescore.datasets import registry as datasets
+from rescore.datasets.declaration import place as dataset_place
 from rescore.engine import (
     arithmetic,
     checkout,
@@ -104,6 +106,7 @@ try:
     # All jobs inherit it, and the server that runs most of them.
     arithmetic.prepare(SETTINGS["arithmetic"], SETTINGS["threads"])
     MIRROR = fetch.configured_mirror()
+    DATASETS = datasets.found()
 except RescoreError as error:
     raise WorkflowError(str(error))
 
@@ -170,24 +173,6 @@ COUNTED_BY = (
     "backbone.weights",
     "poses.estimator",
 )
-# What of the synthetic athlete's settings its performances, its events and its labelled motions are made from: another number
-# of one renders that one again and nothing else.
-FILMED = ("seed", "synthetic.frame_size")
-PERFORMANCES = (
-    *FILMED,
-    "synthetic.samples",
-    "synthetic.trampoline_samples",
-    "synthetic.length",
-)
-EVENTS = (
-    *FILMED,
-    "synthetic.dives",
-    "synthetic.length",
-    "multitask.clips.frames",
-    "multitask.clips.shift",
-    "multitask.validation",
-)
-MOTIONS = (*FILMED, "synthetic.motions_per_class", "synthetic.motion_frames")
 # Processor threads of every rule that computes with torch; part of its result.
 THREADS = SETTINGS["threads"]
 # GPUs that a rule reserves which can use one; several where a training is spread over them (`multitask.gpus`).
@@ -220,7 +205,6 @@ def folders_of(experiment):
 
 
 # What papers' tables are held against: the samples of each data set, where they are at hand.
-DATASETS = ("aqa7", "aqa7_disjoint", "mtl_aqa", "rhythmic_gymnastics")
 SAMPLES = {}
 
 

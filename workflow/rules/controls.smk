@@ -8,6 +8,8 @@ RELABELLED = {
     "disjoint": "score_by_one_element",
 }
 TWINS_COMPARED = []
+# The world whose samples have other scores: a data set of its own to the tables that name it.
+RESCORED = "aqa7_disjoint"
 
 if control_trainings.asked(SETTINGS):
     for WORLD, MADE_BY in RELABELLED.items():
@@ -23,7 +25,7 @@ if control_trainings.asked(SETTINGS):
             ),
             wildcards={"table": "(clips|features)/.+", "number": "[0-9]+"},
         )
-    SAMPLES["aqa7_disjoint"] = FILES.data(
+    SAMPLES[RESCORED] = FILES.data(
         control_trainings.place("disjoint", Path(SAMPLES["aqa7"]).relative_to(DATA))
     )
     step(

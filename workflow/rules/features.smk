@@ -1,8 +1,8 @@
-# models > features. A backbone is trained for every training (public weights are read once, as number 0), then frozen: what
-# training k of a system reads are the features made with backbone k. The same of poses and their estimator.
+# models, and what several data sets are read for together (features of one: data.smk). A backbone is trained for every training
+# (public weights are read once, as number 0), then frozen: what training k of a system reads are the features made with backbone
+# k. The same of poses and their estimator.
 
 NUMBER = {"training": "[0-9]+"}
-BACKBONE = f"{RUNS}/backbone/{{backbone}}/weights.safetensors"
 
 
 def training(wildcards):
@@ -55,41 +55,6 @@ step(
 )
 
 
-def features(name, function, dataset, settings):
-    """Features of a data set's clips, once a backbone."""
-    step(
-        f"{name}_features",
-        function,
-        FILES.clips(dataset) | {"weights": BACKBONE},
-        {
-            "features": f"{DATA}/features/{name}/{{backbone}}.npy",
-            "features_rows": f"{DATA}/features/{name}/{{backbone}}.parquet",
-        },
-        settings,
-        log=f"{LOGS}/{name}_features/{{backbone}}.log",
-        wildcards={"backbone": "[0-9]+"},
-        computes=True,
-        gpus=GPU,
-    )
-
-
-features(
-    "aqa7", "features.extract.extract", "aqa7", settings("seed", "clips", "backbone")
-)
-features(
-    "mtl_aqa",
-    "features.extract.extract_dives",
-    "mtl_aqa",
-    settings("clips", "backbone", "multitask.clips"),
-)
-features(
-    "mtl_aqa_segments",
-    "features.segments.extract_segments",
-    "mtl_aqa",
-    settings("clips", "backbone", "multitask.clips", "semi_supervised.segments"),
-)
-
-
 def probed(wildcards):
     """A body that linear probes read, and the videos that it runs over."""
     room = "" if wildcards.body.startswith("backbone/") else "mtl_aqa/"
@@ -116,40 +81,10 @@ step(
     gpus=GPU,
 )
 
-# Routines of Rhythmic Gymnastics: features that are made up, or that the user put there.
-GYMNASTICS = SETTINGS["sources"]["rhythmic_gymnastics"]
-STATIC_DIRECTORY = SETTINGS["action_net"]["static"]["directory"]
-
-
-def put_there(directory):
-    """Where official features lie."""
-    return f"--directory {shlex.quote(directory)}" if GYMNASTICS == "official" else ""
-
-
-if GYMNASTICS != "none":
-    ROUTINES = f"{DATA}/features/rhythmic_gymnastics"
-    SAMPLES["rhythmic_gymnastics"] = f"{ROUTINES}.parquet"
-    step(
-        "gymnastics_features",
-        "features.gymnastics.write_features",
-        {},
-        {"features": f"{ROUTINES}.npy", "rows": f"{ROUTINES}.parquet"},
-        settings("seed", "semi_supervised.gymnastics"),
-        told=put_there(SETTINGS["sources"]["rhythmic_gymnastics_directory"]),
-    )
-    if GYMNASTICS == "synthetic" or Path(STATIC_DIRECTORY).is_dir():
-        step(
-            "gymnastics_static",
-            "features.gymnastics_static.write_static_features",
-            {"rows": f"{ROUTINES}.parquet"},
-            {"features": f"{ROUTINES}_static.npy"},
-            settings("seed", "action_net.static"),
-            told=put_there(STATIC_DIRECTORY),
-        )
-
 # Joints of the athlete in the clips; where videos are synthetic, the true ones stand beside the estimated ones.
-POSED = {"dataset": "aqa7|mtl_aqa"}
-SYNTHETIC_POSES = [name for name in ("aqa7", "mtl_aqa") if SYNTHETIC[name]]
+JOINTED = [name for name in SYNTHETIC if DATASETS[name].videos.joints]
+POSED = {"dataset": "|".join(JOINTED)}
+SYNTHETIC_POSES = [name for name in JOINTED if SYNTHETIC[name]]
 # Training k reads the poses of estimator k; published weights are one estimator, number 0.
 ESTIMATORS = repetition.estimators(repetition.network_seeds(SETTINGS), SETTINGS)
 
@@ -163,18 +98,6 @@ def poses(pattern, names=SYNTHETIC_POSES):
     return [f"{DATA}/poses/{pattern.format(name)}" for name in names]
 
 
-for name, read in (("aqa7", PERFORMANCES), ("mtl_aqa", EVENTS)):
-    step(
-        f"{name}_joints",
-        f"synthetic_athlete.joints.write_{name}",
-        {},
-        {
-            "joints": f"{DATA}/joints/{name}.npy",
-            "table": f"{DATA}/joints/{name}.parquet",
-        },
-        settings(*read),
-        workers=True,
-    )
 step(
     "true_poses",
     "features.true_poses.write_true_poses",

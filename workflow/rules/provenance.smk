@@ -31,7 +31,8 @@ def known_to(paper):
         name: list(known) if isinstance(known, dict) else None
         for name, known in PREDICTED.items()
     }
-    return paper_problems.Known(SETTINGS, members, [*DATASETS])
+    sampled = [name for name, dataset in DATASETS.items() if dataset.samples]
+    return paper_problems.Known(SETTINGS, members, [*sampled, RESCORED])
 
 
 # Said now, not after a night of training.

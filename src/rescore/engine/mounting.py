@@ -1,5 +1,6 @@
-"""Systems that lie outside of the tree, imported as if they lay in it: `rescore.systems.<name>`."""
+"""Systems and data sets that lie outside of the tree, imported as if they lay in it: `rescore.systems.<name>`."""
 
+import importlib
 import importlib.util
 import sys
 from collections.abc import Iterable, Sequence
@@ -10,10 +11,11 @@ from pathlib import Path
 from types import ModuleType
 
 from rescore.engine import provenance
+from rescore.engine.errors import raise_together
 
-PACKAGE = f"{provenance.PACKAGE}.systems"
-MARK = "system.py"
-"""The file that makes a folder a system."""
+SYSTEMS, DATASETS = "systems", "datasets"
+MARKS = {SYSTEMS: "system.py", DATASETS: "dataset.py"}
+"""The file that makes a folder one, by the package that it is mounted in."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,11 @@ class Place:
     package: str = ""
     """Of a distribution: its top-level package, whose other modules count as the system's own."""
     package_folder: Path | None = None
+    kind: str = SYSTEMS
 
 
 MOUNTED: dict[str, Place] = {}
-"""Systems, and what several share, by the package that they are imported as."""
+"""They, and what several share, by the package that they are imported as."""
 
 
 class Finder(MetaPathFinder):
@@ -55,8 +58,8 @@ FINDER = Finder()
 
 
 def mount(places: Iterable[Place]) -> None:
-    """Make systems importable by the names that they would have in the tree, and let their code count."""
-    new = {f"{PACKAGE}.{place.name}": place for place in places}
+    """Make what lies there importable by the names that it would have in the tree, and let its code count."""
+    new = {f"{provenance.PACKAGE}.{place.kind}.{place.name}": place for place in places}
     MOUNTED.update(new)
     if FINDER not in sys.meta_path:
         sys.meta_path.append(FINDER)
@@ -65,9 +68,33 @@ def mount(places: Iterable[Place]) -> None:
     provenance.add(counted)
 
 
-def mounted(mark: str = MARK) -> dict[str, Place]:
-    """Systems outside of the tree that have a module of a file name, by system."""
-    return {place.name: place for place in MOUNTED.values() if (place.folder / mark).is_file()}
+def mounted(mark: str = MARKS[SYSTEMS], kind: str = SYSTEMS) -> dict[str, Place]:
+    """Systems (or data sets) outside of the tree that have a module of a file name, by name."""
+    return {place.name: place for place in MOUNTED.values() if place.kind == kind and (place.folder / mark).is_file()}
+
+
+def read_modules(kind: str, module: str, outside: bool = True) -> dict[str, ModuleType]:
+    """The module of a name of every system (or data set) that has one, by folder: the tree's in the order of names first.
+
+    Args:
+        kind: SYSTEMS or DATASETS.
+        module: its name.
+        outside: whether of those outside of the tree as well.
+
+    Raises:
+        RescoreError: those outside of the tree that cannot be imported, all of them together.
+    """
+    package = f"{provenance.PACKAGE}.{kind}"
+    names = sorted(path.parent.name for path in (provenance.ROOT / kind).glob(f"*/{module}.py"))
+    read = {name: importlib.import_module(f"{package}.{name}.{module}") for name in names}
+    problems = []
+    for name, place in mounted(f"{module}.py", kind).items() if outside else ():
+        try:
+            read[name] = importlib.import_module(f"{package}.{name}.{module}")
+        except Exception as error:  # code of others may raise anything
+            problems.append(f"{place.said}: {import_problem(place, error)}")
+    raise_together(f"{kind} that cannot be imported", problems, "mend them, or leave them out of params.yaml.")
+    return read
 
 
 def origins(module: str) -> dict[str, Place]:
@@ -82,8 +109,8 @@ def folders_outside() -> list[Path]:
 
 
 def import_problem(place: Place, error: BaseException) -> str:
-    """Why a system cannot be imported, with the line of its own that says so."""
-    file, line, trace = place.folder / MARK, 0, error.__traceback__
+    """Why one cannot be imported, with the line of its own that says so."""
+    file, line, trace = place.folder / MARKS[place.kind], 0, error.__traceback__
     if isinstance(error, SyntaxError) and error.filename:
         file, line = Path(error.filename), error.lineno or 0
     while trace is not None:

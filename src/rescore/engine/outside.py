@@ -1,4 +1,4 @@
-"""Systems and papers that lie outside of the tree: in folders that params.yaml names, and in installed distributions.
+"""Systems, data sets and papers that lie outside of the tree: in folders that params.yaml names, and in installed distributions.
 
     outside: {systems: [~/lab/systems], papers: [~/lab/papers]}              params.yaml
     [project.entry-points."rescore.systems"]                                 pyproject.toml of a distribution
@@ -25,8 +25,8 @@ from rescore.engine.errors import raise_together
 from rescore.engine.mounting import Place
 from rescore.engine.parameters import read_values, read_yaml
 
-SYSTEMS, PAPERS = "systems", "papers"
-MARKS = {SYSTEMS: mounting.MARK, PAPERS: "paper.yaml"}
+PAPERS = "papers"
+MARKS = {**mounting.MARKS, PAPERS: "paper.yaml"}
 """The file that makes a folder one."""
 PARAMS, SECTION = Path("params.yaml"), "outside"
 VARIABLE = "RESCORE_OUTSIDE"
@@ -37,7 +37,7 @@ REMEDY = f"mend `{SECTION}` of params.yaml, or the distribution (docs/adding.md)
 
 
 def settle(named: Mapping[str, Any] | None = None, copy: bool = True) -> None:
-    """Make systems outside of the tree importable, and bring papers up to date where they may be written.
+    """Make systems and data sets outside of the tree importable, and bring papers up to date where they may be written.
 
     Args:
         named: the section of params.yaml; None: as this process's run read it, else that of the params.yaml in this folder.
@@ -49,8 +49,8 @@ def settle(named: Mapping[str, Any] | None = None, copy: bool = True) -> None:
     named = named_here() if named is None else named
     problems: list[str] = []
     places = {kind: found(kind, named.get(kind) or [], problems) for kind in MARKS}
-    raise_together("systems and papers outside of the tree", problems, REMEDY)
-    mounting.mount(places[SYSTEMS])
+    raise_together("what lies outside of the tree", problems, REMEDY)
+    mounting.mount(place for kind in mounting.MARKS for place in places[kind])
     if copy and PARAMS.is_file() and Path(PAPERS).is_dir() and checkout.is_writable(Path(PAPERS)):
         copy_papers(places[PAPERS])
 
@@ -77,7 +77,7 @@ def found(kind: str, named: Sequence[str], problems: list[str]) -> list[Place]:
     """Everything of a kind outside of the tree, by name.
 
     Args:
-        kind: SYSTEMS or PAPERS.
+        kind: one of MARKS.
         named: folders as params.yaml spells them.
         problems: is added to, a sentence each.
     """
@@ -88,7 +88,7 @@ def found(kind: str, named: Sequence[str], problems: list[str]) -> list[Place]:
         other = f"the tree ({in_tree(kind, place.name)})" if in_tree(kind, place.name) else seen.get(place.name)
         if other:
             problems.append(f"{place.said}: {place.name} is in {other} too; rename one")
-        elif kind == SYSTEMS and (not place.name.isidentifier() or keyword.iskeyword(place.name)):
+        elif kind != PAPERS and (not place.name.isidentifier() or keyword.iskeyword(place.name)):
             problems.append(f"{place.said}: '{place.name}' is no name of a Python package; letters, digits and _ alone")
         seen[place.name] = place.said
     return sorted(places, key=lambda place: place.name)
@@ -99,13 +99,13 @@ def in_tree(kind: str, name: str) -> str:
     if kind == PAPERS:
         path = Path(PAPERS, name)
         return path.as_posix() if path.exists() and not is_copy(path) else ""
-    path = provenance.ROOT / SYSTEMS / name
+    path = provenance.ROOT / kind / name
     there = path.is_dir() or path.with_suffix(".py").is_file()
     return path.relative_to(provenance.ROOT.parents[1]).as_posix() if there else ""
 
 
 def in_folder(kind: str, written: str, problems: list[str]) -> Iterator[Place]:
-    """What lies in a folder that params.yaml names: of systems what they share as well."""
+    """What lies in a folder that params.yaml names: but for papers what they share as well."""
     folder = Path(os.path.expanduser(os.path.expandvars(written))).absolute()
     said = f"{SECTION}.{kind}: {written}"
     if not folder.is_dir():
@@ -120,8 +120,8 @@ def in_folder(kind: str, written: str, problems: list[str]) -> Iterator[Place]:
     if not any((path / MARKS[kind]).is_file() for path in inner):
         problems.append(f"{said}: no folder in it has a {MARKS[kind]}")
     for path in inner:
-        if (path / MARKS[kind]).is_file() or (kind == SYSTEMS and any(path.glob("*.py"))):
-            yield Place(path.name, path, f"folder {folder.resolve().name}", said)
+        if (path / MARKS[kind]).is_file() or (kind != PAPERS and any(path.glob("*.py"))):
+            yield Place(path.name, path, f"folder {folder.resolve().name}", said, kind=kind)
 
 
 def installed(kind: str, problems: list[str]) -> Iterator[Place]:
@@ -137,7 +137,7 @@ def installed(kind: str, problems: list[str]) -> Iterator[Place]:
         with_mark = [folder for folder in folders if (folder / MARKS[kind]).is_file()]
         if with_mark:
             folder, package = with_mark[0].absolute(), point.value.split(".")
-            yield Place(point.name, folder, origin, said, package[0], [folder, *folder.parents][len(package) - 1])
+            yield Place(point.name, folder, origin, said, package[0], [folder, *folder.parents][len(package) - 1], kind)
         else:
             problems.append(f"{said}: package {point.value} has no {MARKS[kind]}")
 

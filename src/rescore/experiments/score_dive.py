@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from rescore.clips.decode import normalise_length, read_frames
+from rescore.datasets.mtl_aqa import release as mtl_aqa
 from rescore.engine.errors import RescoreError
-from rescore.manifests import mtl_aqa
 from rescore.manifests.contract import class_name
 from rescore.manifests.videos import Container, probe, reading_notes
 from rescore.models.authors_weights import Network, authors_network

@@ -22,10 +22,11 @@ from scipy.stats import t as student
 
 from rescore.actions import BY_NAME, EXPERIMENT_ACTIONS
 from rescore.clips.decode import normalise_length, read_frames
+from rescore.datasets.aqa7 import official as aqa7
+from rescore.datasets.mtl_aqa import release as mtl_aqa
 from rescore.engine.errors import RescoreError, raise_together
 from rescore.engine.storage import atomic_path, load_arrays, sha256_file
 from rescore.features.extract import dive_clips, dive_network
-from rescore.manifests import aqa7, mtl_aqa
 from rescore.manifests.videos import Container, probe, reading_notes
 from rescore.models.backbones import build_backbone, input_colour
 from rescore.models.c3d_lstm import predict_steps

@@ -7,9 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from rescore.datasets.aqa7 import official as aqa7
+from rescore.datasets.mtl_aqa import release as mtl_aqa
+from rescore.datasets.mtl_aqa import unlv_dive
+from rescore.datasets.rhythmic_gymnastics import segments as gymnastics
 from rescore.engine.errors import RescoreError, raise_together
 from rescore.judging.predicted import read_any
-from rescore.manifests import aqa7, labels, mtl_aqa, unlv_dive
+from rescore.manifests import labels
 from rescore.sources import fetch
 
 RELEASED = "released"
@@ -58,8 +62,6 @@ def read_unlv_dive(directory: Path) -> Reference:
 
 
 def read_rhythmic_gymnastics(directory: Path) -> Reference:
-    from rescore.features import gymnastics  # loads a framework
-
     table = pd.concat([gymnastics.read_labels(directory / f"{split}.txt", split) for split in ("train", "test")])
     return Reference("rhythmic_gymnastics", table.reset_index(drop=True), {RELEASED: released(table)})
 

@@ -2,10 +2,10 @@
 
 import ctypes
 import os
-import zlib
 
-import numpy as np
 import torch
+
+from rescore.models.seeds import derived_seed
 
 
 def choose_device() -> torch.device:
@@ -44,15 +44,6 @@ def reuse_memory() -> None:
     if mallopt is not None:
         mallopt(-1, -1)  # M_TRIM_THRESHOLD: never trim
         mallopt(-4, 0)  # M_MMAP_MAX: no allocation of its own mapping
-
-
-def derived_seed(seed: int, *purpose: str | int) -> int:
-    """A 64-bit seed that depends on all its arguments: `derived_seed(0, "dropout", iteration)`.
-
-    Streams of different purposes are independent (numpy.random.SeedSequence), so adding one leaves the others as they were.
-    """
-    words = [zlib.crc32(part.encode()) if isinstance(part, str) else part for part in purpose]
-    return int(np.random.SeedSequence([seed, *words]).generate_state(1, np.uint64)[0])
 
 
 def seeded_generator(seed: int, *purpose: str | int) -> torch.Generator:

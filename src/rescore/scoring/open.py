@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from rescore.datasets.aqa7.official import read_lists
 from rescore.engine.errors import raise_together
 from rescore.engine.storage import write_table
-from rescore.manifests.aqa7 import read_lists
 from rescore.manifests.summary import summarise
 from rescore.scoring.correlation import Estimate, Trained, combine, estimate_spearman, fisher_z_average
 from rescore.scoring.papers import NOTHING_CHOSEN

@@ -1,9 +1,7 @@
 """The systems that there are: every folder with a `system.py` beside this file, or mounted beside it (engine.outside)."""
 
 import functools
-import importlib
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -26,7 +24,7 @@ def found() -> Mapping[str, ModuleType]:
     Raises:
         RescoreError: systems outside of the tree that cannot be imported, or declarations that are none; all of them together.
     """
-    known = read_modules(SCANS)
+    known = mounting.read_modules(mounting.SYSTEMS, SCANS)
     problems = [problem for declaration in known.values() for problem in form_problems(declaration)]
     raise_together("declarations of systems", problems, "mend them (src/rescore/systems/declaration.py).")
     return known
@@ -42,29 +40,6 @@ def form_problems(declaration: ModuleType) -> Iterator[str]:
         value = getattr(declaration, name, {})
         if not isinstance(value, Mapping) or not all(isinstance(one, kind) for one in value.values()):
             yield f"{declaration.__file__}: {name} is no dictionary of {kind.__name__} by name"
-
-
-def read_modules(module: str, outside: bool = True) -> dict[str, ModuleType]:
-    """The module of a name of every system that has one, by system.
-
-    Args:
-        module: its name.
-        outside: whether of systems outside of the tree as well.
-
-    Raises:
-        RescoreError: systems outside of the tree that cannot be imported, all of them together.
-    """
-    here = Path(__file__).parent
-    names = sorted(path.parent.name for path in here.glob(f"*/{module}.py"))
-    read = {name: importlib.import_module(f"rescore.systems.{name}.{module}") for name in names}
-    problems = []
-    for name, place in mounting.mounted(f"{module}.py").items() if outside else ():
-        try:
-            read[name] = importlib.import_module(f"{mounting.PACKAGE}.{name}.{module}")
-        except Exception as error:  # code of others may raise anything
-            problems.append(f"{place.said}: {mounting.import_problem(place, error)}")
-    raise_together("systems that cannot be imported", problems, "mend them, or leave them out of params.yaml.")
-    return read
 
 
 def package_of(declaration: ModuleType) -> str:

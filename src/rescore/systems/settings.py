@@ -19,7 +19,6 @@ from pydantic.fields import FieldInfo
 from rescore.engine import mounting
 from rescore.engine.errors import RescoreError
 from rescore.engine.parameters import DECLARED_SCHEMA, merge, nearest
-from rescore.systems import registry
 from rescore.systems.common.knobs import Knobs
 
 PARAMS = Path("params.yaml")
@@ -32,7 +31,7 @@ HEAD = "# Schema of the sections of params.yaml that systems declare, written by
 @functools.cache
 def found() -> Mapping[str, ModuleType]:
     """The modules `settings.py` of the tree's systems, by folder."""
-    return registry.read_modules("settings", outside=False)
+    return mounting.read_modules(mounting.SYSTEMS, "settings", outside=False)
 
 
 def found_outside() -> Mapping[str, ModuleType]:
@@ -41,7 +40,7 @@ def found_outside() -> Mapping[str, ModuleType]:
     Raises:
         RescoreError: some cannot be imported.
     """
-    every = registry.read_modules("settings") if mounting.mounted("settings.py") else {}
+    every = mounting.read_modules(mounting.SYSTEMS, "settings") if mounting.mounted("settings.py") else {}
     return {name: module for name, module in every.items() if name not in found()}
 
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pandas as pd
 
 from rescore.actions import EXPERIMENT_ACTIONS
+from rescore.datasets.mtl_aqa.release import MARKERS
 from rescore.manifests import summary
 from rescore.manifests.diving_rule import panel_kind
-from rescore.manifests.mtl_aqa import MARKERS
 from rescore.scoring.audit.declared import Entry, Paper, cells
 from rescore.scoring.audit.findings import ERROR, NOTABLE, NOTE, Finding, listed, number, records, slug
 from rescore.scoring.audit.released import OFFICIAL, Released, Split

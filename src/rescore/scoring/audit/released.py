@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rescore.datasets.aqa7.official import find_list_problems
+from rescore.datasets.mtl_aqa import release as mtl_aqa
+from rescore.datasets.mtl_aqa.release import Key, sample_name
+from rescore.datasets.mtl_aqa.sheets import SHEETS, SheetDive, UnreadableRow, read_sheets
+from rescore.datasets.mtl_aqa.unlv_dive import UnlvDive, corresponding_dives, read_unlv_dive
 from rescore.engine.errors import RescoreError, raise_together
 from rescore.engine.storage import sha256_file
-from rescore.manifests import mtl_aqa
-from rescore.manifests.aqa7 import find_list_problems
 from rescore.manifests.contract import POSITIONS, ROTATION_TYPES
-from rescore.manifests.mtl_aqa import Key, sample_name
-from rescore.manifests.mtl_aqa_sheets import SHEETS, SheetDive, UnreadableRow, read_sheets
-from rescore.manifests.unlv_dive import UnlvDive, corresponding_dives, read_unlv_dive
 from rescore.scoring.audit.findings import records
 
 SOURCES = ("aqa7-lists", "mtl-aqa-annotations", "unlv-dive-s3d", "rhythmic-gymnastics")

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rescore.datasets.mtl_aqa.release import sample_name
 from rescore.manifests.diving_rule import dive_points
-from rescore.manifests.mtl_aqa import sample_name
 from rescore.scoring.audit.findings import ERROR, NOTE, Finding, listed, number, records, slug
 from rescore.scoring.audit.released import Released
 from rescore.systems.human_ceiling.judges import rule_difference, rule_verdict

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from rescore.datasets.check import found_folder
 from rescore.engine.storage import write_table
-from rescore.manifests.check import found_folder
 from rescore.scoring.audit import aggregates, counts, differences, evidence, predictors, rule, splits, text, windows
 from rescore.scoring.audit.declared import Paper, read_papers
 from rescore.scoring.audit.findings import NOTE, SEVERITIES, Finding, as_table, records

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import permutations
 
-from rescore.manifests.mtl_aqa import sample_name
+from rescore.datasets.mtl_aqa.release import sample_name
 from rescore.scoring.audit.counts import title
 from rescore.scoring.audit.findings import ERROR, NOTABLE, NOTE, Finding, listed, ordered, slug
 from rescore.scoring.audit.released import OFFICIAL, UNLV_IN_MTL, Released, Split

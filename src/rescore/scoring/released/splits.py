@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from rescore.datasets.mtl_aqa.unlv_dive import read_unlv_dive
 from rescore.engine.errors import RescoreError, raise_together
 from rescore.engine.storage import write_table
-from rescore.manifests.unlv_dive import read_unlv_dive
 
 SOURCE = "released-ltsoe"
 BIG = "dive_c3d_lstm_all/dive_big/split_4"

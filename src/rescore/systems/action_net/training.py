@@ -28,7 +28,7 @@ def run(features: Path, rows: Path, static: Path, predictions: Path, members: Pa
 
     Args:
         features, rows: see `label_draws.read_videos`.
-        static: (sample, 1, moment, width) of the same samples, NaN where nobody was found (features.gymnastics_static).
+        static: (sample, 1, moment, width) of the same samples, NaN where nobody was found (datasets.rhythmic_gymnastics.moments).
         predictions: written, Parquet: a row a member, draw, evaluated iteration and test routine.
         members: written; safetensors, `<weight>` with the member first.
         settings: `seed`, `first_training`, `semi_supervised.labels`, `.label_draws`, `action_net`.

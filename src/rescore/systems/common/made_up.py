@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 
 from rescore.actions import EXPERIMENT_ACTIONS
+from rescore.datasets.mtl_aqa.judges import MARKS
+from rescore.datasets.mtl_aqa.stages import write_stages
+from rescore.datasets.rhythmic_gymnastics.segments import APPARATUS
 from rescore.engine.storage import write_table
-from rescore.features.gymnastics import APPARATUS
 from rescore.features.true_poses import POSE
 from rescore.manifests.contract import class_name
-from rescore.manifests.judges import MARKS
-from rescore.manifests.stages import write_stages
 from rescore.models.backbones import convert_weights
 from rescore.models.fingerprint import numbers
 from rescore.models.losses import DIVE_CLASSES

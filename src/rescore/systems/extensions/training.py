@@ -15,9 +15,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from rescore.datasets.mtl_aqa.judges import MARKS
 from rescore.engine.errors import RescoreError, raise_together
 from rescore.engine.storage import load_arrays
-from rescore.manifests.judges import MARKS
 from rescore.models.aggregation import CLIP_FRAMES, ClipNetwork
 from rescore.models.device import derived_seed
 from rescore.models.state_dicts import differences

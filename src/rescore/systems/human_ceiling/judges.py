@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rescore.datasets.mtl_aqa.release import OFFICIAL, Key, read_annotations, sample_name
+from rescore.datasets.mtl_aqa.sheets import SheetDive, UnreadableRow, read_sheets, sheet_findings
 from rescore.engine.storage import write_json, write_table
 from rescore.manifests.diving_rule import dive_points, dive_points_without, judge_points, panel_kind
-from rescore.manifests.mtl_aqa import OFFICIAL, Key, read_annotations, sample_name
-from rescore.manifests.mtl_aqa_sheets import SheetDive, UnreadableRow, read_sheets, sheet_findings
 from rescore.systems.common.open_predictions import prediction_rows, write_findings
 
 EXPERIMENT = "human_ceiling"

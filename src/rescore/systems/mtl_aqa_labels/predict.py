@@ -18,8 +18,8 @@ from typing import Any
 
 import pandas as pd
 
+from rescore.datasets.mtl_aqa.release import read_manifest
 from rescore.engine.storage import write_json, write_table
-from rescore.manifests.mtl_aqa import read_manifest
 from rescore.systems.common.label_regression import fit
 from rescore.systems.common.open_predictions import prediction_rows, write_findings
 
@@ -45,7 +45,7 @@ def run(directory: Path, predictions: Path, choice: Path, findings: Path, settin
         settings: `seed`; `ridge`: `penalties` (candidates), `folds`.
 
     Raises:
-        RescoreError: the annotations cannot be used (see `manifests.mtl_aqa.read_manifest`).
+        RescoreError: the annotations cannot be used (see `datasets.mtl_aqa.release.read_manifest`).
     """
     manifest, odd = read_manifest(directory, Path("data/raw/mtl_aqa/videos"))
     train, test = (manifest[manifest["split"] == split] for split in ("train", "test"))

@@ -16,9 +16,9 @@ import torch
 from torch import nn
 
 from rescore.clips.decode import normalise_length, read_frames
+from rescore.datasets.aqa7.official import read_lists
 from rescore.engine.errors import RescoreError
 from rescore.engine.storage import sha256_file, write_json
-from rescore.manifests.aqa7 import read_lists
 from rescore.models.backbones import empty_backbone, input_colour
 from rescore.models.c3d import initialise
 from rescore.models.device import make_deterministic, seeded_generator

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rescore.datasets.mtl_aqa.stages import STAGES, read_stages
 from rescore.engine.errors import RescoreError
 from rescore.engine.storage import sha256_file, write_table
-from rescore.manifests.stages import STAGES, read_stages
 from rescore.models.device import seeded_generator
 from rescore.models.p3d import initialise
 from rescore.systems.common.clip_members import Outputs
@@ -45,7 +45,7 @@ def run(files: DiveFiles, stages: Path, outputs: Outputs, segmentation: Path, se
 
     Args:
         files: MTL-AQA's dives.
-        stages: table of `manifests.stages`.
+        stages: table of `datasets.mtl_aqa.stages`.
         outputs: written; weights are of every member, `<training set>/<seed>/<name>`, and of the segmenters,
             `segmentation/<seed>/<name>`; the curve has a row a member and epoch.
         segmentation: written: how well the stages of labelled test dives are found, a row a training set and seed.

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rescore.datasets.mtl_aqa.unlv_dive import read_stage_posteriors, read_unlv_dive
 from rescore.engine.errors import raise_together
 from rescore.engine.storage import load_arrays, save_arrays, write_table
-from rescore.manifests.unlv_dive import read_stage_posteriors, read_unlv_dive
 from rescore.models.device import reuse_memory
 from rescore.models.losses import DIVE_CLASSES
 from rescore.systems.common.dives import read_labels

@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 from sklearn.svm import SVR
 
+from rescore.datasets.mtl_aqa.release import OFFICIAL, read_annotations, read_unlv_split
+from rescore.datasets.mtl_aqa.unlv_dive import UnlvDive, read_unlv_dive, split_findings
 from rescore.engine.storage import write_json, write_table
-from rescore.manifests.mtl_aqa import OFFICIAL, read_annotations, read_unlv_split
-from rescore.manifests.unlv_dive import UnlvDive, read_unlv_dive, split_findings
 from rescore.systems.common.open_predictions import prediction_rows, write_findings
 from rescore.systems.common.support_vector import choose_and_fit
 
