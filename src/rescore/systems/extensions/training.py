@@ -47,7 +47,7 @@ class Files(BodyFiles):
     """What a system reads."""
 
     judges: Path | None = None
-    """Table of `manifests.judges.write_judges`, which MUSDL needs."""
+    """Table of `datasets.mtl_aqa.judges.write_judges`, which MUSDL needs."""
 
 
 def train_member(
