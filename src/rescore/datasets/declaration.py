@@ -1,6 +1,7 @@
 """What a data set says of itself: the workflow's rules of it follow from that.
 
     datasets/<name>/dataset.py   DATASET   how its videos come, and what is made of them: a rule each
+                    README.md              what it is and where it comes from
 
 Nothing of a framework is imported here or there: functions that compute are named, not imported.
 """
@@ -20,7 +21,9 @@ of one renders that one again and nothing else."""
 
 @dataclass(frozen=True)
 class Step:
-    """A rule. Paths lack the scale (`data/manifests/aqa7.parquet`); `raw/aqa7-lists` is a fetched source (`rescore fetch`)."""
+    """A rule. Paths lack the scale (`data/manifests/aqa7.parquet`); `raw/aqa7-lists` is a fetched source (`rescore fetch`), and
+    `raw/mine/scores.csv` a file that somebody put below data/raw.
+    """
 
     function: str
     """`<layer>.<modules>.<function>`."""
@@ -83,8 +86,6 @@ class Dataset:
     name: str
     """Of its folder and in the names of its files."""
     title: str
-    document: str
-    """The file that says what it is and where it comes from."""
     videos: Videos | None = None
     given: Mapping[str, Step] = field(default_factory=dict)
     """Rules that make up features, or read official ones in their `directory`. All but the first are left out where an official
@@ -153,4 +154,6 @@ def store(name: str, array: str, table: str) -> dict[str, str]:
 def place(path: str, scale: str) -> str:
     """A declared path with its scale; of a source the record, whose folder a step is handed."""
     room, _, rest = path.partition("/")
-    return f"data/raw/{rest}/SOURCE.json" if room == "raw" else f"{room}/{scale}/{rest}"
+    if room == "raw":
+        return f"data/raw/{rest}" if "/" in rest else f"data/raw/{rest}/SOURCE.json"
+    return f"{room}/{scale}/{rest}"

@@ -6,7 +6,6 @@ PERFORMANCES = (*FILMED, "synthetic.samples", "synthetic.trampoline_samples", "s
 DATASET = Dataset(
     "aqa7",
     "AQA-7",
-    "docs/data.md",
     Videos(
         Step("datasets.aqa7.official.write_manifest", ("clips",), reads={"lists": "raw/aqa7-lists"}),
         Step("clips.store.write_clips", ("clips",)),

@@ -24,7 +24,6 @@ FEATURES = {
 DATASET = Dataset(
     "mtl_aqa",
     "MTL-AQA",
-    "docs/data.md",
     Videos(
         Step(
             "datasets.mtl_aqa.official.write_dataset",

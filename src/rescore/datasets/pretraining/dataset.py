@@ -6,7 +6,6 @@ MOTIONS = (*FILMED, "synthetic.motions_per_class", "synthetic.motion_frames")
 DATASET = Dataset(
     "pretraining",
     "UCF-101",
-    "docs/data.md",
     Videos(
         Step("datasets.pretraining.official.write_manifest", ("clips",), reads={"lists": "raw/ucf101-lists"}),
         Step("clips.store.write_windows", ("clips", "backbone", "pretraining")),

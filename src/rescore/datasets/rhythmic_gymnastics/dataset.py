@@ -6,7 +6,6 @@ ROWS = {"rows": "data/features/rhythmic_gymnastics.parquet"}
 DATASET = Dataset(
     "rhythmic_gymnastics",
     "Rhythmic Gymnastics",
-    "docs/systems/semi_supervised.md",
     given={
         "gymnastics_features": Step(
             "datasets.rhythmic_gymnastics.segments.write_features",
