@@ -113,8 +113,8 @@ def test_the_papers_layout_holds_the_same_numbers(demo_tree, demo_page):
     for table in TABLES:
         result = read_result(demo_tree / "results/demo/tables" / f"aqa7_{table}.csv")
         section = text[text.index(f'<section class="card" id="aqa7_{table}">') :]
-        matrix = section[section.index('<table class="matrix">') : section.index("</table></div>\n</details>")]
-        cells = re.findall(r"<td>([-\d.]*)(?: <small>(\[.*?)</small>)?</td>", matrix)
+        matrix = section[section.index('<table class="matrix">') : section.index("</table></div>")]
+        cells = re.findall(r"<td>([-\d.]*)(?:<small>(\[.*?)</small>)?</td>", matrix)
         found = sorted(filter(None, (number for number, _ in cells)))
         ours = [number for number in result["reproduced"] if number]
         reported = result[result["reported"] != ""].drop_duplicates(["row", "column"])["reported"]
@@ -374,6 +374,9 @@ def test_comparisons_are_shown(demo_tree, tmp_path):
     assert "constant predictions" in path.read_text(encoding="utf-8")
 
 
+CELLS = '[["aqa7_table2","All-action C3D-LSTM",""]]'
+
+
 def test_controls_open_the_page_and_stand_in_the_overview(demo_tree, tmp_path):
     shutil.copytree(demo_tree / "results", tmp_path / "results")
     said = {
@@ -383,7 +386,9 @@ def test_controls_open_the_page_and_stand_in_the_overview(demo_tree, tmp_path):
         "broken": "all is lost",
         "selection": "last_iteration",
     }
-    lines = [{"control": result, **said, "result": result, "found": "0 : 1"} for result in controls.RESULTS]
+    lines = [
+        {"control": result, **said, "result": result, "found": "0 : 1", "cells": CELLS} for result in controls.RESULTS
+    ]
     path = tmp_path / "results/demo/tables/controls.csv"
     pd.DataFrame(lines).to_csv(path, index=False)
     page = make_page(demo_tree, output=tmp_path / "index.html", **SMALL, runs=None, controls=path)
@@ -394,6 +399,10 @@ def test_controls_open_the_page_and_stand_in_the_overview(demo_tree, tmp_path):
     assert text.index('id="controls"') < text.index('id="made"')
     assert text.index("It &lt;is&gt; so") > 0
     assert "All is lost" in text[text.index('id="control-broken"') : text.index('id="control-undecided"')]
+    table = text[text.index('<section class="card" id="aqa7_table2">') :]
+    marked = re.findall(r'<td class="(\w+)" title="\w+">', table[: table.index("</table>")])
+    assert marked
+    assert set(marked) == {"broken"}  # the gravest of what is said of a cell
     overview(tmp_path / "results", tmp_path / "results/index.html", tmp_path / "results/audit.csv")
     shown = (tmp_path / "results/index.html").read_text(encoding="utf-8")
     assert shown.index('<li class="broken"><b>1</b>') < shown.index('id="counts-demo"')

@@ -57,6 +57,7 @@ def resize(browser, width, height=1000):
 def show(browser, path, width=1400):
     resize(browser, width)
     browser.get(path.as_uri())
+    browser.execute_script("document.querySelectorAll('details.list').forEach(item => { item.open = true; })")
 
 
 def wait_for(browser, script, *arguments):

@@ -12,6 +12,7 @@ from rescore.scoring.controls import (
     BROKEN,
     KEPT,
     UNDECIDED,
+    asked_cells,
     evaluate_controls,
     in_words,
     read_controls,
@@ -130,6 +131,13 @@ def test_exact_numbers_stand_beside_every_rule(tmp_path, numbers):
     found = results(tmp_path, numbers(), exact, one={"holds": {"bound": bound}}, all={"holds": {"bound": every}})
     assert found["result"].to_dict() == {"one": KEPT, "all": BROKEN}
     assert in_words(found.reset_index()) == "controls: 1 of 2 kept, 1 broken, 0 undecided (broken: all)"
+
+
+def test_the_cells_that_a_control_asks_for_are_named():
+    bound = {"bound": {"cells": {"table": "a", "rows": ["x", "y"], "column": "c"}, "relation": "greater", "value": 0}}
+    other = {"difference": {"left": {"table": "b", "row": "z"}, "right": {"table": "a", "row": "x", "column": "c"}}}
+    found = [("a", "x", "c"), ("a", "y", "c"), ("b", "z", ""), ("a", "x", "c")]
+    assert list(asked_cells({"all": [bound, other]})) == found
 
 
 def test_the_projects_controls_are_in_their_form():

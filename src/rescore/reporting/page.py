@@ -202,8 +202,10 @@ def comparison_lines(path: Path) -> list[dict[str, Any]]:
 def controls_view(path: Path) -> dict[str, Any]:
     """What is known by construction and whether it came out, the broken ones first."""
     table = read_result(path)
+    cells = [(tuple(cell), line["result"]) for line in records_of(table) for cell in json.loads(line["cells"])]
     return {
         "totals": list(controls.counts(table).items()),
+        "cells": {cell: result for cell, result in reversed(cells)},  # the gravest of those about a cell
         "lines": records_of(table),
         "kinds": [(word, word) for word in controls.KINDS if (table["kind"] == word).any()],
         "results": [(word, word) for word in controls.RESULTS if (table["result"] == word).any()],
@@ -446,12 +448,13 @@ def page(
     declared = read_papers(papers)
     provenance = read_provenance(step_records, None)
     fingerprint = fingerprint_in_words(provenance)
-    views = [table_section(path, declared, settings, provenance, runs is not None) for path in files.tables]
+    beside = {**beside_papers(files, settings), "not_run": json.loads(not_run)}
+    decided = beside["controls"]["cells"] if beside["controls"] else {}
+    views = [table_section(path, declared, settings, provenance, runs is not None, decided) for path in files.tables]
     views = details_once(views)
     back = [link["path"] for view in views for link in view["back"]]
     provenance = behind(provenance, [*names_of(files.traced, runs), *back])
     parts = paper_sections(files, views, drawn_plots(files.tables, files.curves, runs, declared), declared)
-    beside = {**beside_papers(files, settings), "not_run": json.loads(not_run)}
     shown = {
         **beside,
         **heading(settings, [part["id"] for part in parts], declared),

@@ -25,12 +25,16 @@ from rescore.reporting.evidence import (
 )
 from rescore.reporting.tables import JUDGED, VERDICTS, layout, read_result, records, sample_counts
 from rescore.reporting.wording import PROTOCOLS, is_synthetic, note
-from rescore.scoring.papers import Paper, Table
+from rescore.scoring.papers import LAST, Paper, Table
 from rescore.scoring.scores import INTERVALS
 
 WIDTH = 124.0
 """Of a drawn interval, in pixels; its template knows it too."""
 MARGIN = 7.0
+Decided = Mapping[tuple[str, str, str], str]
+"""Table, row and column (empty: all) -> what the controls that ask for these cells came to."""
+CONTROLLED = (PROTOCOLS[LAST], PROTOCOLS[""])
+"""Controls are asked of numbers that nothing was selected for."""
 OFTEN = 3
 """A reason that so many lines have is said once below the table."""
 PARAMETERS = 6000
@@ -144,7 +148,12 @@ def lineage(path: Path, place: Place, line: Mapping[str, Any]) -> dict[str, Any]
 
 
 def table_section(
-    path: Path, papers: Mapping[str, Paper], settings: dict[str, Any], provenance: Provenance, with_runs: bool
+    path: Path,
+    papers: Mapping[str, Paper],
+    settings: dict[str, Any],
+    provenance: Provenance,
+    with_runs: bool,
+    decided: Decided,
 ) -> dict[str, Any]:
     """What the template shows of one results table.
 
@@ -154,6 +163,7 @@ def table_section(
         settings: `scale`, `sources`, `scoring`.
         provenance: what steps recorded.
         with_runs: whether the files behind the table are at hand (results and runs in one tree).
+        decided: what the controls came to, where there are any.
     """
     result, table = read_result(path), table_of(path.stem, papers)
     lines, reasons = records(result), reasons_of(result)
@@ -190,7 +200,7 @@ def table_section(
         "protocols": [(word, word) for word in dict.fromkeys(line["protocol"] for line in shown if line["protocol"])],
         "verdicts": [(word, word) for word in VERDICTS if (result["verdict"] == word).any()],
         "reasons": reasons,
-        **matrix_of(result, table),
+        **matrix_of(result, table, decided),
         "links": chain,
         "back": [link_view(link) for link in chain],
         "problems": hash_problems(chain, provenance),
@@ -211,12 +221,31 @@ def axis_of(axes: dict[str, tuple[float, float]]) -> list[tuple[float | None, st
     return [(place_in(value, (low, high)), f"{value:g}") for value in (low, *inner, high)]
 
 
-def matrix_of(result: pd.DataFrame, table: Table) -> dict[str, Any]:
-    """The table as the paper lays it out: columns with their numbers of samples, and rows with a line for each of us."""
+def matrix_of(result: pd.DataFrame, table: Table, decided: Decided) -> dict[str, Any]:
+    """The table as the paper lays it out: columns with their numbers of samples, and rows with a line for each of us.
+
+    A cell of ours has the verdict that it earned, or what the control that it is asked for came to.
+    """
     columns, lines = layout(result)
     counts = [(column, sample_counts(result[result["column"] == column])) for column in columns]
+    earned = {
+        (line["row"], PROTOCOLS[line["protocol"]], line["column"]): line["verdict"]
+        for line in records(result)
+        if line["verdict"] in JUDGED
+    }
+
+    def word(row: str, whose: str, column: str) -> str:
+        if whose == "reported":
+            return ""
+        asked = [(table.key, row, column), (table.key, row, ""), (table.key, "", column)]
+        controls = (decided[cell] for cell in asked if cell in decided and whose in CONTROLLED)
+        return earned.get((row, whose, column)) or next(controls, "")
+
+    def shown(row: str, whose: str, cells: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+        return {column: (text, word(row, whose, column)) for column, text in cells.items()}
+
     groups = [
-        (row, [(whose, cells) for _, whose, cells in group])
+        (row, [(whose, shown(row, whose, cells)) for _, whose, cells in group])
         for row, group in itertools.groupby(lines, key=lambda line: line[0])
     ]
     return {"columns": counts, "groups": groups}

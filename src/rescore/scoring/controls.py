@@ -13,7 +13,8 @@ A control says one of three things:
 Whatever the numbers at hand cannot tell is undecided. Nothing is tuned until a control holds.
 """
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student_t
 
-from rescore.engine.storage import read_table, write_table
+from rescore.engine.storage import canonical_json, read_table, write_table
 from rescore.scoring.claims import SCHEMA as CLAIMS
 from rescore.scoring.claims import UNDECIDED, Undecided, evaluate, evaluate_estimates, reproduced_numbers, select
 from rescore.scoring.claims_on_estimates import FAILS, HOLDS, size_told
@@ -40,7 +41,7 @@ RESULTS = (BROKEN, UNDECIDED, KEPT)
 EXACT = ("same_training",)
 """Tables of numbers without error, which are written for controls alone."""
 FORMS = ("holds", "never", "equivalent")
-COLUMNS = ["control", "kind", "says", "why", "broken", "selection", "result", "found"]
+COLUMNS = ["control", "kind", "says", "why", "broken", "selection", "result", "found", "cells"]
 STATEMENT = {"$ref": "#/$defs/statement"}
 SCHEMA = {
     "$defs": CLAIMS["$defs"],
@@ -149,7 +150,20 @@ def line_of(
         result = DECIDED[form].get(told, KEPT if form == "never" else UNDECIDED)
         found = f"{told}: {evaluate(entry[form], numbers).found}"
     said = {name: entry[name] for name in ("kind", "says", "why", "broken")}
-    return {"control": entry["id"], **said, "selection": entry.get("selection", LAST), "result": result, "found": found}
+    decided = {"selection": entry.get("selection", LAST), "result": result, "found": found}
+    return {"control": entry["id"], **said, **decided, "cells": canonical_json(sorted(set(asked_cells(entry[form]))))}
+
+
+def asked_cells(statement: Any) -> Iterator[tuple[str, str, str]]:
+    """Table, row and column of the cells that a statement is about; empty where it takes all rows or all columns."""
+    if isinstance(statement, Mapping) and "table" in statement:
+        chosen = (
+            [statement[name]] if name in statement else statement.get(f"{name}s", [""]) for name in ("row", "column")
+        )
+        yield from itertools.product([statement["table"]], *chosen)
+    elif isinstance(statement, Mapping | list):
+        for part in statement.values() if isinstance(statement, Mapping) else statement:
+            yield from asked_cells(part)
 
 
 def equivalence(estimate: Estimate, within: float) -> float:
