@@ -12,6 +12,7 @@ import math
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -502,6 +503,25 @@ def controls_in_words() -> list[str]:
     return [f"scale {scale}, {controls.in_words(read_table(path))}" for scale, path in found.items()]
 
 
+def add_status(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--watch", type=float, nargs="?", const=5.0, metavar="SECONDS", help="say it again and again (every 5 seconds)"
+    )
+
+
+def run_status(options: argparse.Namespace) -> int:
+    from rescore.engine import status
+
+    while True:
+        said = "\n".join(status.report())
+        if options.watch and sys.stdout.isatty():
+            print("\x1b[2J\x1b[H", end="")
+        print(said, flush=True)
+        if not options.watch:
+            return 0
+        time.sleep(options.watch)
+
+
 def run_controls(options: argparse.Namespace) -> int:
     print("\n".join(controls_in_words() or ["no controls were asked here: run the workflow on synthetic athletes"]))
     return 0
@@ -740,6 +760,11 @@ COMMANDS = {
         run_verify,
         "prove that data, checkpoints, predictions and results belong together; exit 1 where they do not",
         add_verify,
+    ),
+    "status": Command(
+        run_status,
+        "what a run is doing: steps at work, how far each training is, what is left and how long",
+        add_status,
     ),
     "controls": Command(
         run_controls, "how many statements came out whose truth the synthetic athlete makes certain, scale by scale"

@@ -4,8 +4,9 @@
 import re
 
 import subprocess
+import threading
 
-from rescore.engine import mounting, repair, step_server
+from rescore.engine import mounting, repair, status, step_server
 from rescore.engine.errors import raise_together
 from rescore.reporting import paper_problems
 
@@ -114,12 +115,16 @@ if workflow.is_main_process and not ONLY_ASKS:
 
 
 onstart:
-    # A cluster's jobs are to stay within what the cluster gave them: no forks of a process outside, no threads of this machine's.
+    # A cluster's jobs are to stay within what the cluster gave them: no threads of this machine's, and no forks of this run's
+    # server, which serves the steps that run here alone.
     if workflow.non_local_exec:
         os.environ.pop("OMP_NUM_THREADS", None)
-    elif not ONLY_ASKS:
+    if not ONLY_ASKS:
         step_server.start(Path(".snakemake"))
     if not (ONLY_ASKS or repair.is_part()):
+        threading.Thread(
+            target=status.follow, args=(Path(log), SCALE), daemon=True
+        ).start()
         # Beside the first jobs: says in its first seconds whether the same bytes are to be expected on this machine.
         record = f"{RUNS}/records/fingerprint.json"
         subprocess.Popen(

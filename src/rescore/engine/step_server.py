@@ -48,6 +48,17 @@ PLAIN = (
 )
 FRAMEWORK = ("torch", "torch.nn.functional", "torch.utils.flop_counter")
 FRAMEWORK_LAYERS = ("models", "features", "training", "systems", "experiments")  # the layers that may import torch
+JOBS = (
+    "SLURM_JOB_ID",
+    "PBS_JOBID",
+    "LSB_JOBID",
+    "JOB_ID",
+    "FLUX_JOB_ID",
+    "OAR_JOB_ID",
+    "COBALT_JOBID",
+    "_CONDOR_JOB_AD",
+)
+"""Environment variables by which schedulers (SLURM, PBS, LSF, Grid Engine, Flux, OAR, Cobalt, HTCondor) tell a job that it is one."""
 LOOK = 0.5  # seconds between looks whether the run still lives
 ENDED = 75  # exit status of a step that ended without a word (EX_TEMPFAIL): killed, most likely
 
@@ -78,8 +89,9 @@ def start(engine_directory: Path) -> None:
 
 
 def _home() -> str:
-    """Where steps can be handed over: the same machine, the same interpreter."""
-    return f"{processes.place()}{os.pathsep}{sys.prefix}"
+    """Where steps can be handed over: the same machine, the same interpreter, and the same job of a scheduler, or none."""
+    job = next((os.environ[name] for name in JOBS if os.environ.get(name)), "")
+    return os.pathsep.join((processes.place(), sys.prefix, job))
 
 
 def listening(path: Path) -> socket.socket:
