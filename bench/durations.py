@@ -38,7 +38,9 @@ def main() -> None:
     scales = sys.argv[1:]
     known = read_table(DURATIONS) if DURATIONS.is_file() else pd.DataFrame(columns=["scale"])
     made = pd.DataFrame([row for scale in scales for row in rows(scale)])
-    write_table(DURATIONS, pd.concat([known[~known["scale"].isin(scales)], made], ignore_index=True))
+    write_table(
+        DURATIONS, pd.concat([known[~known["scale"].isin(scales)], made], ignore_index=True).astype({"jobs": int})
+    )
 
 
 if __name__ == "__main__":

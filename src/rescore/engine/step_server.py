@@ -58,7 +58,7 @@ JOBS = (
     "COBALT_JOBID",
     "_CONDOR_JOB_AD",
 )
-"""Environment variables by which schedulers (SLURM, PBS, LSF, Grid Engine, Flux, OAR, Cobalt, HTCondor) tell a job that it is one."""
+"""Environment variables that a job of SLURM, PBS, LSF, Grid Engine, Flux, OAR, Cobalt or HTCondor has."""
 LOOK = 0.5  # seconds between looks whether the run still lives
 ENDED = 75  # exit status of a step that ended without a word (EX_TEMPFAIL): killed, most likely
 
