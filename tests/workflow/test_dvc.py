@@ -112,8 +112,8 @@ def test_an_experiment_reruns_what_its_parameter_touches(repository, tmp_path):
     shutil.copytree(repository, clone, symlinks=True)
     done = dvc(clone, "exp", "run", "--set-param", "scales.smoke.scoring.bootstrap=80")
     assert done.returncode == 0, done.stdout[-4000:]
-    assert "rule scores" in done.stdout
-    assert "rule all_action:" not in done.stdout
+    assert "(Rule: scores)" in done.stdout
+    assert "(Rule: all_action)" not in done.stdout
     assert "80" in dvc(clone, "exp", "show", "--csv").stdout
     assert "100" in dvc(clone, "params", "diff").stdout
     assert call(clone, "rescore", "verify").stdout.startswith("clean: ")

@@ -121,10 +121,10 @@ onstart:
         os.environ.pop("OMP_NUM_THREADS", None)
     if not ONLY_ASKS:
         step_server.start(Path(".snakemake"))
-    if not (ONLY_ASKS or repair.is_part()):
         threading.Thread(
             target=status.follow, args=(Path(log), SCALE), daemon=True
         ).start()
+    if not (ONLY_ASKS or repair.is_part()):
         # Beside the first jobs: says in its first seconds whether the same bytes are to be expected on this machine.
         record = f"{RUNS}/records/fingerprint.json"
         subprocess.Popen(
