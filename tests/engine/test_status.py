@@ -71,6 +71,7 @@ def test_steps_at_work_are_those_whose_record_is_older_than_their_log(tree):
     write("logs/demo/train/1.log", "", NOW)
     write("runs/demo/records/train/1.json", "{}", NOW)
     write("logs/demo/before.log", "", NOW - 100)
+    write("logs/fetch/mtl-aqa-annotations.log", "", NOW)
     assert status.at_work(status.newest_run()) == {
         Path("logs/demo/train/0.log"): "x: epoch 2 of 9, loss 0.5, 00:07 left"
     }

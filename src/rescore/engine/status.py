@@ -25,6 +25,8 @@ from rescore.engine.step_record import record_path
 LOGS, ENGINE, DURATIONS = Path("logs"), Path(".snakemake"), Path("workflow/durations.csv")
 WHOLE = "whole run"
 """Row of the durations with the seconds on the clock from a scale's first job to its last."""
+UNRECORDED = ("fetch", "all")
+"""Folders of logs of what has no record: it takes seconds."""
 ENOUGH = 0.05
 """Share of the work after which this run's own speed is believed."""
 SAID = re.compile(r"^.+: (?:epoch|iteration|step) \d+ of \d+, .+$")
@@ -86,7 +88,7 @@ def at_work(run: Run) -> dict[Path, str]:
     found = {}
     for log in sorted(LOGS.rglob("*.log")):
         written = log.stat().st_mtime
-        if written < run.begun or len(log.parts) < 3:
+        if written < run.begun or len(log.parts) < 3 or log.parts[1] in UNRECORDED:
             continue
         record = record_path(log)
         if not record.is_file() or record.stat().st_mtime < written - 1:
