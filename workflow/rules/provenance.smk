@@ -121,9 +121,10 @@ onstart:
         os.environ.pop("OMP_NUM_THREADS", None)
     if not ONLY_ASKS:
         step_server.start(Path(".snakemake"))
-        threading.Thread(
-            target=status.follow, args=(Path(log), SCALE), daemon=True
-        ).start()
+        for written in map(Path, [log] if isinstance(log, str) else log[:1]):
+            threading.Thread(
+                target=status.follow, args=(written, SCALE), daemon=True
+            ).start()
     if not (ONLY_ASKS or repair.is_part()):
         # Beside the first jobs: says in its first seconds whether the same bytes are to be expected on this machine.
         record = f"{RUNS}/records/fingerprint.json"
