@@ -114,7 +114,7 @@ def test_the_papers_layout_holds_the_same_numbers(demo_tree, demo_page):
         result = read_result(demo_tree / "results/demo/tables" / f"aqa7_{table}.csv")
         section = text[text.index(f'<section class="card" id="aqa7_{table}">') :]
         matrix = section[section.index('<table class="matrix">') : section.index("</table></div>")]
-        cells = re.findall(r"<td>([-\d.]*)(?:<small>(\[.*?)</small>)?</td>", matrix)
+        cells = re.findall(r"<td>([-\d.]*)(?:<small>(\[.*?)</small>)?(?:<small>\(.*?</small>)?</td>", matrix)
         found = sorted(filter(None, (number for number, _ in cells)))
         ours = [number for number in result["reproduced"] if number]
         reported = result[result["reported"] != ""].drop_duplicates(["row", "column"])["reported"]
