@@ -156,7 +156,7 @@ def train_system(system: str, segments: np.ndarray, members: Sequence[Member], s
         optimiser.step()
         if iteration % settings["evaluate_every"] == 0 or iteration == settings["iterations"]:
             predictions[iteration] = predict(network, table, [member.evaluated for member in members])
-            clock.say(iteration, mean_loss=float(losses.mean()))
+            clock.say(iteration, mean_loss=float(losses.detach().mean()))
     return Trained({name: to_numpy(value) for name, value in network.state_dict().items()}, predictions)
 
 

@@ -67,7 +67,7 @@ def train_action_net(
         schedule.step()
         if iteration % settings["evaluate_every"] == 0 or iteration == settings["iterations"]:
             predictions[iteration] = predict(network, inputs, [member.evaluated for member in members])
-            clock.say(iteration, mean_loss=float(losses.mean()))
+            clock.say(iteration, mean_loss=float(losses.detach().mean()))
     return Trained({name: to_numpy(value) for name, value in network.state_dict().items()}, predictions)
 
 
