@@ -173,9 +173,18 @@ def test_where_sockets_cannot_be_made_steps_do_without(tmp_path, monkeypatch, ca
 
 def test_a_server_that_dies_before_it_accepts_is_said(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)  # a socket's path is short
-    monkeypatch.setenv(step_server.VARIABLE, f".{os.pathsep}{processes.place()}{os.pathsep}{sys.prefix}")
+    monkeypatch.setenv(step_server.VARIABLE, os.pathsep.join((".", processes.place(), sys.prefix, "")))
     with step_server.listening(Path("plain")) as waiting:
         # It closes with the request in its queue: the caller's connection is reset.
         threading.Timer(0.5, waiting.close).start()
         assert step_server.forward("engine.storage.sha256_file", ["step"]) == step_server.ENDED
     assert "ended from outside" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["SLURM_JOB_ID", "PBS_JOBID", "_CONDOR_JOB_AD"])
+def test_a_schedulers_job_is_not_handed_to_a_server_outside_of_it(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(step_server.VARIABLE, os.pathsep.join((".", processes.place(), sys.prefix, "")))
+    monkeypatch.setenv(name, "17")
+    with step_server.listening(Path("plain")):
+        assert step_server.forward("engine.storage.sha256_file", ["step"]) is None
