@@ -18,7 +18,7 @@ def dataset_step(name, one):
         one.reads,
         one.writes,
         settings(*one.settings) if one.settings else None,
-        log="/".join([LOGS, name, *(f"{{{each}}}" for each in one.numbers)]) + ".log",
+        log=f"{Path(LOGS, name, *(f'{{{each}}}' for each in one.numbers))}.log",
         told=f"--directory {shlex.quote(one.directory)}" if one.directory else "",
         wildcards=dict.fromkeys(one.numbers, "[0-9]+"),
         workers=one.workers,
