@@ -1,6 +1,6 @@
 """How long the jobs of a scale took here, for `rescore status` and the first line of a run: workflow/durations.csv.
 
-    python bench/durations.py SCALE [...]     after a run of them from scratch, with nothing beside it
+    python bench/durations.py SCALE [...]     after a run from scratch; what runs beside it makes the times longer
 
 A row a rule: jobs and their mean seconds, from the steps' records; and the seconds on the clock of the whole run, from the
 engine's log with the most finished jobs.

@@ -505,7 +505,12 @@ def controls_in_words() -> list[str]:
 
 def add_status(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--watch", type=float, nargs="?", const=5.0, metavar="SECONDS", help="say it again and again (every 5 seconds)"
+        "--watch",
+        type=float,
+        nargs="?",
+        const=5.0,
+        metavar="SECONDS",
+        help="say it again and again (every 5 seconds; at least 1)",
     )
 
 
@@ -519,7 +524,7 @@ def run_status(options: argparse.Namespace) -> int:
         print(said, flush=True)
         if not options.watch:
             return 0
-        time.sleep(options.watch)
+        time.sleep(max(options.watch, 1.0))
 
 
 def run_controls(options: argparse.Namespace) -> int:

@@ -101,5 +101,5 @@ def test_a_run_says_what_it_will_do_and_each_minute_how_far_it_is(tree, monkeypa
     monkeypatch.setattr(status.time, "sleep", lambda _: run.log.write_text(f"{LOG}Complete log(s): x\n"))
     status.follow(run.log, "demo")
     first, second = said.getvalue().splitlines()
-    assert first == "rescore: 4 steps (train x 2, scores, all, ...), about 01:00; `rescore status` says more"
+    assert first == "rescore: 4 steps (train x 2, scores, all), about 01:00; `rescore status` says more"
     assert second == "rescore: 1 of 4 steps after 00:50, about 01:00 left"

@@ -25,6 +25,8 @@ from rescore.engine.step_record import record_path
 LOGS, ENGINE, DURATIONS = Path("logs"), Path(".snakemake"), Path("workflow/durations.csv")
 WHOLE = "whole run"
 """Row of the durations with the seconds on the clock from a scale's first job to its last."""
+SHOWN = 6
+"""Rules named in the first line of a run."""
 UNRECORDED = ("fetch", "all")
 """Folders of logs of what has no record: it takes seconds."""
 ENOUGH = 0.05
@@ -182,10 +184,11 @@ def follow(log: Path, scale: str, every: float = 60.0) -> None:
     while not (run := read_run(log)).planned:
         time.sleep(0.5)
     left = seconds_left(run, durations(scale), time.time())
-    jobs = ", ".join(times(rule, count) for rule, count in run.planned.most_common(6))
+    most = [times(rule, count) for rule, count in run.planned.most_common(SHOWN)]
+    jobs = ", ".join([*most, *(["..."] if len(run.planned) > SHOWN else [])])
     took = f", about {tqdm.format_interval(left)}" if left is not None else ""
     print(
-        f"rescore: {run.planned.total()} steps ({jobs}, ...){took}; `rescore status` says more",
+        f"rescore: {run.planned.total()} steps ({jobs}){took}; `rescore status` says more",
         file=sys.stderr,
         flush=True,
     )
