@@ -39,8 +39,8 @@ def clone(tmp_path):
 def command(*targets):
     return [
         sys.executable, "-m", "snakemake", *targets, "--workflow-profile", "none", "--profile", "profiles/slurm",
-        "--jobs", "4", "--max-threads", "2", "--default-resources", "mem_mb=1000", "runtime=30", "--latency-wait", "20",
-        "--config", "scale=smoke",
+        "--jobs", "8", "--max-threads", "2", "--default-resources", "mem_mb=1000", "runtime=30", "--latency-wait", "20",
+        "--slurm-init-seconds-before-status-checks", "1", "--config", "scale=smoke",
     ]  # fmt: skip
 
 
