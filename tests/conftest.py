@@ -15,14 +15,19 @@ arithmetic.prepare()
 LONGEST = (
     "test_workflow.py",
     "test_cluster.py",
-    "test_places.py",
     "test_matrix.py",
-    "test_dvc.py",
-    "test_remotes.py",
+    "test_states.py",
+    "test_places.py",
     "test_official.py",
-    "test_gpu.py",
-    "test_multitask.py",
-    "test_page_browser.py",
+    "test_remotes.py",
+    "test_dvc.py",
+    "test_broadcasts.py",
+    "test_explain_mtl_aqa.py",
+    "test_parity.py",
+    "test_outside_the_tree.py",
+    "test_score_dive.py",
+    "test_end_to_end.py",
+    "test_rehearse.py",
 )
 
 
