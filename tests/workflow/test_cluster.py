@@ -81,6 +81,7 @@ def videos_listed(clone):
     return (clone / INDEX).read_bytes()
 
 
+@pytest.mark.timeout(3600)
 def test_the_whole_workflow_on_two_nodes_ends_with_the_bytes_of_a_local_run(cluster, finished, clone):
     status, said = finish(start(cluster, clone), clone, 3000)
     assert status == 0, said
