@@ -76,19 +76,21 @@ def test_a_second_run_does_nothing(edited):
     assert "Nothing to be done" in done.stdout
 
 
-def test_kill_9_in_the_middle_ends_with_the_same_bytes(finished, tmp_path):
+def test_kill_9_again_and_again_ends_with_the_same_bytes(finished, tmp_path):
+    """Killed while videos are written, and again while a training has a restart point."""
     clone = make_clone(tmp_path)
     command = [sys.executable, "-m", "snakemake", "--cores", "all", "--config", "scale=smoke"]
-    run = subprocess.Popen(
-        command, cwd=clone, env=environment(clone), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        while not list((clone / "runs").rglob("*.restart.safetensors")) and run.poll() is None:
-            time.sleep(0.2)
-    finally:
-        run.send_signal(signal.SIGKILL)
-        run.wait()
-    assert run.returncode == -signal.SIGKILL, "it ended before a training had a restart point"
+    for moment in ("data/smoke/videos/**/*.avi", "runs/smoke/**/*.restart.safetensors"):
+        run = subprocess.Popen(
+            command, cwd=clone, env=environment(clone), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            while not any(clone.glob(moment)) and run.poll() is None:
+                time.sleep(0.2)
+        finally:
+            run.send_signal(signal.SIGKILL)
+            run.wait()
+        assert run.returncode == -signal.SIGKILL, f"it ended before there was {moment}"
     done = snakemake(clone)
     assert done.returncode == 0, done.stdout[-6000:]
     assert results(clone) == results(finished)
