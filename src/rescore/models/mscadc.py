@@ -36,7 +36,6 @@ CONTEXT = ((24, 1), (24, 1), (48, 2), (96, 4), (96, 1))  # channels at width 1 a
 HEAD_CHANNELS = 12
 SMALLEST_CROP = 32
 FRAMES = 16  # of the input, which is one clip
-DROPOUT = 0.5  # after the body, in training
 
 
 class Body(nn.Module):
@@ -144,6 +143,7 @@ class MSCADC(Trainable):
         tasks: any of `score`, `classes`, `caption`; a network has no parameters of tasks that it lacks.
         width: multiple of the body's channels.
         head_width: multiple of the heads' channels; `width` when None.
+        dropout: of the body's maps, in training; the released code has 0.5.
         crop: pixels, height and width of the input.
         vocabulary, caption_hidden, caption_embedding, caption_dropout: as in C3DAverage.
 
@@ -156,6 +156,7 @@ class MSCADC(Trainable):
         tasks: tuple[str, ...] = TASKS,
         width: float = 1.0,
         head_width: float | None = None,
+        dropout: float = 0.5,
         crop: int = 180,
         vocabulary: int = PAPER_VOCABULARY,
         caption_hidden: int = 512,
@@ -167,7 +168,7 @@ class MSCADC(Trainable):
             raise RescoreError(f"MSCADC's poolings need frames of {SMALLEST_CROP} pixels, not of {crop}. Raise it.")
         self.tasks = checked_tasks(tasks)
         head_width = width if head_width is None else head_width
-        self.body = Body(width, DROPOUT)
+        self.body = Body(width, dropout)
         if "score" in self.tasks:
             self.score_head = ScoreHead(self.body.channels, head_width)
         if "classes" in self.tasks:

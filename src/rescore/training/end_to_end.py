@@ -134,7 +134,7 @@ def train(
         network: initialised, on the CPU.
         dives: data, checked by the caller.
         settings: the `multitask` section of params.yaml, in which a system's own training may stand: with `optimiser`,
-            `momentum`, `weight_decay` where it is not Adam, `anneal_every` (epochs), `anneal_factor` where its rate falls, and
+            `momentum`, `weight_decay` where it is not Adam, `anneal_every` (epochs) and `anneal_factor` where its rate falls, and
             `pool` (pixels averaged into one) where its pictures are smaller than the store's.
         colour: of the network's input, a key of `preprocess.COLOURS`.
         seed: of the member: order, shifts, flips and dropout.
@@ -194,7 +194,7 @@ def learning_rate(settings: Mapping[str, Any], epoch: int) -> float:
     rate = float(settings["learning_rate"])
     return (
         annealed(rate, epoch, settings["anneal_every"], settings["anneal_factor"])
-        if "anneal_every" in settings
+        if settings.get("anneal_every")
         else rate
     )
 

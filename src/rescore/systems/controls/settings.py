@@ -15,6 +15,6 @@ class Settings(Knobs):
 
 SETTINGS = {"controls": Settings}
 SCALES = {
-    "demo": {"controls": {"trainings": True}},
+    "demo": {"controls": {"trainings": True, "epochs": 3}},
     **{scale: {"controls": {"trainings": False}} for scale in ("replication", "smoke", "variance")},
 }

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from rescore.systems.common.knobs import Above, Dropout, Knobs, Positive, Rate, Share, Width
+from rescore.systems.common.knobs import Above, Count, Dropout, Knobs, Positive, Rate, Share, Width
 
 
 class System(Knobs):
@@ -16,11 +16,12 @@ class System(Knobs):
 
 
 class Training(Knobs):
-    """over `multitask`, for all systems and the row to beat: epochs, batch, learning_rate; {}: as C3D-AVG-STL"""
+    """over `multitask`, for all systems and the row to beat: epochs, batch, learning_rate, anneal_every; {}: as C3D-AVG-STL"""
 
     epochs: Positive | None = None
     batch: Positive | None = None
     learning_rate: Rate | None = None
+    anneal_every: Count | None = None
 
 
 class Transformer(Knobs):
@@ -122,7 +123,7 @@ SETTINGS = {"extensions": Extensions}
 SCALES = {
     "demo": {
         "extensions": {
-            "training": {"epochs": 14, "learning_rate": 0.0005},
+            "training": {"epochs": 4, "learning_rate": 0.0005, "anneal_every": 3},
             "resnet_weights": "random",
             "resnet_width": 0.0625,
             "aggregation": {
@@ -131,7 +132,7 @@ SCALES = {
                 "transformer": {"width": 32, "layers": 1, "heads": 4, "dropout": 0.1},
             },
             "score_distribution": {"hidden": [64, 32], "prediction": "expectation"},
-            "contrastive": {"hidden": 32, "epochs_share": 0.5},
+            "contrastive": {"hidden": 32, "epochs_share": 0.75},
         }
     },
     "variance": {

@@ -32,6 +32,6 @@ class Li(Knobs):
 
 SETTINGS = {"stages.li": Li}
 SCALES = {
-    "demo": {"stages": {"li": {"width": 0.125, "pool": 2, "epochs": 9, "learning_rate": 0.0005, "anneal_every": 9}}},
+    "demo": {"stages": {"li": {"width": 0.125, "pool": 2, "epochs": 4, "learning_rate": 0.0005, "anneal_every": 3}}},
     "smoke": {"stages": {"li": {"epochs": 2}}},
 }

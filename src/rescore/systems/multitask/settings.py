@@ -13,6 +13,7 @@ from rescore.systems.common.knobs import (
     Positive,
     Probability,
     Rate,
+    Share,
     Size,
     Width,
 )
@@ -73,6 +74,7 @@ class Multitask(Knobs):
     )
     wide_width: Width = Field(1.0, description="multiple of the channels of MSCADC's body")
     wide_head_width: Width = Field(1.0, description="multiple of those of its heads")
+    wide_dropout: Dropout = Field(0.5, description="after MSCADC's body, in training (released code)")
     caption_hidden: Positive = Field(512, description="M, 4.1")
     caption_embedding: Positive = 512
     caption_dropout: Dropout = Field(0.2, description="M, 5; the released code has 0.5")
@@ -89,6 +91,9 @@ class Multitask(Knobs):
     batch: Positive = Field(3, description="videos a step (M, 5)")
     evaluation_batch: Positive = Field(5, description="videos a forward pass; changes nothing but speed and memory")
     learning_rate: Rate = Field(0.0001, description="Adam (M, 5)")
+    anneal_every: Count = Field(0, description="epochs after which C3D-AVG's rate falls; 0: never (M)")
+    wide_anneal_every: Count = Field(0, description="likewise MSCADC's")
+    anneal_factor: Share = 0.1
     validation: Validation = Validation()
     precision: Literal["bfloat16", "float32"] = Field(
         "bfloat16",
@@ -116,20 +121,24 @@ SCALES = {
             "width": 0.125,
             "wide_width": 0.125,
             "wide_head_width": 0.125,
+            "wide_dropout": 0.1,
             "initial_score": "mean",
             "caption_hidden": 64,
             "caption_embedding": 32,
             "caption_tokens": 40,
-            "epochs": 20,
-            "wide_epochs": 10,
+            "epochs": 12,
+            "wide_epochs": 16,
             "batch": 6,
             "evaluation_batch": 8,
             "learning_rate": 0.0004,
+            "anneal_every": 9,
+            "wide_anneal_every": 12,
+            "anneal_factor": 0.25,
             "validation": {"share": 0.15, "separate": False},
             "precision": "float32",
             "gpus": 0,
         }
     },
-    "variance": {"multitask": {"seeds": 5}},
+    "variance": {"multitask": {"seeds": 4}},
     "smoke": {"multitask": {"epochs": 2, "wide_epochs": 2, "caption_hidden": 16, "caption_embedding": 8}},
 }

@@ -125,9 +125,10 @@ def write_predictions(
 
 
 def network_settings(network: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The `multitask` section as a network's training reads it: MSCADC has epochs of its own."""
+    """The `multitask` section as a network's training reads it: MSCADC's epochs and falling rate are its own."""
     multitask = settings["multitask"]
-    return {**multitask, "epochs": multitask["wide_epochs" if network == "mscadc" else "epochs"]}
+    wide = {name: multitask[f"wide_{name}"] for name in ("epochs", "anneal_every")} if network == "mscadc" else {}
+    return {**multitask, **wide}
 
 
 def initial_network(
@@ -169,4 +170,5 @@ def build_network(network: str, tasks: tuple[str, ...], vocabulary: int, setting
     if network == "c3d_avg":
         return C3DAverage(tasks, settings["width"], clips["crop"], vocabulary=vocabulary, **caption)
     widths = settings["wide_width"], settings["wide_head_width"]
-    return MSCADC(tasks, *widths, crop=clips["wide_crop"], vocabulary=vocabulary, **caption)
+    dropout = settings["wide_dropout"]
+    return MSCADC(tasks, *widths, dropout=dropout, crop=clips["wide_crop"], vocabulary=vocabulary, **caption)
