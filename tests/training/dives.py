@@ -34,6 +34,7 @@ def settings(**changes: Any) -> dict[str, Any]:
             "width": 0.0625,
             "wide_width": 0.0625,
             "wide_head_width": 0.0625,
+            "wide_dropout": 0.5,
             "initial_score": "default",
             "caption_hidden": 8,
             "caption_embedding": 6,
@@ -44,7 +45,8 @@ def settings(**changes: Any) -> dict[str, Any]:
         **{"precision": "bfloat16", "compile": False, "accumulate": 1, "gpus": 0, "tensorboard": False},
         **changes,
     }
-    return {"first_training": 0, "multitask": {"wide_epochs": section["epochs"], **section}, "backbone": BACKBONE}
+    wide = {f"wide_{name}": section.get(name, 0) for name in ("epochs", "anneal_every")}
+    return {"first_training": 0, "multitask": {**wide, **section}, "backbone": BACKBONE}
 
 
 def write_dives(directory: Path, samples: int = 25) -> dict[str, Path]:

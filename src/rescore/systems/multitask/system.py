@@ -112,6 +112,7 @@ TINY = {
         "seeds": 1,
         "clips": {"frames": 33, "shift": 1, "step": 1, "window": "end", "crop": 24, "wide_crop": 32},
         **{"body_weights": "backbone", "width": 0.0625, "wide_width": 0.0625, "wide_head_width": 0.0625},
+        **{"wide_dropout": 0.5, "wide_anneal_every": 0},
         **{"caption_hidden": 8, "caption_embedding": 6, "caption_dropout": 0.2, "caption_tokens": 6, "score_scale": 17},
         **{
             "initial_score": "mean",
