@@ -139,6 +139,6 @@ SCALES = {
             "gpus": 0,
         }
     },
-    "variance": {"multitask": {"seeds": 4}},
+    "variance": {"multitask": {"seeds": 3}},
     "smoke": {"multitask": {"epochs": 2, "wide_epochs": 2, "caption_hidden": 16, "caption_embedding": 8}},
 }
