@@ -149,6 +149,8 @@ SCALES = {
     "demo": {
         "semi_supervised": {
             "label_draws": 3,
+            # The linear kernel takes hours where labelled dives are nearly as many as features.
+            "kernels": ["rbf"],
             "gymnastics": {"width": 64},
             "encoder": {"segment_width": 32, "width": 64},
             "decoder_width": 128,
