@@ -14,8 +14,9 @@ from rescore.engine.storage import load_arrays
 from rescore.models.losses import DIVE_CLASSES
 from rescore.systems.common.dives import DiveFiles, read_captions, read_dives
 from rescore.systems.multitask.members import members
-from rescore.systems.multitask.training import build_network, initial_network
+from rescore.systems.multitask.training import build_network, initial_network, network_settings
 from rescore.training.batches import load, place_clips
+from rescore.training.end_to_end import learning_rate
 from tests.training.dives import WORDS, settings, train, write_dives
 
 ALL = ("score", "classes", "caption")
@@ -307,3 +308,20 @@ def test_members_are_listed_once_and_those_that_are_only_probed_have_no_twin() -
 def test_the_list_of_members_needs_no_framework() -> None:
     code = "import sys, rescore.systems.multitask.members; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_epochs_and_the_falling_rate_are_each_networks_own() -> None:
+    """MSCADC's rate falls by its own epochs; 0 is never, as the papers train."""
+    given = {"multitask": {"epochs": 3, "wide_epochs": 5, "anneal_every": 2, "wide_anneal_every": 4}}
+    rates = {"learning_rate": 1.0, "anneal_factor": 0.25}
+    read = {network: network_settings(network, given) | rates for network in ("c3d_avg", "mscadc")}
+    assert [read[network]["epochs"] for network in read] == [3, 5]
+    assert [learning_rate(read["c3d_avg"], epoch) for epoch in range(3)] == [1, 1, 0.25]
+    assert [learning_rate(read["mscadc"], epoch) for epoch in range(5)] == [1, 1, 1, 1, 0.25]
+    assert learning_rate(read["c3d_avg"] | {"anneal_every": 0}, 99) == 1
+
+
+def test_dropout_after_the_body_of_mscadc_is_a_setting() -> None:
+    wanted = settings()["multitask"] | {"wide_dropout": 0.125}
+    network = build_network("mscadc", ("score",), 8, wanted)
+    assert network.body.dropout == 0.125

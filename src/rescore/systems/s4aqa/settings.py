@@ -149,7 +149,7 @@ SCALES = {
     "demo": {
         "semi_supervised": {
             "label_draws": 3,
-            # The linear kernel takes hours where labelled dives are nearly as many as features.
+            # The linear kernel had not ended after half an hour where 360 dives are labelled.
             "kernels": ["rbf"],
             "gymnastics": {"width": 64},
             "encoder": {"segment_width": 32, "width": 64},
