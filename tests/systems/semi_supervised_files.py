@@ -34,7 +34,6 @@ SETTINGS: dict[str, Any] = {
         "usdl": {"bins": 21, "sd": 2, "widths": [6]},
         "c3d_avg": {"width": 6, "class_weight": 1.0},
         "coreg": {"neighbours": 3, "orders": [2, 5], "pool": 6, "rounds": 4},
-        "kernels": ["linear"],
     },
     "action_net": {
         "static": {"moments": 5, "width": 6, "share": 0.5, "noise": 0.5, "missed": 0.2},
@@ -52,7 +51,13 @@ SETTINGS: dict[str, Any] = {
         "anneal_at": [0.5],
         "evaluate_every": 2,
     },
-    "support_vector_regression": {"kernels": ["linear"], "c": [1.0], "epsilon": [0.1], "folds": 3},
+    "support_vector_regression": {
+        "kernels": ["linear"],
+        "c": [1.0],
+        "epsilon": [0.1],
+        "folds": 3,
+        "max_iterations": 100000,
+    },
     "ridge": {"penalties": [1.0], "folds": 3},
     "scoring": {"bootstrap": 60, "confidence": 0.95},
 }

@@ -38,7 +38,13 @@ SETTINGS: dict[str, Any] = {
         "test_samples": 12,
         "evaluate_every": 10,
     },
-    "support_vector_regression": {"kernels": ["linear"], "c": [0.01, 1.0], "epsilon": [0.1], "folds": 3},
+    "support_vector_regression": {
+        "kernels": ["linear"],
+        "c": [0.01, 1.0],
+        "epsilon": [0.1],
+        "folds": 3,
+        "max_iterations": 100000,
+    },
 }
 TRAIN, TEST = 30, 12
 

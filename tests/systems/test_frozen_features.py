@@ -40,7 +40,13 @@ def make_settings() -> dict[str, Any]:
     }
     settings["multitask"]["seeds"] = 2
     settings["multitask"]["clips"] |= {"shift": SHIFT}
-    settings["support_vector_regression"] = {"kernels": ["linear"], "c": [1.0], "epsilon": [0.1], "folds": 3}
+    settings["support_vector_regression"] = {
+        "kernels": ["linear"],
+        "c": [1.0],
+        "epsilon": [0.1],
+        "folds": 3,
+        "max_iterations": 100000,
+    }
     return settings
 
 

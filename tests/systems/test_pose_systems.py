@@ -23,7 +23,7 @@ SETTINGS: dict[str, Any] = {
         "scale": "body",
         "frequencies": 5,
         "entropy": {"block": 2, "tolerance": 0.2, "cross": False},
-        "regression": {"kernels": ["linear"], "c": [0.1, 1.0], "epsilon": [0.1], "folds": 3},
+        "regression": {"kernels": ["linear"], "c": [0.1, 1.0], "epsilon": [0.1], "folds": 3, "max_iterations": 100000},
     },
 }
 TIMES = 20

@@ -19,7 +19,13 @@ MIRROR = os.environ.get("RESCORE_MIRROR")
 pytestmark = pytest.mark.skipif(not MIRROR, reason="RESCORE_MIRROR is not set")
 SETTINGS: dict[str, Any] = {
     "seed": 0,
-    "support_vector_regression": {"kernels": ["linear"], "c": [0.1], "epsilon": [0.1, 0.5], "folds": 3},
+    "support_vector_regression": {
+        "kernels": ["linear"],
+        "c": [0.1],
+        "epsilon": [0.1, 0.5],
+        "folds": 3,
+        "max_iterations": 100000,
+    },
 }
 OUTPUTS = ("predictions.parquet", "choice.json", "findings.csv")
 

@@ -171,7 +171,7 @@ def test_damaged_restart_point_is_an_error_that_names_it(tmp_path: Path) -> None
 
 def test_loss_that_is_not_finite_names_the_remedy(tmp_path: Path) -> None:
     moving_squares(tmp_path)
-    with pytest.raises(RescoreError, match=r"Lower pretraining\.learning_rate"):
+    with pytest.raises(RescoreError, match=r"lower pretraining\.learning_rate"):
         run(tmp_path, "run", settings(learning_rate=1e9, optimiser="sgd"))
     assert not (tmp_path / "run" / "weights.safetensors").exists()
 

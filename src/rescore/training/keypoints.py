@@ -16,6 +16,8 @@ from rescore.features.true_poses import frame_numbers, real_frames
 from rescore.models.device import choose_device, derived_seed, make_deterministic, reuse_memory
 from rescore.models.keypoints import as_input, empty_network, joint_targets, log_probabilities, save_network
 from rescore.models.preprocess import open_clips
+from rescore.training.iterations import iterate
+from rescore.training.schedule import stops
 from rescore.training.telling import Clock
 
 
@@ -83,20 +85,19 @@ def train(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, knobs["learning_rate"], total_steps=max(steps, 10))
     sizes = np.array([len(pictures.work) for pictures in sets], float)
     network.train()
-    for step in range(steps):
+
+    def losses(step: int) -> Tensor:
         pictures = sets[int(draw.choice(len(sets), p=sizes / sizes.sum()))]
         frames, joints = pictures.batch(draw.integers(len(pictures.work), size=int(knobs["batch"])), device)
         logits = network(frames)
         wanted = joint_targets(joints, *logits.shape[-2:])
-        loss = -(wanted * log_probabilities(logits)).sum(dim=2).mean()
-        if not bool(torch.isfinite(loss)):
-            raise RescoreError(f"{weights}: the loss is not finite at step {step}. Lower poses.training.learning_rate.")
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
+        return -(wanted * log_probabilities(logits)).sum(dim=2).mean()
+
+    told = stops(steps, 50)
+    for done, loss in iterate(optimiser, losses, range(steps), ["keypoints"], "lower poses.training.learning_rate."):
         schedule.step()
-        if step % 50 == 0 or step == steps - 1:
-            clock.say(step + 1, loss=loss.item())
+        if done in told:
+            clock.say(done, loss=loss.item())
     data = {f"{name} poses": sha256_file(path) for name, path in zip(datasets, poses, strict=True)}
     save_network(weights, network, settings, data, training)
 

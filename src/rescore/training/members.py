@@ -29,7 +29,7 @@ from rescore.models.c3d_lstm import (
 )
 from rescore.models.device import choose_device, make_deterministic
 from rescore.training.restart import Restarts, Stack, read_restart, restart_key, write_restart
-from rescore.training.schedule import annealed
+from rescore.training.schedule import annealed, stops
 from rescore.training.telling import Clock
 
 EVALUATION_BATCH = 64  # samples a member; changes speed and memory only
@@ -149,7 +149,7 @@ def train_stack(
     total = settings["iterations"]
     optimiser = adam(stack)
     evaluations = stops(total, settings["evaluate_every"], evaluate_at_start)
-    checkpoints = stops(total, settings["checkpoint_every"], False)
+    checkpoints = stops(total, settings["checkpoint_every"])
     due = [stop for stop in sorted(evaluations | checkpoints) if stop > stack.iteration]
     done = max(stack.iteration, 0)
     clock = Clock(f"{len(members)} members", "iteration", total, done)
@@ -162,11 +162,6 @@ def train_stack(
         if stop in checkpoints:
             yield
         clock.say(stop, mean_loss=float(losses.mean()) if len(losses) else None)
-
-
-def stops(total: int, every: int, at_start: bool) -> set[int]:
-    """The iterations at which something is due: multiples of `every`, the last, and the start where wanted."""
-    return set(range(every, total + 1, every)) | {total} | ({0} if at_start else set())
 
 
 def take_steps(

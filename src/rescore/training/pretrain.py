@@ -16,9 +16,10 @@ from rescore.models.backbones import input_colour
 from rescore.models.c3d import C3DClassifier, initialise
 from rescore.models.device import choose_device, derived_seed, make_deterministic, reuse_memory, seeded_generator
 from rescore.models.preprocess import open_clips, preprocess
+from rescore.training.iterations import iterate
 from rescore.training.optimisers import make_optimiser, set_rate
 from rescore.training.restart import network_arrays, restart_key, restore_network, to_numpy
-from rescore.training.schedule import annealed
+from rescore.training.schedule import annealed, stops
 from rescore.training.telling import Clock
 
 CURVE_ROWS_PER_VALIDATION = 10
@@ -56,17 +57,22 @@ def pretrain(clips: Path, rows: Path, weights: Path, curve: Path, settings: Mapp
 
     every, iterations = max(1, schedule["validate_every"] // CURVE_ROWS_PER_VALIDATION), schedule["iterations"]
     clock = Clock("pre-training", "iteration", iterations, first)
-    for iteration in range(first, iterations):
-        rate = annealed(schedule["learning_rate"], iteration, schedule["anneal_every"], schedule["anneal_factor"])
+
+    def losses(iteration: int) -> Tensor:
+        set_rate(optimiser, rate_of(iteration, schedule))
         batch = train[batch_positions(seed, iteration, schedule["batch"], len(train))]
         x = load_batch(windows, batch, settings, device)  # (N, 3, 16, crop, crop)
         torch.manual_seed(derived_seed(seed, "dropout", iteration))
-        totals += train_step(network, optimiser, x, labels[batch].to(device), rate)
+        loss, counted = classify(network, x, labels[batch].to(device))
+        totals.add_(counted)
+        return loss
 
-        done = iteration + 1
-        validates = done % schedule["validate_every"] == 0 or done == iterations
+    validations = stops(iterations, schedule["validate_every"])
+    whose, remedy = ["pre-training"], "lower pretraining.learning_rate."
+    for done, _ in iterate(optimiser, losses, range(first, iterations), whose, remedy):
+        validates = done in validations
         if done % every == 0 or validates:
-            curve_rows.append(curve_row(done, rate, totals, curve_rows))
+            curve_rows.append(curve_row(done, rate_of(done - 1, schedule), totals, curve_rows))
             totals.zero_()
         if validates:
             curve_rows[-1]["test_accuracy"] = measure_accuracy(network, windows, labels, test, settings, device)
@@ -144,36 +150,27 @@ def load_batch(windows: np.ndarray, batch: np.ndarray, settings: Mapping[str, An
     return preprocess(pixels.to(device), input_colour(settings["backbone"]))
 
 
-def train_step(
-    network: C3DClassifier, optimiser: torch.optim.Optimizer, x: Tensor, y: Tensor, learning_rate: float
-) -> Tensor:
-    """One step on clips x (N, 3, 16, crop, crop) of classes y (N,); the mean loss, right answers and windows, float64 (3,)."""
-    set_rate(optimiser, learning_rate)
+def rate_of(iteration: int, schedule: Mapping[str, Any]) -> float:
+    """Learning rate of an iteration, counted from 0."""
+    return annealed(schedule["learning_rate"], iteration, schedule["anneal_every"], schedule["anneal_factor"])
+
+
+def classify(network: C3DClassifier, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean loss on clips x (N, 3, 16, crop, crop) of classes y (N,); and it, right answers and windows, float64 (3,)."""
     network.train()
     with torch.autocast(x.device.type, torch.bfloat16, enabled=x.device.type == "cuda"):
         logits = network(x)  # (N, classes)
         loss = F.cross_entropy(logits.float(), y)
-    optimiser.zero_grad()
-    loss.backward()
-    optimiser.step()
-    return torch.stack([loss.detach().double(), (logits.argmax(1) == y).sum().double(), y.new_tensor(len(y)).double()])
+    right = (logits.argmax(1) == y).sum()
+    return loss, torch.stack([loss.detach().double(), right.double(), y.new_tensor(len(y)).double()])
 
 
 def curve_row(done: int, learning_rate: float, totals: Tensor, before: list[dict[str, Any]]) -> dict[str, Any]:
-    """A row of the curve from the sums (`train_step`) over the iterations since the row before; raises for a diverged loss."""
+    """A row of the curve from the sums (`classify`) over the iterations since the row before."""
     iterations = done - (before[-1]["iteration"] if before else 0)
     loss, correct, seen = totals.tolist()
-    check_loss(loss / iterations, done, learning_rate)
     row = {"iteration": done, "loss": loss / iterations, "learning_rate": learning_rate}
     return row | {"train_accuracy": correct / seen, "test_accuracy": None}
-
-
-def check_loss(loss: float, iteration: int, learning_rate: float) -> None:
-    if not np.isfinite(loss):
-        raise RescoreError(
-            f"pre-training diverged: the mean loss before iteration {iteration} is {loss} at learning rate {learning_rate:g}. "
-            "Lower pretraining.learning_rate."
-        )
 
 
 @torch.inference_mode()

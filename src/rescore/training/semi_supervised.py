@@ -36,7 +36,9 @@ from rescore.models.s4aqa import (
     segments_at,
     virtual_adversarial_perturbation,
 )
+from rescore.training.iterations import iterate
 from rescore.training.restart import to_numpy
+from rescore.training.schedule import orders, stops
 from rescore.training.telling import Clock
 
 SYSTEMS: dict[str, tuple[str, ...]] = {
@@ -141,22 +143,17 @@ def train_system(system: str, segments: np.ndarray, members: Sequence[Member], s
     draws = Draws(system, members, table, settings)
     predictions: dict[int, list[np.ndarray]] = {}
     clock = Clock(f"{system}, {len(members)} members", "iteration", settings["iterations"])
-    for iteration in range(1, settings["iterations"] + 1):
-        draws.renew_pseudo_labels(network, iteration)
-        losses = LOSSES[system](network, draws.batch(iteration), settings)  # (members,)
-        if not torch.isfinite(losses.detach()).all():
-            lost = [member.name for member, loss in zip(members, losses.tolist(), strict=True) if not np.isfinite(loss)]
-            raise_together(
-                f"{system}: the loss is not finite at iteration {iteration}",
-                lost,
-                "lower semi_supervised.learning_rate.",
-            )
-        optimiser.zero_grad()
-        losses.sum().backward()
-        optimiser.step()
-        if iteration % settings["evaluate_every"] == 0 or iteration == settings["iterations"]:
-            predictions[iteration] = predict(network, table, [member.evaluated for member in members])
-            clock.say(iteration, mean_loss=float(losses.detach().mean()))
+
+    def losses(iteration: int) -> Tensor:
+        draws.renew_pseudo_labels(network, iteration + 1)
+        return LOSSES[system](network, draws.batch(iteration), settings)  # (members,)
+
+    evaluations = stops(settings["iterations"], settings["evaluate_every"])
+    names, remedy = [member.name for member in members], "lower semi_supervised.learning_rate."
+    for done, found in iterate(optimiser, losses, range(settings["iterations"]), names, remedy):
+        if done in evaluations:
+            predictions[done] = predict(network, table, [member.evaluated for member in members])
+            clock.say(done, mean_loss=float(found.mean()))
     return Trained({name: to_numpy(value) for name, value in network.state_dict().items()}, predictions)
 
 
@@ -221,13 +218,8 @@ class Draws:
         return np.random.default_rng([member.root, zlib.crc32(purpose.encode())])
 
     def epochs(self, member: Member, purpose: str, count: int, batch: int) -> np.ndarray:
-        """(iterations, batch) places from 0 to count - 1: epochs in random orders, one after another without a gap."""
-        wanted = self.settings["iterations"] * batch
-        if not wanted:
-            return np.empty((self.settings["iterations"], 0), np.int64)
-        generator = self.generator(member, purpose)
-        orders = [generator.permutation(count) for _ in range(-(-wanted // count))]
-        return np.concatenate(orders)[:wanted].reshape(-1, batch)
+        """(iterations, batch) places from 0 to count - 1."""
+        return orders(self.generator(member, purpose), count, self.settings["iterations"], batch)
 
     def pick(self, values: Sequence[np.ndarray], places: Sequence[np.ndarray]) -> Tensor:
         """(members, iterations, batch) of each member's values at its places."""
@@ -253,8 +245,8 @@ class Draws:
             padded = [np.pad(values, (0, longest - len(values))) for values in found]
             self.pseudo = torch.from_numpy(np.stack(padded)).to(self.table.device)
 
-    def batch(self, iteration: int) -> Batch:
-        at = iteration - 1
+    def batch(self, at: int) -> Batch:
+        """Of an iteration, counted from 0."""
         return Batch(
             labelled=self.table[self.rows[:, at]],
             targets=self.targets[:, at],

@@ -16,7 +16,9 @@ from torch import Tensor
 from rescore.engine.errors import raise_together
 from rescore.models.device import choose_device, derived_seed, make_deterministic
 from rescore.systems.action_net.network import ActionNet
+from rescore.training.iterations import iterate
 from rescore.training.restart import to_numpy
+from rescore.training.schedule import orders, stops
 from rescore.training.semi_supervised import EVALUATION_BATCH, Member, Trained, squared
 from rescore.training.telling import Clock
 
@@ -38,11 +40,11 @@ def train_action_net(
     check(segments, moments, members)
     make_deterministic()
     device = choose_device()
-    found = np.isfinite(moments).all(axis=2)
-    shown = np.where(found[:, :, None], moments, 0)
+    seen = np.isfinite(moments).all(axis=2)
+    shown = np.where(seen[:, :, None], moments, 0)
     inputs = [
         torch.from_numpy(np.ascontiguousarray(values)).to(device)
-        for values in (segments.astype(np.float32), shown.astype(np.float32), found)
+        for values in (segments.astype(np.float32), shown.astype(np.float32), seen)
     ]
     roots = [member.root for member in members]
     network = ActionNet(roots, segments.shape[2], moments.shape[2], settings).to(device)
@@ -53,21 +55,19 @@ def train_action_net(
     generators = [torch.Generator(device).manual_seed(derived_seed(root, "dropout")) for root in roots]
     predictions: dict[int, list[np.ndarray]] = {}
     clock = Clock(f"{len(members)} members", "iteration", settings["iterations"])
-    for iteration in range(1, settings["iterations"] + 1):
-        at = rows[:, iteration - 1]
+
+    def losses(iteration: int) -> Tensor:
+        at = rows[:, iteration]
         kept = dropout(generators, (at.shape[1], settings["head_width"]), settings["dropout"])
-        losses = squared(network(*(values[at] for values in inputs), kept), targets[:, iteration - 1])  # (members,)
-        lost = [member.name for member, loss in zip(members, losses.tolist(), strict=True) if not np.isfinite(loss)]
-        raise_together(
-            f"ACTION-NET: the loss is not finite at iteration {iteration}", lost, "lower action_net.learning_rate."
-        )
-        optimiser.zero_grad()
-        losses.sum().backward()
-        optimiser.step()
+        return squared(network(*(values[at] for values in inputs), kept), targets[:, iteration])  # (members,)
+
+    evaluations = stops(settings["iterations"], settings["evaluate_every"])
+    names, remedy = [member.name for member in members], "lower action_net.learning_rate."
+    for done, found in iterate(optimiser, losses, range(settings["iterations"]), names, remedy):
         schedule.step()
-        if iteration % settings["evaluate_every"] == 0 or iteration == settings["iterations"]:
-            predictions[iteration] = predict(network, inputs, [member.evaluated for member in members])
-            clock.say(iteration, mean_loss=float(losses.detach().mean()))
+        if done in evaluations:
+            predictions[done] = predict(network, inputs, [member.evaluated for member in members])
+            clock.say(done, mean_loss=float(found.mean()))
     return Trained({name: to_numpy(value) for name, value in network.state_dict().items()}, predictions)
 
 
@@ -118,11 +118,9 @@ def optimisers(
 
 
 def batches(member: Member, settings: Mapping[str, Any]) -> np.ndarray:
-    """(iterations, batch) places among the labelled videos: epochs in random orders, one after another without a gap."""
-    count, wanted = len(member.labelled), settings["iterations"] * settings["batch"]
+    """(iterations, batch) places among the labelled videos."""
     generator = np.random.default_rng([member.root, zlib.crc32(b"action net")])
-    orders = [generator.permutation(count) for _ in range(-(-wanted // count))]
-    return np.concatenate(orders)[:wanted].reshape(settings["iterations"], -1)
+    return orders(generator, len(member.labelled), settings["iterations"], settings["batch"])
 
 
 def stack(values: Sequence[np.ndarray], device: torch.device) -> Tensor:

@@ -23,7 +23,7 @@ from rescore.training import place
 Settings = Mapping[str, Any]
 
 
-FEW = {"kernels": ["linear"], "c": [1.0], "epsilon": [0.1], "folds": 2}
+FEW = {"kernels": ["linear"], "c": [1.0], "epsilon": [0.1], "folds": 2, "max_iterations": 1000}
 """A grid of one: what is rehearsed is the fit, not the choice."""
 
 
@@ -122,9 +122,7 @@ def label_draw_files(stage: Stage, dataset: str, section: str = "") -> tuple[dic
     renewed = {"warm_up": 0.5, "renew_every": 1}
     schedule = {"iterations": stage.steps, "evaluate_every": stage.steps, "pseudo_labels": renewed}
     own = {section: {"iterations": stage.steps, "evaluate_every": stage.steps}} if section else {}
-    settings = stage.changed(
-        {"semi_supervised": {**schedule, "kernels": ["linear"]}, "support_vector_regression": FEW, **own}
-    )
+    settings = stage.changed({"semi_supervised": schedule, "support_vector_regression": FEW, **own})
     if dataset == MTL_AQA:
         count = stage.backbones(repetition.label_draws(settings))
         segments = settings["semi_supervised"]["segments"]["count"]

@@ -50,8 +50,8 @@ def choose_and_fit(
     Args:
         train_features: (samples, width), finite.
         train_scores: (samples,), points, finite.
-        settings: `kernels`, `c`, `epsilon` (training standard deviations), `folds`, and where wanted `max_iterations`, libsvm's
-            steps after which a regression counts as it is. With more samples than features a large C may need millions.
+        settings: `kernels`, `c`, `epsilon` (training standard deviations), `folds`, and `max_iterations`, libsvm's steps after
+            which a regression counts as it is: with more samples than features a large C need not end in hours.
         seed: draws the folds; equal seeds give equal models.
 
     Raises:
@@ -73,7 +73,7 @@ def choose_and_fit(
 
 
 def machine(kernel: str, c: float, epsilon: float, settings: Mapping[str, Any]) -> SVR:
-    return SVR(kernel=kernel, C=c, epsilon=epsilon, max_iter=settings.get("max_iterations", -1))
+    return SVR(kernel=kernel, C=c, epsilon=epsilon, max_iter=settings["max_iterations"])
 
 
 @contextmanager

@@ -22,7 +22,6 @@ from rescore.systems.frozen_features.dives import (
     chosen_row,
     member_rows,
     read_dives,
-    regression_settings,
 )
 from rescore.systems.frozen_features.members import TRAININGS
 
@@ -59,7 +58,7 @@ def run(
             for part in (dives.train(name), dives.evaluated(name))
         )  # (n, width) each
         scores = dives.samples.scores(dives.train(name))
-        model = choose_and_fit(train, scores, regression_settings(settings), settings["seed"])
+        model = choose_and_fit(train, scores, settings["support_vector_regression"], settings["seed"])
         parts.append(member_rows(SYSTEM, dives, name, seed, 0, model.predict(evaluated)))
         choices.append(chosen_row(f"{SYSTEM}/{name}", seed, model))
     write_table(chosen, pd.DataFrame(choices, columns=list(CHOSEN_COLUMNS)))

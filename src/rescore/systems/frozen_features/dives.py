@@ -135,11 +135,6 @@ def lstm_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**settings["lstm"], **settings["frozen_features"]["lstm"]}
 
 
-def regression_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The `support_vector_regression` section and the limit of libsvm's steps."""
-    return {**settings["support_vector_regression"], "max_iterations": settings["frozen_features"]["svr_iterations"]}
-
-
 def train_lstms(
     system: str, dives: Dives, settings: Mapping[str, Any], restart: Path, shares: np.ndarray | None = None
 ) -> list[TrainedMember]:

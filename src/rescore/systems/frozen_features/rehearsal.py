@@ -12,8 +12,7 @@ from rescore.training.batches import CLIP_FRAMES
 def lstms(stage: Stage) -> list[Path]:
     """C3D-LSTM, its incremental labels and C3D-LSTM-SVR on MTL-AQA."""
     schedule = {"iterations": stage.steps, "evaluate_every": stage.steps, "checkpoint_every": stage.steps + 1}
-    limit = {"svr_iterations": 1000, "lstm": schedule}
-    settings = stage.changed({"frozen_features": limit, "support_vector_regression": FEW})
+    settings = stage.changed({"frozen_features": {"lstm": schedule}, "support_vector_regression": FEW})
     knobs = settings["multitask"]["clips"]
     clips = len(range(0, knobs["frames"], knobs["step"])) // CLIP_FRAMES
     count = stage.backbones(network_seeds(settings))

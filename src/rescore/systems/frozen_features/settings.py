@@ -18,9 +18,6 @@ class FrozenFeatures(Knobs):
     """C3D-SVR, C3D-LSTM, C3D-LSTM-SVR and incremental labels on MTL-AQA (M, Table 7; Parmar and Morris 2017)"""
 
     lstm: Lstm = Lstm()
-    svr_iterations: Positive = Field(
-        1000000, description="libsvm's steps, then a regression counts as it is: a large C on few features need not end"
-    )
     label_power: Width = Field(
         1.0,
         description="incremental label after clip k of n: (k / n) ^ power of the score; 1: even growth (the label lists released in 2017)",
@@ -32,7 +29,6 @@ SCALES = {
     "demo": {
         "frozen_features": {
             "lstm": {"iterations": 2000, "anneal_every": 800, "evaluate_every": 100, "checkpoint_every": 1000},
-            "svr_iterations": 20000,
         }
     },
     "smoke": {

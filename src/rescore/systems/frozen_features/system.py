@@ -12,7 +12,7 @@ from rescore.systems.frozen_features.members import TRAININGS as TRAININGS
 LSTM = ("clips", "backbone", "lstm", "frozen_features.lstm", "multitask.clips", "first_training", "multitask.seeds")
 REGRESSION = (
     *("seed", "first_training", "multitask.seeds", "backbone.weights", "multitask.clips"),
-    *("support_vector_regression", "frozen_features.svr_iterations"),
+    "support_vector_regression",
 )
 
 

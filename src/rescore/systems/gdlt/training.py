@@ -26,7 +26,10 @@ from rescore.engine.storage import load_arrays, save_arrays, write_table
 from rescore.models.device import choose_device, derived_seed, make_deterministic, reuse_memory
 from rescore.systems.common.label_draws import GYMNASTICS, Task, Videos, prediction_rows, read_videos, tasks
 from rescore.systems.common.rehearsal import Stage, label_draw_files, written
+from rescore.training.iterations import iterate
+from rescore.training.optimisers import set_rate
 from rescore.training.restart import restart_key, to_numpy
+from rescore.training.schedule import orders, stops
 from rescore.training.telling import Clock
 
 EXPERIMENT = "gdlt"
@@ -129,7 +132,7 @@ def run(features: list[Path], rows: Path, predictions: Path, members: Path, sett
         weights.append(
             {name.partition("/")[2]: array for name, array in trained.items() if name.startswith("weights/")}
         )
-        for iteration in evaluated_after(knobs):
+        for iteration in sorted(stops(knobs["iterations"], knobs["evaluate_every"])):
             points = knobs["highest"] * trained[f"predicted/{iteration}"].astype(np.float64)
             member = f"{EXPERIMENT}/{task.suffix}"
             parts.append(prediction_rows(EXPERIMENT, member, videos, task.pool.test, points, task.draw, iteration))
@@ -147,11 +150,6 @@ def check_scores(every: Sequence[Task], videos: Videos, highest: float) -> None:
         if not 0 <= videos.scores[row] <= highest
     ]
     raise_together(f"scores outside 0 to {highest}, GDLT's range", beyond, "raise gdlt.highest.")
-
-
-def evaluated_after(knobs: Mapping[str, Any]) -> list[int]:
-    """Numbers of iterations after which test routines are predicted."""
-    return sorted({*range(knobs["evaluate_every"], knobs["iterations"], knobs["evaluate_every"]), knobs["iterations"]})
 
 
 def train_or_resume(
@@ -182,45 +180,34 @@ def train_member(task: Task, videos: Videos, knobs: Mapping[str, Any]) -> dict[s
         network.parameters(), knobs["learning_rate"], knobs["momentum"], weight_decay=knobs["weight_decay"]
     )
     targets = torch.from_numpy((videos.scores / knobs["highest"]).astype(np.float32)).to(device)
-    drawn = torch.from_numpy(batches(task.labelled, knobs, root)).to(device)  # (iterations, batch) rows
+    order = orders(
+        np.random.default_rng(derived_seed(root, "order")), len(task.labelled), knobs["iterations"], knobs["batch"]
+    )
+    drawn = torch.from_numpy(task.labelled[order]).to(device)  # (iterations, batch) rows
     torch.manual_seed(derived_seed(root, "dropout"))
     found: dict[str, np.ndarray] = {}
     clock = Clock(f"{task.suffix}, draw {task.draw}", "iteration", knobs["iterations"])
-    for iteration in range(1, knobs["iterations"] + 1):
-        for group in optimiser.param_groups:
-            group["lr"] = rate(iteration, knobs)
+
+    def losses(iteration: int) -> Tensor:
+        set_rate(optimiser, rate(iteration, knobs))
         network.train()
-        mine = drawn[iteration - 1]
+        mine = drawn[iteration]
         scores, seen = network(table[mine])
-        loss = (scores - targets[mine]).square().mean() + knobs["triplet_weight"] * triplet_loss(seen, knobs["margin"])
-        if not math.isfinite(loss.item()):
-            raise RescoreError(
-                f"{EXPERIMENT}/{task.suffix}, draw {task.draw}: the loss is not finite at iteration {iteration}. Lower "
-                "gdlt.learning_rate."
-            )
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        if iteration in evaluated_after(knobs):
-            found[f"predicted/{iteration}"] = predict(network, table, task.pool.test)
-            clock.say(iteration, loss=float(loss.detach()))
+        return (scores - targets[mine]).square().mean() + knobs["triplet_weight"] * triplet_loss(seen, knobs["margin"])
+
+    evaluations = stops(knobs["iterations"], knobs["evaluate_every"])
+    name, remedy = f"{EXPERIMENT}/{task.suffix}, draw {task.draw}", "lower gdlt.learning_rate."
+    for done, loss in iterate(optimiser, losses, range(knobs["iterations"]), [name], remedy):
+        if done in evaluations:
+            found[f"predicted/{done}"] = predict(network, table, task.pool.test)
+            clock.say(done, loss=loss.item())
     return found | {f"weights/{name}": to_numpy(value) for name, value in network.state_dict().items()}
 
 
-def batches(labelled: np.ndarray, knobs: Mapping[str, Any], root: int) -> np.ndarray:
-    """(iterations, batch) rows: epochs in random orders, one after another without a gap."""
-    wanted = knobs["iterations"] * knobs["batch"]
-    generator = np.random.default_rng(derived_seed(root, "order"))
-    orders = [generator.permutation(labelled) for _ in range(-(-wanted // len(labelled)))]
-    return np.concatenate(orders)[:wanted].reshape(-1, knobs["batch"])
-
-
 def rate(iteration: int, knobs: Mapping[str, Any]) -> float:
-    """The learning rate of an iteration, counted from 1: half a cosine from the first to the last."""
+    """The learning rate of an iteration, counted from 0: half a cosine from the first to the last."""
     last = knobs["learning_rate"] * knobs["final_rate"]
-    return float(
-        last + (knobs["learning_rate"] - last) * (1 + math.cos(math.pi * (iteration - 1) / knobs["iterations"])) / 2
-    )
+    return float(last + (knobs["learning_rate"] - last) * (1 + math.cos(math.pi * iteration / knobs["iterations"])) / 2)
 
 
 @torch.no_grad()

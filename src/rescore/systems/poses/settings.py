@@ -22,6 +22,7 @@ class Regression(Knobs):
     c: Grid = [0.01, 0.1, 1.0, 10.0, 100.0]
     epsilon: Grid = Field([0.01, 0.1, 0.5], description="in standard deviations of the training scores")
     folds: Folds = 5
+    max_iterations: Positive = Field(1000000, description="libsvm's steps")
 
 
 class Training(Knobs):

@@ -3,19 +3,22 @@
 store (uint8) ─► frames: shifted, flipped, normalised ─► StageSegmenter ─► cross-entropy ─► RMSprop
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from rescore.models.device import derived_seed
 from rescore.systems.s3d.tcn import StageSegmenter, frame_log_probabilities, segment_loss
 from rescore.training.batches import Source, batches, draw_epoch, hold_clips, load
-from rescore.training.end_to_end import check_losses
+from rescore.training.iterations import iterate
 from rescore.training.optimisers import RMSprop
 from rescore.training.place import alone, open_place
 from rescore.training.telling import Clock
+
+REMEDY = "lower stages.segmentation.learning_rate."
 
 
 def train_segmenter(
@@ -51,27 +54,40 @@ def train_segmenter(
         network.to(place.device)
         # The released code trains with RMSprop and Keras' defaults.
         optimiser = RMSprop(network.parameters(), section["learning_rate"], smoothing=0.9, eps=1e-7)
-        held, classes, frames = hold_clips(clips, place.device), torch.from_numpy(labels), torch.from_numpy(window)
-        source = Source(held, frames.to(held.device), colour, place.device, section["pool"])
+        held = hold_clips(clips, place.device)
+        frames, classes = (torch.from_numpy(values).to(held.device) for values in (window, labels))
+        source = Source(held, frames, colour, place.device, section["pool"])
         clock = Clock("segmentation", "epoch", section["epochs"])
         for epoch in range(section["epochs"]):
-            order, shifts, flips = draw_epoch(rows, settings, derived_seed(seed, "segmentation"), epoch)
+            drawn = draw_epoch(rows, settings, derived_seed(seed, "segmentation"), epoch)
             torch.manual_seed(derived_seed(seed, "segmentation dropout", epoch))
             network.train()
-            total = 0.0
-            for part in batches(len(order), section["batch"], least=2):
-                chosen, shift, flip = (torch.from_numpy(drawn[part]) for drawn in (order, shifts, flips))
-                wanted = classes[chosen[:, None], frames + shift[:, None]].to(place.device)
-                x = load(source, chosen.to(held.device), shift.to(held.device), flip.to(held.device))
-                found = segment_loss(network(x), wanted)
-                found.backward()
-                optimiser.step()
-                optimiser.zero_grad()
-                total += float(found.detach()) * len(chosen)
-            check_losses({"loss": total / len(order)}, epoch + 1, section["learning_rate"])
-            means.append(total / len(order))
+            parts = batches(len(rows), section["batch"], least=2)
+            losses = step_losses(network, source, classes, [torch.from_numpy(v).to(held.device) for v in drawn], parts)
+            taken = iterate(optimiser, losses, range(len(parts)), ["segmentation"], REMEDY)
+            total = sum(loss.item() * len(rows[parts[done - 1]]) for done, loss in taken)
+            means.append(total / len(rows))
             clock.say(epoch + 1, loss=means[-1])
     return means
+
+
+def step_losses(
+    network: StageSegmenter, source: Source, classes: Tensor, drawn: Sequence[Tensor], parts: Sequence[slice]
+) -> Callable[[int], Tensor]:
+    """The loss of each step of an epoch.
+
+    Args:
+        classes: (samples, frames of the store), beside the clips.
+        drawn: rows, shifts and flips of the epoch's dives (n,), beside the clips.
+        parts: of them, by step.
+    """
+
+    def losses(step: int) -> Tensor:
+        chosen, shift, flip = (values[parts[step]] for values in drawn)
+        wanted = classes[chosen[:, None], source.frames + shift[:, None]].to(source.device)
+        return segment_loss(network(load(source, chosen, shift, flip)), wanted)
+
+    return losses
 
 
 def predict_stages(

@@ -71,8 +71,7 @@ def regressor_tables(experiment: str, videos: Videos, settings: Mapping[str, Any
     for task in tasks(videos, settings):
         labelled, test, means = task.labelled, task.pool.test, found[task.draw]
         machine = settings["support_vector_regression"]
-        kernels = settings["semi_supervised"]["kernels"]
-        machine = machine | {"kernels": kernels, "folds": min(machine["folds"], len(labelled))}
+        machine = machine | {"folds": min(machine["folds"], len(labelled))}
         predicted, _ = fit_predict(means[labelled], videos.scores[labelled], means[test], machine, seed)
         yield prediction_rows(experiment, f"svr/{task.suffix}", videos, test, predicted, task.draw, 0)
         if len(task.unlabelled):

@@ -123,9 +123,6 @@ class SemiSupervised(Knobs):
     usdl: Usdl = Usdl()
     c3d_avg: C3dAvg = C3dAvg()
     coreg: Coreg = Coreg()
-    kernels: Annotated[list[Literal["linear", "rbf"]], Field(min_length=1, json_schema_extra={"uniqueItems": True})] = (
-        Field(["linear", "rbf"], description="of C3D-SVR here, in the place of support_vector_regression.kernels")
-    )
 
 
 SETTINGS = {"semi_supervised": SemiSupervised}
@@ -133,7 +130,6 @@ SCALES = {
     "open": {
         "semi_supervised": {
             "label_draws": 3,
-            "kernels": ["rbf"],
             "encoder": {"segment_width": 32, "width": 64},
             "decoder_width": 128,
             "discriminator_width": 32,
@@ -149,8 +145,6 @@ SCALES = {
     "demo": {
         "semi_supervised": {
             "label_draws": 3,
-            # The linear kernel had not ended after half an hour where 360 dives are labelled.
-            "kernels": ["rbf"],
             "gymnastics": {"width": 64},
             "encoder": {"segment_width": 32, "width": 64},
             "decoder_width": 128,

@@ -43,7 +43,7 @@ def run(
         predictions: written, Parquet: a row a member and test dive.
         choice: written, JSON: what cross-validation chose, and its correlation inside the training set.
         findings: written, CSV: what is odd about the files.
-        settings: `seed`; `support_vector_regression`: `kernels`, `c`, `epsilon` (training standard deviations), `folds`.
+        settings: `seed`; `support_vector_regression`, as `common.support_vector` reads it.
         mtl_aqa: MTL-AQA's release; where given, its copy of the split is held against the authors'.
 
     Raises:
@@ -75,7 +75,7 @@ def grid_predictions(
     predicted = {}
     for kernel, c, epsilon in product(grid["kernels"], grid["c"], grid["epsilon"]):
         # A grid of one candidate leaves nothing to choose; two folds are the fewest that the shared function takes.
-        single = {"kernels": [kernel], "c": [c], "epsilon": [epsilon], "folds": 2}
+        single = {**grid, "kernels": [kernel], "c": [c], "epsilon": [epsilon], "folds": 2}
         predicted[f"grid/{kernel}/{c:g}/{epsilon:g}"] = choose_and_fit(train, train_scores, single, seed).predict(test)
     return predicted
 
