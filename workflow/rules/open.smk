@@ -27,7 +27,6 @@ step(
 
 # Released predictions and logs that papers declare (papers/*/released.yaml): read once, then a step a table.
 from rescore.scoring.released import declared as released_declared
-from rescore.scoring.released import others as released_others
 
 try:
     DECLARED = {
@@ -48,6 +47,7 @@ for PAPER, ONE in DECLARED.items():
 RELEASED_SOURCES = sorted(
     {source for one in DECLARED.values() for source in one.sources}
 )
+WITH_OTHERS = [name for name, paper in DECLARED.items() if paper.has_others]
 # Those that are fetched, in the mirror, or behind results that are here; what the others fill says which command brings them.
 RELEASED_HERE = [
     source
@@ -139,14 +139,11 @@ step(
     "what_others_got",
     "scoring.released.others.compare_others",
     {
-        "declared": [
-            f"papers/{name}/released.yaml"
-            for name in released_others.of_papers(DECLARED)
-        ],
+        "declared": [f"papers/{name}/released.yaml" for name in WITH_OTHERS],
         "points": RELEASED["points"],
         "beside": sorted(
             str(path)
-            for name in released_others.of_papers(DECLARED)
+            for name in WITH_OTHERS
             for path in Path("papers", name, "tables").glob("*.csv")
         ),
     },

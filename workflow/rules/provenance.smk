@@ -2,13 +2,11 @@
 # made is recorded. Nothing here is a rule.
 
 import re
-
 import subprocess
 import threading
 
 from rescore.engine import mounting, repair, status, step_server
 from rescore.engine.errors import raise_together
-from rescore.reporting import paper_problems
 
 # The room `open` counts where all of it can be made: its lock describes the whole, and what is missing of it would be asked
 # of origins that may be out of reach.
@@ -36,8 +34,10 @@ def known_to(paper):
     return paper_problems.Known(SETTINGS, members, [*sampled, RESCORED])
 
 
-# Said now, not after a night of training.
+# Said now, not after a night of training. A cluster's job, which parses all of this, has no use for what it imports.
 if workflow.is_main_process:
+    from rescore.reporting import paper_problems
+
     provenance.keep(SOURCES)
     judged = {
         name: paper for name, paper in PAPERS.items() if paper.real or SCALE != "open"
@@ -119,6 +119,11 @@ onstart:
     # server, which serves the steps that run here alone.
     if workflow.non_local_exec:
         os.environ.pop("OMP_NUM_THREADS", None)
+    # The engine starts at most 100 jobs a second unless it is told otherwise, and to see when it may go on it wakes its scheduler
+    # every second, once more for each job that has ended: after some hundred jobs that costs as much as a job.
+    limit = workflow.scheduling_settings.max_jobs_per_timespan
+    if limit and (limit.max_jobs, limit.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
     if not ONLY_ASKS:
         step_server.start(Path(".snakemake"))
         for written in map(Path, [log] if isinstance(log, str) else log[:1]):

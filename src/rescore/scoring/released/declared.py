@@ -237,6 +237,11 @@ class Declared:
         beside = [of.source for one in self.predictions.values() for of in (one.labels, one.listed) if of]
         return list(dict.fromkeys([*(record.source for record in records), *beside]))
 
+    @property
+    def has_others(self) -> bool:
+        """Whether anything of others is declared."""
+        return bool(self.reports) or any(log.whose == OTHERS for log in self.logs.values())
+
 
 def declared_files(folder: Path) -> list[Path]:
     """Every paper's declaration of released files, in the order of names."""

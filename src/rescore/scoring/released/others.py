@@ -1,6 +1,6 @@
 """What others got with a system's code, beside the printed number and the authors' own log; no rerun is a verdict on a paper."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -89,13 +89,3 @@ def report_rows(report: Report) -> Iterator[dict[str, Any]]:
         yield plain(f"{title}: printed", PRINTED, report.printed, None, f"as the report has it ({report.read_in})")
     about = f"read in: {report.read_in}; known: {report.known}; not said: {report.unsaid}"
     yield plain(f"{title}: another user", REPORT, report.value, None, about)
-
-
-def has_others(paper: Declared) -> bool:
-    """Whether anything of others is declared."""
-    return bool(paper.reports) or any(log.whose == OTHERS for log in paper.logs.values())
-
-
-def of_papers(papers: Mapping[str, Declared]) -> list[str]:
-    """Names of the papers that have something of others."""
-    return [name for name, paper in papers.items() if has_others(paper)]
