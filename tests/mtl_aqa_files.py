@@ -21,6 +21,7 @@ SETTINGS: dict[str, Any] = {
     "first_training": 0,
     "backbone": {"weights": "pretrained"},
     "poses": {"estimator": "heat_map"},
+    "seeds": 2,
     "multitask": {"seeds": 2, "validation": {"share": 0.2, "separate": False}},
     "ridge": {"penalties": [0.1, 1.0], "folds": 3},
     "scoring": {"bootstrap": 100, "confidence": 0.95},

@@ -35,7 +35,8 @@ def test_every_training_set_has_every_baseline_on_its_test_dives(tables):
     expected = {f"{name}/{part}" for name in ("label_only", "commentary_only", "observer") for part in sets}
     assert set(predictions["member"]) == expected
     assert set(classes["member"]) == {f"majority/{name}" for name in sets}
-    assert set(captions["member"]) == {f"random_caption/{name}" for name in sets}
+    drawn = ("random_caption", "caption_elsewhere")
+    assert set(captions["member"]) == {f"{member}/{name}" for member in drawn for name in sets}
     for table in tables:
         assert set(table["iteration"]) == {0}
         assert set(table["split"]) == {"test"}
@@ -87,6 +88,14 @@ def test_random_captions_are_of_a_training_dive_of_the_same_class(tables):
         same += bool(alike.any())
     assert same > 5
     assert captions.groupby("sample")["predicted"].nunique().max() == 2  # seeds draw for themselves
+
+
+def test_captions_from_elsewhere_are_of_a_training_dive_of_another_class(tmp_path):
+    marked = make_dives().assign(caption=lambda dives: dives[list(DIVE_CLASS)].astype(str).agg(" ".join, axis=1))
+    captions = write(tmp_path, marked)[2].set_index("member")
+    elsewhere, alike = captions.loc["caption_elsewhere/1059"], captions.loc["random_caption/1059"]
+    assert (elsewhere["predicted"] != elsewhere["target"]).all()
+    assert (alike["predicted"] == alike["target"]).mean() > 0.3
 
 
 def test_equal_bytes(tmp_path):

@@ -4,6 +4,7 @@ For each training set, fitted on its training dives and applied to its test dive
 
     majority/<set>           the most frequent class of each sub-action
     random_caption/<set>     the commentary of a random training dive of the same class (of any, where there is none)
+    caption_elsewhere/<set>  the commentary of a random training dive of another class
     label_only/<set>         ridge regression from difficulty and dive class to the score
     commentary_only/<set>    ridge regression from the bag of words of the dive's own commentary to the score
     observer/<set>           what a judge without noise would give; synthetic dives only
@@ -24,7 +25,7 @@ from rescore.engine.storage import read_table, write_table
 from rescore.manifests.contract import read_manifest
 from rescore.systems.common.label_regression import DIVE_CLASS, fit
 from rescore.systems.common.open_predictions import prediction_rows
-from rescore.systems.common.repetition import network_seeds
+from rescore.systems.common.repetition import seeds
 from rescore.systems.common.training_sets import each_training_set
 
 EXPERIMENT = "mtl_aqa_baselines"
@@ -45,7 +46,7 @@ def run(
         manifest: MTL-AQA's or the synthetic one.
         splits: `training_set, sample, split`.
         predictions, classes, captions: written, Parquet; `iteration` is 0, nothing being trained in iterations.
-        settings: `seed`; `first_training`, `multitask.seeds` (draws of random captions); `ridge`: `penalties`, `folds`.
+        settings: `seed`; `first_training`, `seeds` (draws of random captions); `ridge`: `penalties`, `folds`.
 
     Raises:
         RescoreError: the splits name dives that the manifest does not have, or a training set lacks training or test dives.
@@ -55,7 +56,7 @@ def run(
     for name, train, test in each_training_set(dives, read_table(splits), splits):
         scored += list(score_tables(name, train, test, settings))
         labelled.append(majority_table(f"majority/{name}", train, test))
-        spoken += list(random_captions(f"random_caption/{name}", train, test, settings))
+        spoken += list(random_captions(name, train, test, settings))
     write_table(predictions, pd.concat(scored, ignore_index=True))
     write_table(classes, pd.concat(labelled, ignore_index=True)[CLASSES])
     write_table(captions, pd.concat(spoken or [pd.DataFrame(columns=CAPTIONS)], ignore_index=True)[CAPTIONS])
@@ -109,16 +110,20 @@ def outline(member: str, seed: int, test: pd.DataFrame) -> pd.DataFrame:
 
 
 def random_captions(
-    member: str, train: pd.DataFrame, test: pd.DataFrame, settings: Mapping[str, Any]
+    training_set: str, train: pd.DataFrame, test: pd.DataFrame, settings: Mapping[str, Any]
 ) -> Iterator[pd.DataFrame]:
-    """For each seed and test dive with commentary, that of a training dive of the same class, drawn at random."""
+    """For each draw and test dive with commentary, that of a training dive of the same class, and that of one of another."""
     train, test = (part[part["caption"].str.strip() != ""] for part in (with_text(train), with_text(test)))
-    if train.empty:
-        return
-    of_class = {key: group["caption"].tolist() for key, group in train.groupby(list(DIVE_CLASS))}
-    any_class = train["caption"].tolist()
-    candidates = [of_class.get(key, any_class) for key in test[list(DIVE_CLASS)].itertuples(index=False, name=None)]
-    for seed in network_seeds(settings):
-        generator = np.random.default_rng([settings["seed"], seed, zlib.crc32(member.encode())])
-        drawn = [texts[generator.integers(len(texts))] for texts in candidates]
-        yield outline(member, seed, test).assign(target=test["caption"].to_numpy(), predicted=drawn)
+    classes = [list(part[list(DIVE_CLASS)].itertuples(index=False, name=None)) for part in (train, test)]
+    texts = list(zip(train["caption"], classes[0], strict=True))
+    candidates = {
+        "random_caption": {key: [text for text, its in texts if its == key] for key in set(classes[1])},
+        "caption_elsewhere": {key: [text for text, its in texts if its != key] for key in set(classes[1])},
+    }
+    for name, of_class in candidates.items() if texts else ():
+        member, anything = f"{name}/{training_set}", train["caption"].tolist()
+        for draw in seeds(settings):
+            generator = np.random.default_rng([settings["seed"], draw, zlib.crc32(member.encode())])
+            offered = [of_class[key] or anything for key in classes[1]]
+            drawn = [those[generator.integers(len(those))] for those in offered]
+            yield outline(member, draw, test).assign(target=test["caption"].to_numpy(), predicted=drawn)

@@ -10,7 +10,7 @@ TRAININGS = {
     "label_only": REGRESSION,
     "commentary_only": REGRESSION,
     "majority": NOTHING_TRAINED,
-    "random_caption": Training(Repeats.NETWORK_SEEDS, Chosen.NOTHING),
+    **dict.fromkeys(("random_caption", "caption_elsewhere"), Training(Repeats.SEEDS, Chosen.NOTHING)),
     "observer": NOTHING_TRAINED,
     "difficulty": NOTHING_TRAINED,
 }
@@ -27,7 +27,7 @@ EXPERIMENTS = (
         "MTL-AQA: what the labels and the commentary alone give",
         reads,
         {name: f"{name}.parquet" for name in ("predictions", "classes", "captions")},
-        ("seed", "ridge", "first_training", "multitask.seeds"),
+        ("seed", "ridge", "first_training", "seeds"),
         count=lambda settings: 4 * 5,
         computes=False,
         gpu=False,
