@@ -23,6 +23,7 @@ from rescore.training.schedule import annealed, stops
 from rescore.training.telling import Clock
 
 CURVE_ROWS_PER_VALIDATION = 10
+REMEDY = "lower pretraining.learning_rate."
 CURVE_COLUMNS = ["iteration", "loss", "learning_rate", "train_accuracy", "test_accuracy"]
 
 
@@ -54,7 +55,6 @@ def pretrain(clips: Path, rows: Path, weights: Path, curve: Path, settings: Mapp
     data = {"clips": sha256_file(clips), "rows": sha256_file(rows)}
     key = restart_key({"settings": settings, "seed": seed, "data": data}, __name__)
     first, curve_rows, totals = resume(restart, key, network, optimiser)
-
     every, iterations = max(1, schedule["validate_every"] // CURVE_ROWS_PER_VALIDATION), schedule["iterations"]
     clock = Clock("pre-training", "iteration", iterations, first)
 
@@ -68,8 +68,7 @@ def pretrain(clips: Path, rows: Path, weights: Path, curve: Path, settings: Mapp
         return loss
 
     validations = stops(iterations, schedule["validate_every"])
-    whose, remedy = ["pre-training"], "lower pretraining.learning_rate."
-    for done, _ in iterate(optimiser, losses, range(first, iterations), whose, remedy):
+    for done, _ in iterate(optimiser, losses, range(first, iterations), ["pre-training"], REMEDY):
         validates = done in validations
         if done % every == 0 or validates:
             curve_rows.append(curve_row(done, rate_of(done - 1, schedule), totals, curve_rows))

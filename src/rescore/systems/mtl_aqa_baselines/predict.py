@@ -122,8 +122,8 @@ def random_captions(
     }
     for name, of_class in candidates.items() if texts else ():
         member, anything = f"{name}/{training_set}", train["caption"].tolist()
+        offered = [of_class[key] or anything for key in classes[1]]
         for draw in seeds(settings):
             generator = np.random.default_rng([settings["seed"], draw, zlib.crc32(member.encode())])
-            offered = [of_class[key] or anything for key in classes[1]]
             drawn = [those[generator.integers(len(those))] for those in offered]
             yield outline(member, draw, test).assign(target=test["caption"].to_numpy(), predicted=drawn)
